@@ -1,0 +1,57 @@
+import type { InboundMessage, OutboundMessage } from "./message.ts";
+import type { Turn, TurnEvent } from "./turn.ts";
+
+export interface ChannelCapabilities {
+  readonly threads: boolean;
+  readonly files: boolean;
+  readonly reactions: boolean;
+  readonly edits: boolean;
+  /** Characters; 0 means no limit. */
+  readonly maxMessageLength: number;
+  readonly responseFormat: string;
+  readonly responseFormatPrompt: string;
+}
+
+export type AcceptOutcome =
+  /** Durable: the platform may be told so. */
+  | { readonly kind: "accepted" }
+  /** Seen before: nothing changed, the platform may be told it was accepted. */
+  | { readonly kind: "duplicate" }
+  /** Not stored: the platform must deliver again later, or the person must be told. */
+  | { readonly kind: "refused"; readonly reason: string; readonly retryAfterMs: number };
+
+/** What a channel may call. */
+export interface ChannelHost {
+  /** Takes a message; resolves once it is on disk (or was refused). Never rejects. */
+  readonly accept: (message: Omit<InboundMessage, "channel">) => Promise<AcceptOutcome>;
+  /** The channel's input ended for good (terminal closed): asks for an orderly end of the program. */
+  readonly finished: () => void;
+}
+
+/**
+ * A connection to one messaging platform. Created stopped; `start` begins intake; disposal ends it and releases all.
+ * `send` resolves when the platform has the message, rejects when it certainly has not.
+ */
+export interface Channel {
+  readonly name: string;
+  readonly kind: string;
+  readonly capabilities: () => ChannelCapabilities;
+  readonly start: (host: ChannelHost) => Promise<void>;
+  /** Stops taking messages; deliveries still work. */
+  readonly stopIntake: () => Promise<void>;
+  /** `deliveryId` is stable over retries of the same delivery. */
+  readonly send: (message: OutboundMessage, deliveryId: string) => Promise<void>;
+  /** Shows live progress of a turn (streamed text, running tool) where the platform can. */
+  readonly show?: (turn: Turn, event: TurnEvent) => void;
+  readonly [Symbol.asyncDispose]: () => Promise<void>;
+}
+
+export const plainCapabilities: ChannelCapabilities = {
+  threads: false,
+  files: false,
+  reactions: false,
+  edits: false,
+  maxMessageLength: 0,
+  responseFormat: "",
+  responseFormatPrompt: "",
+};

@@ -1,0 +1,49 @@
+import type { TranscriptMessage } from "./session.ts";
+import type { ToolCall } from "./tool.ts";
+
+/** A model the configuration knows, ready to be ranked. */
+export interface Model {
+  /** `provider/id`, how people and configuration name it. */
+  readonly name: string;
+  readonly provider: string;
+  readonly id: string;
+  /** Whether tools go over the provider's own tool calls (`true`) or as text in the prompt. */
+  readonly nativeTools: boolean;
+  /** Tokens; 0 when unknown. */
+  readonly contextWindow: number;
+  /** Output limit in tokens; 0 leaves it to the provider. */
+  readonly maxTokens: number;
+  /** USD per million tokens. */
+  readonly cost: { readonly input: number; readonly output: number };
+  readonly reasoningEffort?: string | undefined;
+}
+
+/** A tool as a model is told of it. */
+export interface ToolSpecification {
+  readonly name: string;
+  readonly description: string;
+  readonly inputSchema: Readonly<Record<string, unknown>>;
+}
+
+export interface ModelRequest {
+  readonly system: string;
+  readonly messages: readonly TranscriptMessage[];
+  readonly tools: readonly ToolSpecification[];
+  /** Stable per session, for credential stickiness and prompt caches. */
+  readonly sessionKey: string;
+}
+
+export interface TokenUsage {
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+}
+
+/** A complete reply of one model. */
+export interface ModelReply {
+  readonly text: string;
+  readonly toolCalls: readonly ToolCall[];
+  readonly finishReason: "stop" | "tool-calls" | "length" | "content-filter" | "other";
+  readonly usage: TokenUsage;
+  /** `provider/id` that answered. */
+  readonly model: string;
+}

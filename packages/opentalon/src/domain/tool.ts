@@ -1,0 +1,46 @@
+/** Plugin-declared parameter of an action. */
+export interface ToolParameter {
+  readonly name: string;
+  readonly description: string;
+  /** JSON Schema type name; empty means string. */
+  readonly type: string;
+  readonly required: boolean;
+  /** JSON Schema of the value as text; empty when the plugin gave none. */
+  readonly schema: string;
+}
+
+/** One action of one plugin, as the model may call it. */
+export interface Tool {
+  readonly plugin: string;
+  readonly action: string;
+  readonly description: string;
+  readonly parameters: readonly ToolParameter[];
+  /** Never offered to the model. */
+  readonly userOnly: boolean;
+  /** Safe to repeat: it changes nothing. */
+  readonly readOnly: boolean;
+  readonly alwaysInclude: boolean;
+  /** Names of arguments the host fills in (`session_id`, `conversation_id`, …). */
+  readonly contextArguments: readonly string[];
+}
+
+/** A call as the model made it; `arguments` is its JSON object, not yet validated. */
+export interface ToolCall {
+  readonly id: string;
+  /** Name as the model wrote it, canonically `<plugin>__<action>`. */
+  readonly name: string;
+  readonly arguments: Readonly<Record<string, unknown>>;
+  /** Raw argument text, kept when it was not a JSON object; the call is then refused with an explanation. */
+  readonly invalidArguments?: string | undefined;
+}
+
+/** What a call gave, after the guard. A failing tool is a result, not an exception. */
+export interface ToolResult {
+  readonly content: string;
+  readonly isError: boolean;
+}
+
+/** The canonical name of an action. */
+export function toToolName(tool: Pick<Tool, "plugin" | "action">): string {
+  return `${tool.plugin}__${tool.action}`;
+}

@@ -1,0 +1,31 @@
+import type { InboundMessage } from "./message.ts";
+
+/** One accepted message on its way to an answer. */
+export interface Turn {
+  /** Inbox identifier; also the trace id in every log line of the turn. */
+  readonly id: string;
+  readonly sessionKey: string;
+  readonly message: InboundMessage;
+  /** 1 on the first run, more after a crash: then the journal may hold steps. */
+  readonly attempt: number;
+}
+
+/** What happens inside a turn, live. Never durable, never needed for correctness: channels show it, logs note it. */
+export type TurnEvent =
+  | { readonly kind: "turn-started" }
+  | { readonly kind: "model-started"; readonly model: string }
+  | { readonly kind: "text-delta"; readonly text: string }
+  /** Text shown so far came from an attempt that failed; what follows replaces it. */
+  | { readonly kind: "text-reset" }
+  | { readonly kind: "tool-started"; readonly callId: string; readonly tool: string }
+  | { readonly kind: "tool-finished"; readonly callId: string; readonly tool: string; readonly isError: boolean; readonly durationMs: number }
+  | { readonly kind: "turn-finished"; readonly outcome: "answered" | "refused" | "failed" };
+
+/** Where turn events go, with the message they belong to. Must not throw or block. */
+export type TurnObserver = (turn: Turn, event: TurnEvent) => void;
+
+/** A reply ready to be committed and delivered. */
+export interface Reply {
+  readonly content: string;
+  readonly metadata: Readonly<Record<string, string>>;
+}

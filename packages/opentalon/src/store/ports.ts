@@ -1,0 +1,158 @@
+import type { InboundMessage, OutboundMessage } from "../domain/message.ts";
+import type { Session, TranscriptMessage } from "../domain/session.ts";
+import type { UsageRow } from "../domain/usage.ts";
+
+/** A message that is on disk and waits for, or is in, its turn. */
+export interface InboxEntry {
+  /** Stable identifier, also the turn's trace id. */
+  readonly id: string;
+  readonly sessionKey: string;
+  readonly message: InboundMessage;
+  /** 1 for the process that accepted it, plus 1 for each takeover after a crash. */
+  readonly attempt: number;
+}
+
+export type InboxOutcome =
+  | { readonly kind: "accepted"; readonly entry: InboxEntry }
+  | { readonly kind: "duplicate" };
+
+/** Messages taken and not yet answered. Identity is (channel, platformMessageId). */
+export interface Inbox {
+  /**
+   * Writes the message; resolves after the commit. A second delivery of the same identity is a `duplicate`, also
+   * after it was answered (identities are kept `identityRetentionMs`).
+   * @throws StoreError STORE_INBOX_FULL when the bound is reached, others as the engine fails.
+   */
+  readonly accept: (message: InboundMessage, sessionKey: string) => Promise<InboxOutcome>;
+  /** Takes over every unanswered message of earlier processes, oldest first, and raises its attempt. */
+  readonly takeOver: () => Promise<readonly InboxEntry[]>;
+  /** How many messages are unanswered. */
+  readonly pending: () => Promise<number>;
+}
+
+/** What one step of a turn did, in order. `value` is JSON. */
+export interface JournalRecord {
+  readonly step: string;
+  readonly state: "started" | "recorded";
+  readonly value: unknown;
+}
+
+/** Steps of turns under way: what a restart must not do again. */
+export interface Journal {
+  /** All records of one turn, in the order they were written. */
+  readonly load: (turnId: string) => Promise<readonly JournalRecord[]>;
+  /** Notes that `step` is about to happen; durable when it resolves. */
+  readonly begin: (turnId: string, step: string) => Promise<void>;
+  /** Notes the outcome of `step`; durable when it resolves. Recording a step twice keeps the first. */
+  readonly record: (turnId: string, step: string, value: unknown) => Promise<void>;
+}
+
+export type DeliveryState = "waiting" | "sending" | "delivered" | "failed" | "unknown";
+
+/** A reply on its way to a platform. */
+export interface Delivery {
+  readonly id: string;
+  /** Inbox identifier of the message it answers. */
+  readonly turnId: string;
+  readonly sessionKey: string;
+  readonly message: OutboundMessage;
+  readonly state: DeliveryState;
+  /** Attempts made so far. */
+  readonly attempts: number;
+  readonly dueAtMs: number;
+  readonly problem: string;
+}
+
+/** Replies committed and not yet delivered. Written only by `commitTurn`. */
+export interface Outbox {
+  /**
+   * At start: deliveries an earlier process had begun and not finished become `unknown` and are returned once,
+   * to be reported; they are never sent again by themselves.
+   */
+  readonly resolveInterrupted: () => Promise<readonly Delivery[]>;
+  /** Everything in state `waiting`, oldest first. */
+  readonly waiting: () => Promise<readonly Delivery[]>;
+  /** Durable before the platform is asked. False when it was not `waiting` any more. */
+  readonly markSending: (id: string) => Promise<boolean>;
+  readonly markDelivered: (id: string) => Promise<void>;
+  /** The platform certainly does not have it; try again at `dueAtMs`. */
+  readonly markWaiting: (id: string, dueAtMs: number, problem: string) => Promise<void>;
+  /** Given up (dead letter). */
+  readonly markFailed: (id: string, problem: string) => Promise<void>;
+  readonly list: (states: readonly DeliveryState[], limit: number) => Promise<readonly Delivery[]>;
+}
+
+export interface SessionStore {
+  /** The session with its newest `maxMessages` messages (0 = all), oldest first; an empty one when unknown. */
+  readonly load: (key: string, maxMessages: number) => Promise<Session>;
+}
+
+/** Accounting. Written only by `commitTurn`. */
+export interface UsageStore {
+  readonly total: (filter: { readonly sessionKey?: string; readonly sinceMs?: number }) => Promise<{
+    readonly inputTokens: number;
+    readonly outputTokens: number;
+    /** USD. */
+    readonly cost: number;
+  }>;
+}
+
+/** State of plugins and hooks. The core sets `namespace`; no value of one namespace is reachable from another. */
+export interface KeyValueStore {
+  readonly get: (namespace: string, key: string) => Promise<string | undefined>;
+  readonly set: (namespace: string, key: string, value: string) => Promise<void>;
+  readonly delete: (namespace: string, key: string) => Promise<void>;
+  readonly list: (namespace: string, prefix: string, limit: number) => Promise<readonly string[]>;
+}
+
+export interface SessionChange {
+  readonly appended: readonly TranscriptMessage[];
+  /** Forget the conversation before appending. */
+  readonly cleared?: boolean;
+  /** New pin; `""` removes it; `undefined` leaves it. */
+  readonly pinnedModel?: string | undefined;
+}
+
+/** Everything a finished turn changes, at once. */
+export interface TurnCommit {
+  readonly entry: InboxEntry;
+  /** `undefined` when there is nothing to say. */
+  readonly reply: OutboundMessage | undefined;
+  readonly session: SessionChange;
+  readonly usage: readonly UsageRow[];
+}
+
+/**
+ * All ports over one engine. Every promise of durability is made here: a method that writes resolves after the commit.
+ * Disposal finishes writes under way and releases the database.
+ */
+export interface Store {
+  readonly inbox: Inbox;
+  readonly journal: Journal;
+  readonly outbox: Outbox;
+  readonly sessions: SessionStore;
+  readonly usage: UsageStore;
+  readonly keyValue: KeyValueStore;
+  /**
+   * One transaction: reply into the outbox, messages into the session, usage rows, inbox entry answered, journal of
+   * the turn dropped. Fenced by owner and attempt.
+   * @returns the delivery, `undefined` when there was no reply.
+   * @throws StoreError STORE_FENCED when another process has taken the turn over.
+   */
+  readonly commitTurn: (commit: TurnCommit) => Promise<Delivery | undefined>;
+  /** Forgets answered identities, delivered replies and old journals beyond their retention. */
+  readonly prune: () => Promise<void>;
+  readonly [Symbol.asyncDispose]: () => Promise<void>;
+}
+
+export interface StoreLimits {
+  /** Unanswered messages at once; beyond it `accept` throws STORE_INBOX_FULL. */
+  readonly maxPending: number;
+  /** How long an answered message's identity is remembered. */
+  readonly identityRetentionMs: number;
+}
+
+export const defaultStoreLimits: StoreLimits = {
+  maxPending: 10_000,
+  identityRetentionMs: 7 * 24 * 3_600_000,
+};

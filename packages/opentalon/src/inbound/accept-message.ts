@@ -1,0 +1,80 @@
+/**
+ * Gets: a message as a channel understood it. Gives: whether it is on disk now.
+ * Never: lets a message into the program that is not stored, or one that breaks the bounds every later stage relies on.
+ */
+import type { Log } from "../base/log.ts";
+import { StoreError, toMessage } from "../base/errors.ts";
+import type { AcceptOutcome } from "../domain/channel.ts";
+import type { InboundMessage } from "../domain/message.ts";
+import { toSessionKey } from "../domain/session.ts";
+import type { Turn } from "../domain/turn.ts";
+import type { Inbox } from "../store/ports.ts";
+
+export interface InboundOptions {
+  readonly inbox: Inbox;
+  /** Called once per stored message, in the order of storage. */
+  readonly onAccepted: (turn: Turn) => void;
+  readonly isStopping: () => boolean;
+  readonly log: Log;
+}
+
+const maxIdentifierLength = 512;
+const maxContentLength = 1_048_576;
+const retryAfterMs = 2_000;
+
+/** Makes the function channels hand their messages to. It never rejects. */
+export function createAcceptMessage(options: InboundOptions): (message: InboundMessage) => Promise<AcceptOutcome> {
+  const { inbox, onAccepted, isStopping, log } = options;
+  return async (raw) => {
+    if (isStopping()) return refuse("OpenTalon is stopping", retryAfterMs);
+    const problem = findProblem(raw);
+    if (problem !== undefined) return refuse(problem, 0);
+    const message = toWellFormed(raw);
+    try {
+      const outcome = await inbox.accept(message, toSessionKey(message));
+      if (outcome.kind === "duplicate") return outcome;
+      onAccepted(outcome.entry);
+      return { kind: "accepted" };
+    } catch (error) {
+      log.error({ err: error, channel: message.channel }, "a message could not be stored and was refused");
+      if (error instanceof StoreError && error.code === "STORE_INBOX_FULL") {
+        return refuse("too many messages are waiting for an answer", retryAfterMs);
+      }
+      return refuse(`the message could not be stored (${toMessage(error)})`, retryAfterMs);
+    }
+  };
+}
+
+function refuse(reason: string, afterMs: number): AcceptOutcome {
+  return { kind: "refused", reason, retryAfterMs: afterMs };
+}
+
+function findProblem(message: InboundMessage): string | undefined {
+  const identifiers = {
+    "message id": message.platformMessageId,
+    "conversation id": message.conversationId,
+    "thread id": message.threadId,
+    "sender id": message.senderId,
+    "sender name": message.senderName,
+  };
+  for (const [name, value] of Object.entries(identifiers)) {
+    if (value.length > maxIdentifierLength) return `the ${name} is longer than ${maxIdentifierLength} characters`;
+  }
+  if (message.platformMessageId === "") return "the message has no id";
+  if (message.conversationId === "") return "the message has no conversation id";
+  if (message.content.length > maxContentLength) return `the text is longer than ${maxContentLength} characters`;
+  return undefined;
+}
+
+/** Lone surrogates become U+FFFD here, once, so that no later stage meets text that is not text. */
+function toWellFormed(message: InboundMessage): InboundMessage {
+  return {
+    ...message,
+    platformMessageId: message.platformMessageId.toWellFormed(),
+    conversationId: message.conversationId.toWellFormed(),
+    threadId: message.threadId.toWellFormed(),
+    senderId: message.senderId.toWellFormed(),
+    senderName: message.senderName.toWellFormed(),
+    content: message.content.toWellFormed(),
+  };
+}

@@ -1,0 +1,194 @@
+/**
+ * Gets: one message from the inbox. Gives: one committed answer.
+ * Never: skips the commit, and never commits twice: what fails is explained to the person, what is interrupted goes on
+ * from the journal.
+ *
+ * This file spells the order in which a message passes the stages; each stage is handed in.
+ */
+import { StoreError } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import type { AgentRun, StepJournal } from "../agent/run-agent.ts";
+import type { FormatOutcome } from "../hooks/run-formatters.ts";
+import type { PrepareOutcome } from "../hooks/run-preparers.ts";
+import type { CommandOutcome } from "../inbound/run-command.ts";
+import type { Route } from "../routing/router.ts";
+import type { Delivery, SessionChange, TurnCommit } from "../store/ports.ts";
+import type { InboundMessage } from "../domain/message.ts";
+import type { ModelReply } from "../domain/model.ts";
+import type { Session, TranscriptMessage } from "../domain/session.ts";
+import type { Reply, Turn, TurnObserver } from "../domain/turn.ts";
+import type { UsageRow } from "../domain/usage.ts";
+import { describeFailure, explainFailure, type TurnFailure } from "./explain-error.ts";
+
+/** What the agent needs to know of the turn it answers. */
+export interface AnswerRequest {
+  readonly turn: Turn;
+  readonly session: Session;
+  readonly text: string;
+  readonly route: Route;
+  readonly journal: StepJournal;
+  readonly recordFinalReply: boolean;
+  readonly onReply: (reply: ModelReply) => void;
+  readonly signal: AbortSignal;
+}
+
+export interface TurnStages {
+  readonly loadSession: (turn: Turn) => Promise<Session>;
+  readonly openJournal: (turn: Turn, isResumed: boolean) => Promise<StepJournal>;
+  readonly runCommand: (message: InboundMessage, session: Session) => CommandOutcome | undefined;
+  readonly prepare: (turn: Turn, text: string, signal: AbortSignal) => Promise<PrepareOutcome>;
+  /** Whether `prepare` does anything; if not, its outcome needs no journal entry. */
+  readonly hasPreparers: boolean;
+  readonly rank: (session: Session) => Route;
+  readonly answer: (request: AnswerRequest) => Promise<AgentRun>;
+  readonly format: (turn: Turn, text: string, signal: AbortSignal) => Promise<FormatOutcome>;
+  readonly hasFormatters: boolean;
+  readonly toUsageRow: (turn: Turn, reply: ModelReply) => UsageRow;
+  readonly commit: (commit: TurnCommit) => Promise<Delivery | undefined>;
+  readonly deliver: (delivery: Delivery) => void;
+  readonly observe: TurnObserver;
+  readonly createReference: () => string;
+  readonly log: Log;
+}
+
+interface Produced {
+  readonly reply: Reply;
+  readonly session: SessionChange;
+  readonly outcome: "answered" | "refused" | "failed";
+}
+
+/**
+ * Takes one message through all stages.
+ * Rejects only when nothing could be committed: aborted, or the store failed. The message then stays in the inbox.
+ */
+export async function runTurn(
+  turn: Turn,
+  isResumed: boolean,
+  stages: TurnStages,
+  signal: AbortSignal,
+): Promise<void> {
+  stages.observe(turn, { kind: "turn-started" });
+  const paid: ModelReply[] = [];
+  const produced = await produceReply(turn, isResumed, stages, paid, signal);
+  const { channel, conversationId, threadId } = turn.message;
+  const delivery = await stages.commit({
+    entry: turn,
+    reply: { channel, conversationId, threadId, files: [], ...produced.reply },
+    session: produced.session,
+    usage: paid.map((reply) => stages.toUsageRow(turn, reply)),
+  });
+  if (delivery !== undefined) stages.deliver(delivery);
+  stages.observe(turn, { kind: "turn-finished", outcome: produced.outcome });
+}
+
+async function produceReply(
+  turn: Turn,
+  isResumed: boolean,
+  stages: TurnStages,
+  paid: ModelReply[],
+  signal: AbortSignal,
+): Promise<Produced> {
+  try {
+    const session = await stages.loadSession(turn);
+
+    const command = stages.runCommand(turn.message, session);
+    if (command !== undefined) return fromCommand(command);
+
+    const journal = await stages.openJournal(turn, isResumed);
+    const prepared = await prepareOnce(turn, stages, journal, signal);
+    if (prepared.kind === "answer") {
+      const { content, metadata } = prepared;
+      return { reply: { content, metadata }, session: { appended: [] }, outcome: "refused" };
+    }
+
+    const run = await stages.answer({
+      turn,
+      session,
+      text: prepared.content,
+      route: stages.rank(session),
+      journal,
+      recordFinalReply: stages.hasFormatters,
+      onReply: (reply) => paid.push(reply),
+      signal,
+    });
+    return await fromAgentRun(turn, run, stages, signal);
+  } catch (error) {
+    // Without a store there is no commit, and an aborted turn goes on after the restart.
+    if (error instanceof StoreError || signal.aborted) throw error;
+    return fail(turn, { kind: "error", error }, stages, []);
+  }
+}
+
+async function prepareOnce(
+  turn: Turn,
+  stages: TurnStages,
+  journal: StepJournal,
+  signal: AbortSignal,
+): Promise<PrepareOutcome> {
+  if (!stages.hasPreparers) return { kind: "continue", content: turn.message.content };
+  const earlier = journal.find("prepare");
+  if (earlier?.state === "recorded") return earlier.value as PrepareOutcome;
+  const outcome = await stages.prepare(turn, turn.message.content, signal);
+  // An answer is committed right away; only a text the model is about to see must survive a crash unchanged.
+  if (outcome.kind === "continue") await journal.record("prepare", outcome);
+  return outcome;
+}
+
+async function fromAgentRun(
+  turn: Turn,
+  run: AgentRun,
+  stages: TurnStages,
+  signal: AbortSignal,
+): Promise<Produced> {
+  const { outcome, messages } = run;
+  switch (outcome.kind) {
+    case "answered": {
+      const formatted = await stages.format(turn, outcome.text, signal);
+      if (formatted.kind === "failed") {
+        return fail(turn, { ...formatted, kind: "formatter-failed" }, stages, messages);
+      }
+      return {
+        reply: { content: formatted.text, metadata: {} },
+        session: { appended: messages },
+        outcome: "answered",
+      };
+    }
+    case "empty":
+      return fail(turn, { kind: "empty-reply" }, stages, messages.slice(0, -1));
+    case "too-many-rounds":
+      return fail(turn, outcome, stages, messages);
+    case "failed":
+      return fail(turn, { kind: "error", error: outcome.error }, stages, messages);
+  }
+}
+
+function fromCommand({ text, action, clearsSession, pinnedModel }: CommandOutcome): Produced {
+  return {
+    reply: { content: text, metadata: { type: "system", action } },
+    session: { appended: [], cleared: clearsSession, pinnedModel },
+    outcome: "answered",
+  };
+}
+
+/**
+ * The person gets words and a reference. The conversation remembers the turn only if tools already ran in it:
+ * what they did must not be forgotten, while a question that was never answered is simply asked again.
+ */
+function fail(
+  turn: Turn,
+  failure: TurnFailure,
+  stages: TurnStages,
+  messages: readonly TranscriptMessage[],
+): Produced {
+  const reference = stages.createReference();
+  const reply = explainFailure(failure, reference);
+  const err = failure.kind === "error" ? failure.error : undefined;
+  stages.log.error({ trace: turn.id, reference, err }, `a turn failed: ${describeFailure(failure)}`);
+  const toolsRan = messages.some(({ role }) => role === "tool");
+  const closing: TranscriptMessage = { role: "assistant", content: reply.content, toolCalls: [] };
+  return {
+    reply,
+    session: { appended: toolsRan ? [...messages, closing] : [] },
+    outcome: "failed",
+  };
+}

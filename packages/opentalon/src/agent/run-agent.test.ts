@@ -1,0 +1,127 @@
+import { describe, expect, it } from "vitest";
+import { ProviderError } from "../base/errors.ts";
+import type { ModelReply, ModelRequest } from "../domain/model.ts";
+import type { ToolCall, ToolResult } from "../domain/tool.ts";
+import { runAgent, type AgentPorts, type StepRecord } from "./run-agent.ts";
+
+const call = (id: string, name = "notes__add"): ToolCall => ({ id, name, arguments: { text: id } });
+const reply = (text: string, ...toolCalls: ToolCall[]): ModelReply => ({
+  text,
+  toolCalls,
+  finishReason: toolCalls.length > 0 ? "tool-calls" : "stop",
+  usage: { inputTokens: 1, outputTokens: 1 },
+  model: "p/m",
+});
+const request = {
+  system: "be kind",
+  history: [],
+  userText: "go",
+  tools: [],
+  sessionKey: "s",
+  maxRounds: 20,
+  recordFinalReply: false,
+};
+
+/** A world with scripted model replies and a journal that survives from one run to the next. */
+function world(script: (ModelReply | Error)[], journal = new Map<string, StepRecord>()) {
+  const asked: ModelRequest[] = [];
+  const executed: string[] = [];
+  const order: string[] = [];
+  const ports: AgentPorts = {
+    callModel: (modelRequest) => {
+      asked.push(modelRequest);
+      order.push("model");
+      const next = script.shift();
+      if (next === undefined) return Promise.reject(new Error("script ended"));
+      return next instanceof Error ? Promise.reject(next) : Promise.resolve(next);
+    },
+    callTool: async ({ id }, onExecute): Promise<ToolResult> => {
+      await onExecute();
+      executed.push(id);
+      return { content: `did ${id}`, isError: false };
+    },
+    isReadOnly: ({ name }) => name === "notes__read",
+    wrapToolResult: (content) => `<<${content}>>`,
+    onReply: () => undefined,
+    journal: {
+      find: (step) => journal.get(step),
+      begin: (step) => Promise.resolve(void (order.push(`begin ${step}`), journal.set(step, { state: "started" }))),
+      record: (step, value) =>
+        Promise.resolve(void (order.push(`record ${step}`), journal.set(step, { state: "recorded", value }))),
+    },
+  };
+  return { asked, executed, order, journal, ports };
+}
+
+describe("the agent loop", () => {
+  it("asks again with the tool's result in its envelope, and keeps the bare text in the transcript", async () => {
+    const { asked, ports } = world([reply("", call("1")), reply("all done")]);
+    const run = await runAgent(request, ports);
+    expect(run.outcome).toEqual({ kind: "answered", text: "all done" });
+    expect(asked[1]?.messages.at(-1)).toMatchObject({ role: "tool", callId: "1", content: "<<did 1>>" });
+    expect(run.messages.map(({ role }) => role)).toEqual(["user", "assistant", "tool", "assistant"]);
+    expect(run.messages[2]).toMatchObject({ content: "did 1" });
+  });
+
+  it("records each step before the next one starts", async () => {
+    const { order, ports } = world([reply("", call("1")), reply("ok")]);
+    await runAgent(request, ports);
+    expect(order).toEqual(["model", "record model:1", "begin tool:1:1", "record tool:1:1", "model"]);
+  });
+
+  it("goes on from the journal: no model reply is bought again, no recorded call runs again", async () => {
+    const first = world([reply("", call("1"), call("2")), new Error("killed")]);
+    await expect(runAgent(request, first.ports)).rejects.toThrow("killed");
+    const second = world([reply("ok")], first.journal);
+    const run = await runAgent(request, second.ports);
+    expect(second.asked).toHaveLength(1);
+    expect(second.executed).toEqual([]);
+    expect(run.messages.filter(({ role }) => role === "tool")).toMatchObject([{ content: "did 1" }, { content: "did 2" }]);
+  });
+
+  it("runs a call that had started again only if it is read-only", async () => {
+    const journal = new Map<string, StepRecord>([
+      ["model:1", { state: "recorded", value: reply("", call("w"), call("r", "notes__read")) }],
+      ["tool:1:1", { state: "started" }],
+      ["tool:1:2", { state: "started" }],
+    ]);
+    const { executed, ports } = world([reply("ok")], journal);
+    const run = await runAgent(request, ports);
+    expect(executed).toEqual(["r"]);
+    expect(run.messages[2]).toMatchObject({ isError: true, content: expect.stringContaining("outcome") as string });
+  });
+
+  it("runs the calls of one reply side by side and keeps their order", async () => {
+    const { ports } = world([reply("", call("slow"), call("fast")), reply("ok")]);
+    const gate = Promise.withResolvers<void>();
+    const run = await runAgent(request, {
+      ...ports,
+      callTool: async ({ id }) => {
+        if (id === "slow") await gate.promise;
+        else gate.resolve();
+        return { content: id, isError: false };
+      },
+    });
+    expect(run.messages.filter(({ role }) => role === "tool")).toMatchObject([{ content: "slow" }, { content: "fast" }]);
+  });
+
+  it("stops after the allowed rounds", async () => {
+    const { asked, ports } = world(Array.from({ length: 30 }, (_, n) => reply("", call(String(n)))));
+    const run = await runAgent({ ...request, maxRounds: 20 }, ports);
+    expect(run.outcome).toEqual({ kind: "too-many-rounds", rounds: 20 });
+    expect(asked).toHaveLength(20);
+  });
+
+  it("reports what was done when no model can go on, and lets a cancellation through", async () => {
+    const failed = world([reply("", call("1")), new ProviderError("down", { reason: "unreachable", model: "p/m" })]);
+    const run = await runAgent(request, failed.ports);
+    expect(run.outcome.kind).toBe("failed");
+    expect(run.messages).toHaveLength(3);
+    const cancelled = world([new ProviderError("stop", { reason: "cancelled", model: "p/m" })]);
+    await expect(runAgent(request, cancelled.ports)).rejects.toThrow("stop");
+  });
+
+  it("tells an empty answer apart", async () => {
+    expect((await runAgent(request, world([reply("  ")]).ports)).outcome).toEqual({ kind: "empty" });
+  });
+});

@@ -1,0 +1,123 @@
+import { describe, expect, it, vi } from "vitest";
+import { createManualClock } from "../base/clock.ts";
+import { createSilentLog } from "../base/create-log.ts";
+import type { Delivery, DeliveryState, Outbox } from "../store/ports.ts";
+import { createDeliveryLoop, toSendOutcome, type SendOutcome } from "./delivery.ts";
+
+const delivery = (id: string, conversationId = "room"): Delivery => ({
+  id,
+  turnId: `turn-${id}`,
+  sessionKey: "s",
+  message: { channel: "c", conversationId, threadId: "", content: id, files: [], metadata: {} },
+  state: "waiting",
+  attempts: 0,
+  dueAtMs: 0,
+  problem: "",
+});
+
+function outboxOf(...deliveries: Delivery[]) {
+  const states = new Map<string, DeliveryState>(deliveries.map(({ id, state }) => [id, state]));
+  const set = (id: string, state: DeliveryState): Promise<void> => Promise.resolve(void states.set(id, state));
+  const outbox: Outbox = {
+    resolveInterrupted: () => {
+      const interrupted = deliveries.filter(({ id }) => states.get(id) === "sending");
+      for (const { id } of interrupted) states.set(id, "unknown");
+      return Promise.resolve(interrupted);
+    },
+    waiting: () => Promise.resolve(deliveries.filter(({ id }) => states.get(id) === "waiting")),
+    markSending: (id) => {
+      if (states.get(id) !== "waiting") return Promise.resolve(false);
+      states.set(id, "sending");
+      return Promise.resolve(true);
+    },
+    markDelivered: (id) => set(id, "delivered"),
+    markWaiting: (id) => set(id, "waiting"),
+    markFailed: (id) => set(id, "failed"),
+    list: () => Promise.resolve([]),
+  };
+  return { outbox, states };
+}
+
+function loop(deliveries: Delivery[], script: Record<string, SendOutcome[]>) {
+  const { outbox, states } = outboxOf(...deliveries);
+  const clock = createManualClock();
+  const sent: string[] = [];
+  const send = (message: Delivery["message"]): Promise<SendOutcome> => {
+    sent.push(message.content);
+    return Promise.resolve(script[message.content]?.shift() ?? { kind: "delivered" });
+  };
+  const delivering = createDeliveryLoop({ outbox, send, maxAttempts: 3, clock, log: createSilentLog() });
+  return { delivering, states, sent, clock };
+}
+
+const refused: SendOutcome = { kind: "not-delivered", problem: "connection refused", retryAfterMs: undefined };
+
+describe("delivery", () => {
+  it("sends again after a certain failure, and keeps the order of the conversation meanwhile", async () => {
+    const [one, two, elsewhere] = [delivery("1"), delivery("2"), delivery("x", "other")];
+    const { delivering, sent, states, clock } = loop([one, two, elsewhere], { "1": [refused] });
+    for (const each of [one, two, elsewhere]) delivering.deliver(each);
+    await vi.waitFor(() => expect(states.get("x")).toBe("delivered"));
+    expect(sent).toEqual(["1", "x"]);
+    expect(states.get("1")).toBe("waiting");
+    clock.advance(2_000);
+    await delivering.idle();
+    expect(sent).toEqual(["1", "x", "1", "2"]);
+  });
+
+  it("gives up after the last attempt", async () => {
+    const { delivering, sent, states, clock } = loop([delivery("1")], { "1": [refused, refused, refused, refused] });
+    delivering.deliver(delivery("1"));
+    for (const attempts of [1, 2, 3]) {
+      await vi.waitFor(() => expect(sent).toHaveLength(attempts));
+      await vi.waitFor(() => expect(states.get("1")).not.toBe("sending"));
+      clock.advance(60_000);
+    }
+    await delivering.idle();
+    expect(states.get("1")).toBe("failed");
+  });
+
+  it("never sends again when the outcome is unknown", async () => {
+    const { delivering, sent, states } = loop([delivery("1")], { "1": [{ kind: "unknown", problem: "timed out" }] });
+    delivering.deliver(delivery("1"));
+    await delivering.idle();
+    expect([sent, states.get("1")]).toEqual([["1"], "failed"]);
+  });
+
+  it("waits as long as the platform asked", async () => {
+    const { delivering, sent, clock, states } = loop([delivery("1")], { "1": [{ ...refused, retryAfterMs: 90_000 }] });
+    delivering.deliver(delivery("1"));
+    await vi.waitFor(() => expect(states.get("1")).toBe("waiting"));
+    clock.advance(80_000);
+    expect(sent).toHaveLength(1);
+    clock.advance(11_000);
+    await delivering.idle();
+    expect(sent).toHaveLength(2);
+  });
+
+  it("takes up what waited before a restart and only reports what was being sent", async () => {
+    const interrupted = { ...delivery("1"), state: "sending" as const };
+    const { delivering, sent, states } = loop([interrupted, delivery("2")], {});
+    await delivering.recover();
+    await delivering.idle();
+    expect(sent).toEqual(["2"]);
+    expect(states.get("1")).toBe("unknown");
+  });
+
+  it("leaves what waits in the outbox when it is stopped", async () => {
+    const { delivering, states } = loop([delivery("1")], { "1": [refused] });
+    delivering.deliver(delivery("1"));
+    await vi.waitFor(() => expect(states.get("1")).toBe("waiting"));
+    delivering.stop();
+    await delivering.idle();
+    expect(states.get("1")).toBe("waiting");
+  });
+
+  it("reads a rejected send", () => {
+    expect(toSendOutcome(Object.assign(new Error("reset"), { outcome: "unknown" }))).toEqual({
+      kind: "unknown",
+      problem: "reset",
+    });
+    expect(toSendOutcome(new Error("refused"))).toMatchObject({ kind: "not-delivered", retryAfterMs: undefined });
+  });
+});

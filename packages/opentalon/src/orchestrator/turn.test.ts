@@ -1,0 +1,177 @@
+import { describe, expect, it } from "vitest";
+import { createSilentLog } from "../base/create-log.ts";
+import { ProviderError, StoreError } from "../base/errors.ts";
+import type { InboundMessage } from "../domain/message.ts";
+import type { ModelReply } from "../domain/model.ts";
+import type { Turn, TurnEvent } from "../domain/turn.ts";
+import type { TurnCommit } from "../store/ports.ts";
+import { runTurn, type TurnStages } from "./turn.ts";
+
+const message: InboundMessage = {
+  channel: "c",
+  channelKind: "console",
+  platformMessageId: "1",
+  conversationId: "room",
+  threadId: "",
+  senderId: "ann",
+  senderName: "Ann",
+  content: "hi",
+  files: [],
+  metadata: {},
+  sentAtMs: 0,
+};
+const turn: Turn = { id: "t1", sessionKey: "c:room", message, attempt: 1 };
+const reply = (text: string): ModelReply => ({
+  text,
+  toolCalls: [],
+  finishReason: "stop",
+  usage: { inputTokens: 3, outputTokens: 2 },
+  model: "p/m",
+});
+
+function stages(more: Partial<TurnStages> = {}) {
+  const commits: TurnCommit[] = [];
+  const events: TurnEvent[] = [];
+  const records: [string, unknown][] = [];
+  const all: TurnStages = {
+    loadSession: () => Promise.resolve({ key: "c:room", messages: [], pinnedModel: "" }),
+    openJournal: () =>
+      Promise.resolve({
+        find: () => undefined,
+        begin: () => Promise.resolve(),
+        record: (step, value) => Promise.resolve(void records.push([step, value])),
+      }),
+    runCommand: () => undefined,
+    prepare: (_turn, text) => Promise.resolve({ kind: "continue", content: text }),
+    hasPreparers: false,
+    rank: () => ({ models: [], reason: "" }),
+    answer: ({ text, onReply }) => {
+      onReply(reply(`re: ${text}`));
+      return Promise.resolve({
+        outcome: { kind: "answered", text: `re: ${text}` },
+        messages: [
+          { role: "user", content: text },
+          { role: "assistant", content: `re: ${text}`, toolCalls: [] },
+        ],
+      });
+    },
+    format: (_turn, text) => Promise.resolve({ kind: "formatted", text }),
+    hasFormatters: false,
+    toUsageRow: (_turn, { model, usage }) => ({
+      sessionKey: "c:room",
+      actor: "c:ann",
+      channel: "c",
+      model,
+      ...usage,
+      toolCalls: 0,
+      inputCost: 0,
+      outputCost: 0,
+    }),
+    commit: (commit) => Promise.resolve(void commits.push(commit)),
+    deliver: () => undefined,
+    observe: (_turn, event) => events.push(event),
+    createReference: () => "ref123",
+    log: createSilentLog(),
+    ...more,
+  };
+  return { commits, events, records, all };
+}
+
+const run = (all: TurnStages, signal = new AbortController().signal) => runTurn(turn, false, all, signal);
+
+describe("a turn", () => {
+  it("commits the reply, the conversation and what it cost at once", async () => {
+    const { all, commits, events } = stages();
+    await run(all);
+    expect(commits).toHaveLength(1);
+    expect(commits[0]).toMatchObject({
+      entry: turn,
+      reply: { channel: "c", conversationId: "room", content: "re: hi" },
+      session: { appended: [{ role: "user", content: "hi" }, { role: "assistant", content: "re: hi" }] },
+      usage: [{ model: "p/m", inputTokens: 3, outputTokens: 2 }],
+    });
+    expect(events.at(-1)).toEqual({ kind: "turn-finished", outcome: "answered" });
+  });
+
+  it("ends with a preparer's words without asking a model or remembering the message", async () => {
+    const { all, commits } = stages({
+      hasPreparers: true,
+      prepare: () => Promise.resolve({ kind: "answer", content: "not here", metadata: {} }),
+      answer: () => Promise.reject(new Error("the model must not be asked")),
+    });
+    await run(all);
+    expect(commits[0]).toMatchObject({ reply: { content: "not here" }, session: { appended: [] }, usage: [] });
+  });
+
+  it("records the prepared text before the model sees it and reuses it after a crash", async () => {
+    const first = stages({
+      hasPreparers: true,
+      prepare: () => Promise.resolve({ kind: "continue", content: "prepared" }),
+    });
+    await run(first.all);
+    expect(first.records).toEqual([["prepare", { kind: "continue", content: "prepared" }]]);
+
+    const again = stages({
+      hasPreparers: true,
+      prepare: () => Promise.reject(new Error("must not run twice")),
+      openJournal: () =>
+        Promise.resolve({
+          find: () => ({ state: "recorded", value: { kind: "continue", content: "prepared" } }),
+          begin: () => Promise.resolve(),
+          record: () => Promise.resolve(),
+        }),
+    });
+    await run(again.all);
+    expect(again.commits[0]?.reply?.content).toBe("re: prepared");
+  });
+
+  it("answers a failure in words with a reference and forgets the question", async () => {
+    const error = new ProviderError("429 from p/m", { reason: "rate-limited", model: "p/m" });
+    const { all, commits, events } = stages({ answer: () => Promise.reject(error) });
+    await run(all);
+    expect(commits[0]?.reply?.content).toMatch(/too many requests.*reference ref123/);
+    expect(commits[0]?.reply?.metadata).toMatchObject({ type: "error", error_code: "rate_limited" });
+    expect(commits[0]?.session.appended).toEqual([]);
+    expect(events.at(-1)).toEqual({ kind: "turn-finished", outcome: "failed" });
+  });
+
+  it("remembers what tools did even when the model failed afterwards", async () => {
+    const { all, commits } = stages({
+      answer: () =>
+        Promise.resolve({
+          outcome: { kind: "failed", error: new ProviderError("gone", { reason: "unreachable", model: "p/m" }) },
+          messages: [
+            { role: "user", content: "hi" },
+            { role: "assistant", content: "", toolCalls: [{ id: "1", name: "a__b", arguments: {} }] },
+            { role: "tool", callId: "1", tool: "a__b", content: "ok", isError: false },
+          ],
+        }),
+    });
+    await run(all);
+    expect(commits[0]?.session.appended.map(({ role }) => role)).toEqual(["user", "assistant", "tool", "assistant"]);
+  });
+
+  it("never shows an internal error's text to the person", async () => {
+    const { all, commits } = stages({ answer: () => Promise.reject(new Error("secret path /etc/x")) });
+    await run(all);
+    expect(commits[0]?.reply?.content).not.toContain("/etc/x");
+  });
+
+  it("commits nothing when the store fails or the turn is aborted", async () => {
+    const failing = stages({ loadSession: () => Promise.reject(new StoreError("STORE_FULL", "disk full")) });
+    await expect(run(failing.all)).rejects.toThrow("disk full");
+    expect(failing.commits).toEqual([]);
+
+    const aborted = stages({ answer: () => Promise.reject(new Error("aborted")) });
+    await expect(run(aborted.all, AbortSignal.abort())).rejects.toThrow("aborted");
+    expect(aborted.commits).toEqual([]);
+  });
+
+  it("answers a slash command and carries its change of the session", async () => {
+    const { all, commits } = stages({
+      runCommand: () => ({ text: "Done.", action: "clear", clearsSession: true, pinnedModel: undefined }),
+    });
+    await run(all);
+    expect(commits[0]).toMatchObject({ reply: { content: "Done." }, session: { cleared: true, appended: [] } });
+  });
+});

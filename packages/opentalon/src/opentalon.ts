@@ -1,1 +1,154 @@
-export {};
+/**
+ * The composition root: builds the parts out of one configuration and joins them. The order in which a message meets
+ * the parts is spelled in `orchestrator/turn.ts`; here stands who is handed what, and in which order all of it starts
+ * and ends.
+ */
+import { assembleChannels, type Terminal } from "./assembly/assemble-channels.ts";
+import { assembleModels } from "./assembly/assemble-models.ts";
+import { assembleTools } from "./assembly/assemble-tools.ts";
+import { assembleTurn } from "./assembly/assemble-turn.ts";
+import { openStore } from "./assembly/open-store.ts";
+import type { Clock } from "./base/clock.ts";
+import type { HttpRoute } from "./base/http-route.ts";
+import type { Log } from "./base/log.ts";
+import type { Environment, LoadedConfig } from "./config/load-config.ts";
+import { createAcceptMessage } from "./inbound/accept-message.ts";
+import { createTurnLog } from "./observe/turn-log.ts";
+import { createDeliveryLoop } from "./orchestrator/delivery.ts";
+import { createSessionQueue } from "./orchestrator/session-queue.ts";
+import { runTurn } from "./orchestrator/turn.ts";
+
+export interface OpenTalonOptions {
+  readonly loaded: LoadedConfig;
+  /** Of this program; plugins get only a few names of it. */
+  readonly environment: Environment;
+  /** Folder of the plugins that come with the program. */
+  readonly bundledPlugins: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The terminal a console channel may own. */
+  readonly terminal: Terminal;
+}
+
+export interface OpenTalon extends AsyncDisposable {
+  /** What channels offer at the HTTP door; empty when none needs it. */
+  readonly routes: readonly HttpRoute[];
+  /** Plugins and channels that are not ready, by name. */
+  readonly findUnready: () => readonly string[];
+  /** Takes up what an earlier process left and opens all channels. */
+  readonly start: () => Promise<void>;
+  /** Resolves when the terminal ended that messages came from; rejects when the state now belongs to another process. */
+  readonly finished: Promise<void>;
+  /** Stops intake, lets turns under way and their replies finish within bounds. Dispose afterwards. */
+  readonly drain: () => Promise<void>;
+}
+
+const maxDeliveryAttempts = 10;
+const turnGraceMs = 25_000;
+const deliveryGraceMs = 5_000;
+const pluginStartGraceMs = 10_000;
+const pruneIntervalMs = 3_600_000;
+
+/**
+ * Builds everything; nothing is taken in before `start`. What was built is released again when building fails half-way.
+ * @throws StoreError, ConfigError, ChannelError
+ */
+export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTalon> {
+  const { loaded, environment, bundledPlugins, clock, log, terminal } = options;
+  const { config } = loaded;
+  await using parts = new AsyncDisposableStack();
+  const ending = Promise.withResolvers<void>();
+
+  // Plugins first: they are processes and boot while the rest is built.
+  const tools = parts.use(assembleTools({ config, environment, bundledPlugins, clock, log }));
+  const toolsStarted = tools.start();
+  const store = parts.use(await openStore({ config, clock, log, onTaken: (error) => ending.reject(error) }));
+  const models = parts.use(assembleModels({ config, clock, log }));
+  const channels = parts.use(assembleChannels({ config, terminal, clock, log, onFinished: ending.resolve }));
+
+  const turnLog = createTurnLog({ log, clock });
+  const delivery = createDeliveryLoop({
+    outbox: store.outbox,
+    send: channels.send,
+    maxAttempts: maxDeliveryAttempts,
+    clock,
+    log,
+  });
+  const stages = assembleTurn({
+    config,
+    showConfig: loaded.toRedactedYaml,
+    store,
+    models,
+    tools,
+    delivery,
+    capabilitiesOf: channels.capabilitiesOf,
+    observe: (turn, event) => {
+      turnLog(turn, event);
+      channels.show(turn, event);
+    },
+    clock,
+    log,
+  });
+  const sessions = createSessionQueue({
+    run: (turn, isResumed, signal) => runTurn(turn, isResumed, stages, signal),
+    concurrency: config.orchestrator.maxConcurrentSessions,
+    clock,
+    log,
+  });
+  let isStopping = false;
+  const accept = createAcceptMessage({
+    inbox: store.inbox,
+    onAccepted: sessions.add,
+    isStopping: () => isStopping,
+    log,
+  });
+  const pruning = startPruning(store.prune, clock, log);
+  const built = parts.move();
+
+  return {
+    routes: channels.routes,
+    findUnready: () => [...tools.findUnready(), ...channels.findUnready()],
+    start: async () => {
+      const patience = new AbortController();
+      await Promise.race([toolsStarted, clock.sleep(pluginStartGraceMs, patience.signal)]);
+      patience.abort();
+      // Replies first: an answer that waits goes out before the answer to what was asked after it.
+      await delivery.recover();
+      for (const turn of await store.inbox.takeOver()) sessions.add(turn);
+      await channels.start(accept);
+      void models.offerLocalModels();
+    },
+    finished: ending.promise,
+    drain: async () => {
+      isStopping = true;
+      pruning.stop();
+      await channels.stopIntake();
+      sessions.stop();
+      await within(clock, turnGraceMs, sessions.idle());
+      sessions.abort();
+      await within(clock, 1_000, sessions.idle());
+      await within(clock, deliveryGraceMs, delivery.idle());
+      delivery.stop();
+      await within(clock, 1_000, delivery.idle());
+    },
+    [Symbol.asyncDispose]: () => built.disposeAsync(),
+  };
+}
+
+async function within(clock: Clock, limitMs: number, done: Promise<void>): Promise<void> {
+  const patience = new AbortController();
+  await Promise.race([done, clock.sleep(limitMs, patience.signal)]);
+  patience.abort();
+}
+
+function startPruning(prune: () => Promise<void>, clock: Clock, log: Log): { stop: () => void } {
+  let cancel = (): void => undefined;
+  const schedule = (): void => {
+    cancel = clock.after(pruneIntervalMs, () => {
+      prune().catch((error: unknown) => log.warn({ err: error }, "old entries could not be pruned"));
+      schedule();
+    });
+  };
+  schedule();
+  return { stop: () => cancel() };
+}

@@ -40,6 +40,7 @@ function world(script: (ModelReply | Error)[], journal = new Map<string, StepRec
       executed.push(id);
       return { content: `did ${id}`, isError: false };
     },
+    guardPrompt: (content) => Promise.resolve({ kind: "continue", content }),
     isReadOnly: ({ name }) => name === "notes__read",
     wrapToolResult: (content) => `<<${content}>>`,
     onReply: () => undefined,
@@ -119,6 +120,24 @@ describe("the agent loop", () => {
     expect(run.messages).toHaveLength(3);
     const cancelled = world([new ProviderError("stop", { reason: "cancelled", model: "p/m" })]);
     await expect(runAgent(request, cancelled.ports)).rejects.toThrow("stop");
+  });
+
+  it("lets a guard change what the model is told last, for that call only, or end the turn", async () => {
+    const changed = world([reply("", call("1")), reply("ok")]);
+    const masked = await runAgent(request, {
+      ...changed.ports,
+      guardPrompt: (content) => Promise.resolve({ kind: "continue", content: content.replace("did", "***") }),
+    });
+    expect(changed.asked[1]?.messages.at(-1)?.content).toBe("<<*** 1>>");
+    expect(masked.messages[2]).toMatchObject({ content: "did 1" });
+
+    const ended = world([reply("never")]);
+    const run = await runAgent(request, {
+      ...ended.ports,
+      guardPrompt: () => Promise.resolve({ kind: "answer", content: "no", metadata: {} }),
+    });
+    expect(run.outcome).toEqual({ kind: "refused", content: "no", metadata: {} });
+    expect(ended.asked).toEqual([]);
   });
 
   it("tells an empty answer apart", async () => {

@@ -19,8 +19,14 @@ export interface StepJournal {
   readonly record: (step: string, value: unknown) => Promise<void>;
 }
 
+export type GuardedPrompt =
+  | { readonly kind: "continue"; readonly content: string }
+  | { readonly kind: "answer"; readonly content: string; readonly metadata: Readonly<Record<string, string>> };
+
 export interface AgentPorts {
   readonly callModel: (request: ModelRequest) => Promise<ModelReply>;
+  /** Looks at what the model is about to be told last (a person's text, a tool's result), before every model call. */
+  readonly guardPrompt: (content: string) => Promise<GuardedPrompt>;
   /** Runs one call through every gate; `onExecute` is awaited right before the plugin is really asked. */
   readonly callTool: (call: ToolCall, onExecute: () => Promise<void>) => Promise<ToolResult>;
   /** Whether repeating the call changes nothing. */
@@ -46,6 +52,8 @@ export interface AgentRequest {
 export type AgentOutcome =
   | { readonly kind: "answered"; readonly text: string }
   | { readonly kind: "empty" }
+  /** A guard ended the turn with these words. */
+  | { readonly kind: "refused"; readonly content: string; readonly metadata: Readonly<Record<string, string>> }
   /** No model could go on. */
   | { readonly kind: "failed"; readonly error: ProviderError }
   | { readonly kind: "too-many-rounds"; readonly rounds: number };
@@ -65,13 +73,9 @@ const parallelCalls = 8;
 export async function runAgent(request: AgentRequest, ports: AgentPorts): Promise<AgentRun> {
   const messages: TranscriptMessage[] = [{ role: "user", content: request.userText }];
   for (let round = 1; round <= request.maxRounds; round += 1) {
-    let reply: ModelReply;
-    try {
-      reply = await askModel(request, ports, messages, round);
-    } catch (error) {
-      if (!(error instanceof ProviderError) || error.reason === "cancelled") throw error;
-      return { outcome: { kind: "failed", error }, messages };
-    }
+    const asked = await askModel(request, ports, messages, round);
+    if (asked.kind !== "replied") return { outcome: asked, messages };
+    const { reply } = asked;
     ports.onReply(reply);
     messages.push({ role: "assistant", content: reply.text, toolCalls: reply.toolCalls });
     if (reply.toolCalls.length === 0) {
@@ -87,24 +91,36 @@ export async function runAgent(request: AgentRequest, ports: AgentPorts): Promis
   return { outcome: { kind: "too-many-rounds", rounds: request.maxRounds }, messages };
 }
 
+type Asked =
+  | { readonly kind: "replied"; readonly reply: ModelReply }
+  | Extract<AgentOutcome, { kind: "failed" | "refused" }>;
+
 async function askModel(
   request: AgentRequest,
   ports: AgentPorts,
   messages: readonly TranscriptMessage[],
   round: number,
-): Promise<ModelReply> {
+): Promise<Asked> {
   const step = `model:${round}`;
   const earlier = ports.journal.find(step);
-  if (earlier?.state === "recorded") return earlier.value as ModelReply;
-  const reply = await ports.callModel({
-    system: request.system,
-    messages: [...request.history, ...messages].map((message) => toPromptMessage(message, ports)),
-    tools: request.tools,
-    sessionKey: request.sessionKey,
-  });
-  // The commit of the turn follows a final reply at once and would record the same thing a second time.
-  if (reply.toolCalls.length > 0 || request.recordFinalReply) await ports.journal.record(step, reply);
-  return reply;
+  if (earlier?.state === "recorded") return { kind: "replied", reply: earlier.value as ModelReply };
+  const prompt = [...request.history, ...messages].map((message) => toPromptMessage(message, ports));
+  const last = prompt.at(-1);
+  if (last !== undefined) {
+    const guarded = await ports.guardPrompt(last.content);
+    if (guarded.kind === "answer") return { ...guarded, kind: "refused" };
+    prompt[prompt.length - 1] = { ...last, content: guarded.content };
+  }
+  try {
+    const { system, tools, sessionKey } = request;
+    const reply = await ports.callModel({ system, messages: prompt, tools, sessionKey });
+    // The commit of the turn follows a final reply at once and would record the same thing a second time.
+    if (reply.toolCalls.length > 0 || request.recordFinalReply) await ports.journal.record(step, reply);
+    return { kind: "replied", reply };
+  } catch (error) {
+    if (!(error instanceof ProviderError) || error.reason === "cancelled") throw error;
+    return { kind: "failed", error };
+  }
 }
 
 function toPromptMessage(message: TranscriptMessage, ports: AgentPorts): TranscriptMessage {

@@ -54,7 +54,7 @@ export function createDeliveryLoop(options: DeliveryOptions): DeliveryLoop {
       if (!(await outbox.markSending(delivery.id))) return;
       const outcome = await send(delivery.message, delivery.id);
       if (outcome.kind === "delivered") return outbox.markDelivered(delivery.id);
-      const about = { trace: delivery.turnId, delivery: delivery.id, channel: delivery.message.channel, attempt };
+      const about = { ...toLogFields(delivery), attempt };
       if (outcome.kind === "unknown" || attempt >= maxAttempts) {
         log.error({ ...about, problem: outcome.problem }, giveUpWords[outcome.kind]);
         return outbox.markFailed(delivery.id, outcome.problem);
@@ -74,9 +74,9 @@ export function createDeliveryLoop(options: DeliveryOptions): DeliveryLoop {
   return {
     deliver,
     recover: async () => {
-      for (const { id, turnId, message } of await outbox.resolveInterrupted()) {
+      for (const delivery of await outbox.resolveInterrupted()) {
         log.error(
-          { trace: turnId, delivery: id, channel: message.channel, conversation: message.conversationId },
+          toLogFields(delivery),
           "a reply was being sent when OpenTalon ended; it may or may not have arrived and is not sent again",
         );
       }
@@ -89,6 +89,11 @@ export function createDeliveryLoop(options: DeliveryOptions): DeliveryLoop {
       queue.clear();
     },
   };
+}
+
+function toLogFields({ id, turnId, message }: Delivery): Readonly<Record<string, string | undefined>> {
+  const { channel, conversationId, metadata } = message;
+  return { trace: turnId, delivery: id, channel, conversation: conversationId, inReplyTo: metadata["in_reply_to"] };
 }
 
 const giveUpWords = {

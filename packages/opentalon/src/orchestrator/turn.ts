@@ -13,7 +13,7 @@ import type { PrepareOutcome } from "../hooks/run-preparers.ts";
 import type { CommandOutcome } from "../inbound/run-command.ts";
 import type { Route } from "../routing/router.ts";
 import type { Delivery, SessionChange, TurnCommit } from "../store/ports.ts";
-import type { InboundMessage } from "../domain/message.ts";
+import type { InboundMessage, OutboundMessage } from "../domain/message.ts";
 import type { ModelReply } from "../domain/model.ts";
 import type { Session, TranscriptMessage } from "../domain/session.ts";
 import type { Reply, Turn, TurnObserver } from "../domain/turn.ts";
@@ -51,6 +51,23 @@ export interface TurnStages {
   readonly log: Log;
 }
 
+/** Inbound metadata the outside must never see again. */
+const privateMetadata = new Set(["profile_token", "__enrich_failed", "__enrich_failed_step"]);
+
+/** The reply for the place the message came from; `in_reply_to` names the message, the rest of its metadata goes back with it. */
+function toOutboundMessage({ message }: Turn, { content, metadata }: Reply): OutboundMessage {
+  const { channel, conversationId, threadId, platformMessageId } = message;
+  const returned = Object.entries(message.metadata).filter(([key]) => !privateMetadata.has(key));
+  return {
+    channel,
+    conversationId,
+    threadId,
+    content,
+    files: [],
+    metadata: { ...Object.fromEntries(returned), ...metadata, in_reply_to: platformMessageId },
+  };
+}
+
 interface Produced {
   readonly reply: Reply;
   readonly session: SessionChange;
@@ -70,10 +87,9 @@ export async function runTurn(
   stages.observe(turn, { kind: "turn-started" });
   const paid: ModelReply[] = [];
   const produced = await produceReply(turn, isResumed, stages, paid, signal);
-  const { channel, conversationId, threadId } = turn.message;
   const delivery = await stages.commit({
     entry: turn,
-    reply: { channel, conversationId, threadId, files: [], ...produced.reply },
+    reply: toOutboundMessage(turn, produced.reply),
     session: produced.session,
     usage: paid.map((reply) => stages.toUsageRow(turn, reply)),
   });
@@ -153,6 +169,10 @@ async function fromAgentRun(
         outcome: "answered",
       };
     }
+    case "refused": {
+      const { content, metadata } = outcome;
+      return { reply: { content, metadata }, session: rememberTools(messages, content), outcome: "refused" };
+    }
     case "empty":
       return fail(turn, { kind: "empty-reply" }, stages, messages.slice(0, -1));
     case "too-many-rounds":
@@ -170,10 +190,7 @@ function fromCommand({ text, action, clearsSession, pinnedModel }: CommandOutcom
   };
 }
 
-/**
- * The person gets words and a reference. The conversation remembers the turn only if tools already ran in it:
- * what they did must not be forgotten, while a question that was never answered is simply asked again.
- */
+/** The person gets words and a reference; the cause stands in the log under the same reference. */
 function fail(
   turn: Turn,
   failure: TurnFailure,
@@ -184,11 +201,15 @@ function fail(
   const reply = explainFailure(failure, reference);
   const err = failure.kind === "error" ? failure.error : undefined;
   stages.log.error({ trace: turn.id, reference, err }, `a turn failed: ${describeFailure(failure)}`);
+  return { reply, session: rememberTools(messages, reply.content), outcome: "failed" };
+}
+
+/**
+ * A turn without an answer is remembered only if tools ran in it: what they did must not be forgotten, while a question
+ * that was never answered is simply asked again.
+ */
+function rememberTools(messages: readonly TranscriptMessage[], content: string): SessionChange {
   const toolsRan = messages.some(({ role }) => role === "tool");
-  const closing: TranscriptMessage = { role: "assistant", content: reply.content, toolCalls: [] };
-  return {
-    reply,
-    session: { appended: toolsRan ? [...messages, closing] : [] },
-    outcome: "failed",
-  };
+  if (!toolsRan) return { appended: [] };
+  return { appended: [...messages, { role: "assistant", content, toolCalls: [] }] };
 }

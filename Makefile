@@ -1,0 +1,92 @@
+# Needs git, make and npm on Node 20 or newer. The Node that OpenTalon runs on comes with `npm ci`.
+.DEFAULT_GOAL := help
+.SUFFIXES:
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+
+# Arguments for the program behind a target: make bench-guard ARGS="--help"
+ARGS ?=
+# How often each property is tried by `make fuzz`.
+RUNS ?= 20000
+
+installed := node_modules/.installed
+bundle := packages/opentalon/dist/bundle/opentalon.js
+sources := $(shell find packages/*/src plugins/*/src -name "*.test.ts" -o -print) \
+	tooling/bundle-referenced-files.ts build.ts package.json
+config := $(if $(wildcard config.yaml),config.yaml,config.example.yaml)
+
+# Commands from node_modules, the right Node among them, whatever the machine has.
+with_node := PATH="$(CURDIR)/node_modules/.bin:$$PATH"
+from_source := $(with_node) node --conditions=source
+
+.PHONY: help
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
+
+.PHONY: run
+run: $(bundle) ## Start OpenTalon with config.yaml, or with config.example.yaml when there is none
+	@./opentalon --config $(config) $(ARGS)
+
+.PHONY: all
+all: $(installed) ## Install, check the types, build everything
+	@$(MAKE) $(bundle)
+	@$(with_node) tsc -b
+
+.PHONY: build
+build: $(bundle) ## Build what `./opentalon` starts
+
+.PHONY: test
+test: $(installed) ## Everything a change must pass: lint, format, types, unit, integration and e2e tests
+	@$(MAKE) lint
+	@$(MAKE) types
+	@echo "== unit and integration tests" && $(with_node) vitest run --project unit
+	@$(MAKE) $(bundle)
+	@echo "== end-to-end tests" && $(with_node) vitest run --project e2e
+
+.PHONY: lint
+lint: $(installed) ## Rules, layers, format, unused code
+	@echo "== lint" && $(with_node) oxlint --deny-warnings
+	@echo "== format" && $(with_node) oxfmt --check .
+	@echo "== unused code" && $(with_node) knip
+
+.PHONY: types
+types: $(installed) ## Check the types
+	@echo "== types" && $(with_node) tsc -b
+
+.PHONY: format
+format: $(installed) ## Format the code
+	@$(with_node) oxfmt .
+
+.PHONY: generate
+generate: $(installed) ## Write generated code and reference pages anew
+	@$(with_node) buf generate
+	@$(from_source) tooling/generate-config-reference.ts
+
+.PHONY: chaos
+chaos: $(bundle) ## Kill the running core again and again, and count what was lost or doubled
+	@$(from_source) bench/chaos/main.ts $(ARGS)
+
+.PHONY: bench
+bench: $(bundle) ## Run every benchmark
+	@for main in $(filter-out bench/chaos/%,$(wildcard bench/*/main.ts)); do \
+		echo "== $$main" && $(from_source) "$$main" || exit 1; done
+
+.PHONY: bench-guard
+bench-guard: $(installed) ## Measure the guard against injections
+	@$(from_source) bench/guard/main.ts $(ARGS)
+
+.PHONY: fuzz
+fuzz: $(installed) ## Try every property RUNS times
+	@OPENTALON_FUZZ_RUNS=$(RUNS) $(with_node) vitest run --project unit --testTimeout=3600000 \
+		$$(grep -rl --include='*.test.ts' --exclude-dir=node_modules --exclude-dir=dist fast-check packages plugins bench)
+
+.PHONY: clean
+clean: ## Remove what was built
+	@rm -rf packages/*/dist plugins/*/dist packages/*/*.tsbuildinfo
+
+# A new time stamp alone is no reason to install again.
+$(installed): package-lock.json
+	@if cmp -s package-lock.json $@; then touch $@; else ./tooling/install.sh; fi
+
+$(bundle): $(installed) $(sources)
+	@echo "Building ..." >&2
+	@$(with_node) node build.ts >&2

@@ -1,0 +1,121 @@
+/**
+ * Bundles the command line and the first-party plugins: what every start needs in one piece, the rest (model SDKs,
+ * database drivers, …) in chunks loaded on first use. `node build.ts --report` prints sizes and start times.
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join, relative } from "node:path";
+import { rolldown } from "rolldown";
+import type { OutputChunk } from "rolldown";
+import { bundleReferencedFiles } from "./tooling/bundle-referenced-files.ts";
+
+const root = import.meta.dirname;
+
+interface Target {
+  readonly name: string;
+  readonly entry: string;
+  /** Replaced as a whole once the new bundle is complete. */
+  readonly folder: string;
+}
+
+async function findTargets(): Promise<Target[]> {
+  const product: Target = {
+    name: "opentalon",
+    entry: join(root, "packages/opentalon/src/cli/main.ts"),
+    folder: join(root, "packages/opentalon/dist/bundle"),
+  };
+  const plugins = (await readdir(join(root, "plugins"))).map((plugin) => ({
+    name: "main",
+    entry: join(root, "plugins", plugin, "src/main.ts"),
+    folder: join(root, "plugins", plugin, "dist"),
+  }));
+  return [product, ...plugins.filter(({ entry }) => existsSync(entry))];
+}
+
+async function bundle({ name, entry, folder }: Target): Promise<OutputChunk[]> {
+  await using build = await rolldown({
+    input: { [name]: entry },
+    platform: "node",
+    cwd: root,
+    resolve: { conditionNames: ["source", "node"] },
+    // Loaded by its driver when it happens to be installed.
+    external: ["pg-native"],
+    // Packages of the older kind speak of themselves so.
+    transform: { define: { __dirname: "import.meta.dirname", __filename: "import.meta.filename" } },
+    plugins: [bundleReferencedFiles({ within: [join(root, "packages"), join(root, "plugins")] })],
+  });
+  await mkdir(dirname(folder), { recursive: true });
+  const fresh = await mkdtemp(join(dirname(folder), ".bundle-"));
+  try {
+    const { output } = await build.write({
+      dir: fresh,
+      format: "esm",
+      sourcemap: true,
+      entryFileNames: "[name].js",
+      chunkFileNames: "chunks/[name]-[hash].js",
+      assetFileNames: "assets/[name]-[hash][extname]",
+    });
+    await rm(folder, { recursive: true, force: true });
+    await rename(fresh, folder);
+    return output.filter((part) => part.type === "chunk");
+  } finally {
+    await rm(fresh, { recursive: true, force: true });
+  }
+}
+
+/** What one start loads before it does anything, and what waits for its first use; both in bytes. */
+function measureSize(chunks: readonly OutputChunk[]): { eager: number; lazy: number } {
+  const byName = new Map(chunks.map((chunk) => [chunk.fileName, chunk]));
+  const loaded = new Set<string>();
+  const load = (name: string): void => {
+    const chunk = byName.get(name);
+    if (chunk === undefined || loaded.has(name)) return;
+    loaded.add(name);
+    for (const imported of chunk.imports) load(imported);
+  };
+  const main = chunks.find((chunk) => chunk.isEntry && !chunk.fileName.startsWith("chunks/"));
+  if (main !== undefined) load(main.fileName);
+  let eager = 0;
+  let lazy = 0;
+  for (const { fileName, code } of chunks) {
+    if (loaded.has(fileName)) eager += Buffer.byteLength(code);
+    else lazy += Buffer.byteLength(code);
+  }
+  return { eager, lazy };
+}
+
+/** Median wall time of `node file --version`, in milliseconds. */
+function measureStart(file: string, environment: NodeJS.ProcessEnv): number {
+  const timesMs = Array.from({ length: 11 }, () => {
+    const startMs = performance.now();
+    spawnSync(process.execPath, [file, "--version"], { env: environment, stdio: "ignore" });
+    return performance.now() - startMs;
+  });
+  return timesMs.toSorted((a, b) => a - b)[5] ?? 0;
+}
+
+const rows: Record<string, Record<string, string>> = {};
+for (const target of await findTargets()) {
+  const chunks = await bundle(target);
+  if (!process.argv.includes("--report")) continue;
+  const file = join(target.folder, `${target.name}.js`);
+  const { eager, lazy } = measureSize(chunks);
+  const cache = await mkdtemp(join(tmpdir(), "opentalon-build-"));
+  const { NODE_COMPILE_CACHE: _, ...environment } = process.env;
+  rows[relative(root, file)] = {
+    chunks: String(chunks.length),
+    "loaded at start (kB)": (eager / 1_000).toFixed(0),
+    "loaded on use (kB)": (lazy / 1_000).toFixed(0),
+    "--version (ms)": measureStart(file, environment).toFixed(0),
+    "with compile cache (ms)": measureStart(file, {
+      ...environment,
+      NODE_COMPILE_CACHE: cache,
+    }).toFixed(0),
+  };
+  await rm(cache, { recursive: true, force: true });
+}
+// Compiled code of earlier bundles is of no use any more.
+await rm(join(root, "packages/opentalon/dist/compile-cache"), { recursive: true, force: true });
+if (process.argv.includes("--report")) console.table(rows);

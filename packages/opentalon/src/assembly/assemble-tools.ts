@@ -1,0 +1,129 @@
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { Config, Environment } from "../config/load-config.ts";
+import { type Actor, toActor } from "../domain/actor.ts";
+import type { ToolSpecification } from "../domain/model.ts";
+import { type ToolCall, type ToolResult, toToolName } from "../domain/tool.ts";
+import type { Turn } from "../domain/turn.ts";
+import { checkPermission } from "../hooks/check-permission.ts";
+import type { InvokeStep } from "../hooks/parse-preparer-result.ts";
+import type { CallHookAction } from "../hooks/run-preparers.ts";
+import { createPluginHost } from "../plugins/plugin-host.ts";
+import { createToolCaller } from "../tools/call-tool.ts";
+import type { CallOrigin } from "../tools/context-arguments.ts";
+import { createToolRegistry } from "../tools/tool-registry.ts";
+import { toToolSpecification } from "../tools/tool-specification.ts";
+import { toPluginEntries } from "./plugin-entries.ts";
+
+export interface Tools extends AsyncDisposable {
+  /** Starts all plugins side by side; resolves when each is ready or has failed once. Never rejects. */
+  readonly start: () => Promise<void>;
+  /** Plugins that cannot be called right now, by name. */
+  readonly findUnready: () => readonly string[];
+  /** What the model is told of: every tool but those that are steps of the pipeline. */
+  readonly offered: () => readonly ToolSpecification[];
+  readonly promptAdditions: () => readonly { readonly plugin: string; readonly text: string }[];
+  readonly isReadOnly: (call: ToolCall) => boolean;
+  /** One call of the turn's model, through every gate. */
+  readonly callForModel: (turn: Turn, call: ToolCall, options: ModelCallOptions) => Promise<ToolResult>;
+  /** Calls of hooks: the operator's own, which need no permission. */
+  readonly callHookAction: (turn: Turn, signal: AbortSignal) => CallHookAction;
+}
+
+export interface ModelCallOptions {
+  readonly nativeTools: boolean;
+  readonly signal: AbortSignal;
+  /** Awaited right before the plugin is asked. */
+  readonly onExecute: () => Promise<void>;
+}
+
+export interface AssembleToolsOptions {
+  readonly config: Config;
+  readonly environment: Environment;
+  readonly bundledPlugins: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Plugins, the registry over them, and the one way to call what they offer. */
+export function assembleTools({ config, environment, bundledPlugins, clock, log }: AssembleToolsOptions): Tools {
+  const steps = findPipelineSteps(config);
+  let offered: readonly ToolSpecification[] | undefined;
+  const host = createPluginHost({
+    entries: toPluginEntries({ config, bundledPlugins, log }),
+    environment,
+    clock,
+    log,
+    stateDirectory: config.state.dataDir,
+    onChange: () => (offered = undefined),
+  });
+  const registry = createToolRegistry({ sources: [host], log });
+  const { permissionPlugin } = config.orchestrator;
+
+  const callTool = createToolCaller({
+    registry,
+    execute: host.execute,
+    clock,
+    log,
+    defaultTimeoutMs: config.agent.toolTimeoutMs,
+    timeoutMsOf: ({ plugin }) => config.plugins[plugin]?.timeoutMs,
+    permit: async ({ tool: { plugin }, context, signal }) => {
+      if (permissionPlugin === "" || !context.fromModel || plugin === permissionPlugin) return { kind: "allowed" };
+      const ask: CallHookAction = (step, callId) => callOwn(step, callId, context, signal);
+      const allowed = await checkPermission(permissionPlugin, { actor: context.actor, plugin }, ask);
+      return allowed ? { kind: "allowed" } : { kind: "refused", reason: "permission denied" };
+    },
+  });
+
+  const callOwn = (step: InvokeStep, callId: string, origin: CallOrigin, signal: AbortSignal): Promise<ToolResult> =>
+    callTool({
+      call: { id: callId, name: toToolName(step), arguments: step.arguments },
+      context: { ...origin, encoding: "native", fromModel: false },
+      signal,
+    });
+
+  return {
+    start: host.start,
+    findUnready: () =>
+      host
+        .statuses()
+        .filter(({ state }) => state !== "ready")
+        .map(({ key, problem }) => `plugin ${key}${problem === "" ? "" : `: ${problem}`}`),
+    offered: () => {
+      offered ??= registry
+        .offered()
+        .filter((tool) => !steps.has(toToolName(tool)))
+        .flatMap((tool) => toToolSpecification(tool) ?? []);
+      return offered;
+    },
+    promptAdditions: host.promptAdditions,
+    isReadOnly: ({ name }) => {
+      const found = registry.lookup(name);
+      return found.kind === "found" && found.tool.readOnly;
+    },
+    callForModel: (turn, call, { nativeTools, signal, onExecute }) =>
+      callTool({
+        call,
+        context: { ...toOrigin(turn), encoding: nativeTools ? "native" : "text", fromModel: true },
+        signal,
+        onExecute,
+      }),
+    callHookAction: (turn, signal) => (step, callId) => callOwn(step, callId, toOrigin(turn), signal),
+    [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
+  };
+}
+
+/** Names of the actions that run before or after the model, which the model itself has no business with. */
+function findPipelineSteps({ orchestrator }: Config): ReadonlySet<string> {
+  const { contentPreparers, responseFormatters } = orchestrator;
+  return new Set([...contentPreparers, ...responseFormatters].map(toToolName));
+}
+
+function toOrigin({ message, sessionKey }: Turn): CallOrigin & { readonly actor: Actor } {
+  return {
+    actor: toActor(message),
+    sessionKey,
+    conversationId: message.conversationId,
+    lastUserMessageId: message.platformMessageId,
+  };
+}

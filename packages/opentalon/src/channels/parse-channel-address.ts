@@ -1,0 +1,61 @@
+import { ChannelError } from "../base/errors.ts";
+
+/** Where a channel lives and how it is spoken to, from the `plugin` key of its entry. */
+export type ChannelAddress =
+  /** The terminal of this process. */
+  | { readonly kind: "console" }
+  /** A program that is started. */
+  | { readonly kind: "binary"; readonly path: string }
+  /** A channel that runs elsewhere: `host:port`. */
+  | { readonly kind: "grpc"; readonly target: string }
+  | { readonly kind: "docker"; readonly image: string }
+  | { readonly kind: "webhook"; readonly url: URL }
+  | { readonly kind: "websocket"; readonly url: URL }
+  /** A channel described by a file. */
+  | { readonly kind: "yaml"; readonly path: string };
+
+/**
+ * Upper and lower case of schemes, endings and of the word `console` do not matter; what fits nothing else is a program.
+ * @throws ChannelError CHANNEL_MISCONFIGURED when a part is missing or a URL is not one.
+ */
+export function parseChannelAddress(plugin: string): ChannelAddress {
+  const text = plugin.trim();
+  if (text === "") throw misconfigured("a channel needs `plugin`: a program, a URL or `console`");
+  const scheme = /^([a-z]+):\/\//i.exec(text)?.[1]?.toLowerCase();
+  const rest = scheme === undefined ? "" : text.slice(scheme.length + 3);
+  switch (scheme) {
+    case "grpc":
+      return { kind: "grpc", target: required(rest, "grpc://host:port") };
+    case "docker":
+      return { kind: "docker", image: required(rest, "docker://image") };
+    case "http":
+    case "https":
+      return { kind: "webhook", url: parseUrl(text, scheme) };
+    case "ws":
+    case "wss":
+      return { kind: "websocket", url: parseUrl(text, scheme) };
+    default:
+      return parseLocal(text);
+  }
+}
+
+function parseLocal(text: string): ChannelAddress {
+  if (text.toLowerCase() === "console") return { kind: "console" };
+  return { kind: /\.ya?ml$/i.test(text) ? "yaml" : "binary", path: text };
+}
+
+function required(rest: string, form: string): string {
+  if (rest === "") throw misconfigured(`write the channel's plugin as ${form}`);
+  return rest;
+}
+
+/** The error does not repeat the URL: it may carry a password. */
+function parseUrl(text: string, scheme: string): URL {
+  const url = URL.parse(text);
+  if (url === null) throw misconfigured(`the channel's ${scheme}:// address is not a valid URL`);
+  return url;
+}
+
+function misconfigured(message: string): ChannelError {
+  return new ChannelError("CHANNEL_MISCONFIGURED", message);
+}

@@ -1,0 +1,138 @@
+import {
+  Agent as HttpAgent,
+  request as requestHttp,
+  type ClientRequest,
+  type RequestOptions,
+} from "node:http";
+import { Agent as HttpsAgent, request as requestHttps } from "node:https";
+import type { Clock } from "../base/clock.ts";
+import { formatDuration } from "../base/duration.ts";
+import { toMessage } from "../base/errors.ts";
+import { DeliveryError } from "./delivery-error.ts";
+
+/** Posts JSON to one URL over connections that are kept. */
+export interface JsonPoster {
+  /**
+   * Resolves on 2xx.
+   * @throws DeliveryError with what is known about the outcome. Redirects are refusals: they are not followed.
+   */
+  readonly post: (body: Uint8Array, headers: Readonly<Record<string, string>>) => Promise<void>;
+  /** Ends requests under way, with an unknown outcome, and all connections. */
+  readonly close: () => void;
+}
+
+export interface JsonPosterOptions {
+  readonly url: URL;
+  /** For the whole request, from the call to the answer's headers and again to its end. */
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+}
+
+const maxAnswerBytes = 65_536;
+const longestRetryAfterMs = 3_600_000;
+const agentOptions = {
+  keepAlive: true,
+  maxSockets: 64,
+  maxFreeSockets: 16,
+  // Below the usual five seconds of servers: a connection must not be closed by them while we write on it.
+  timeout: 4_000,
+};
+
+export function createJsonPoster({ url, timeoutMs, clock }: JsonPosterOptions): JsonPoster {
+  const isSecure = url.protocol === "https:";
+  const agent = isSecure ? new HttpsAgent(agentOptions) : new HttpAgent(agentOptions);
+  const options: RequestOptions = { method: "POST", agent, ...toTarget(url) };
+  const running = new Set<ClientRequest>();
+
+  return {
+    post: (body, headers) =>
+      new Promise((resolve, reject) => {
+        let isConnected = false;
+        const sending = (isSecure ? requestHttps : requestHttp)({
+          ...options,
+          headers: {
+            "Content-Type": "application/json",
+            "Content-Length": body.byteLength,
+            "User-Agent": "opentalon",
+            ...headers,
+          },
+        });
+        running.add(sending);
+        const cancelTimeout = clock.after(timeoutMs, () =>
+          sending.destroy(new Error(`no answer within ${formatDuration(timeoutMs)}`)),
+        );
+        sending.on("socket", (socket) => {
+          const connected = (): void => {
+            isConnected = true;
+          };
+          if (sending.reusedSocket) connected();
+          else socket.once(isSecure ? "secureConnect" : "connect", connected);
+        });
+        sending.on("response", (answer) => {
+          const status = answer.statusCode ?? 0;
+          if (status >= 200 && status < 300) resolve();
+          else reject(toRefusal(status, answer.headers["retry-after"], url, clock));
+          let answerBytes = 0;
+          answer.on("data", (chunk: Buffer) => {
+            answerBytes += chunk.length;
+            if (answerBytes > maxAnswerBytes) sending.destroy();
+          });
+          // The outcome is known; what breaks now breaks only the connection.
+          answer.on("error", () => {});
+        });
+        sending.on("error", (error) => {
+          // Before the connection stands not a byte has left; afterwards nobody knows how far it came.
+          const outcome = isConnected ? "unknown" : "not-delivered";
+          const problem = `${url.origin} did not answer: ${describe(error)}`;
+          reject(new DeliveryError(problem, { outcome, cause: error }));
+        });
+        sending.on("close", () => {
+          cancelTimeout();
+          running.delete(sending);
+        });
+        sending.end(body);
+      }),
+    close: () => {
+      for (const sending of running) sending.destroy(new Error("the channel was closed"));
+      agent.destroy();
+    },
+  };
+}
+
+/** The URL as it stands; a user and password in it become basic authentication. */
+function toTarget(url: URL): RequestOptions {
+  const { hostname, port, pathname, search, username, password } = url;
+  const auth = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  return {
+    hostname: hostname.replace(/^\[(.*)\]$/, "$1"),
+    port: port === "" ? undefined : port,
+    path: pathname + search,
+    auth: username === "" ? undefined : auth,
+  };
+}
+
+function toRefusal(
+  status: number,
+  retryAfter: string | undefined,
+  url: URL,
+  clock: Clock,
+): DeliveryError {
+  const hint = status >= 300 && status < 400 ? "; redirects are not followed" : "";
+  return new DeliveryError(`${url.origin} answered with status ${status}${hint}`, {
+    outcome: "not-delivered",
+    retryAfterMs: parseRetryAfter(retryAfter, clock.now()),
+  });
+}
+
+/** Seconds or a date, as HTTP has it. */
+function parseRetryAfter(text: string | undefined, nowMs: number): number | undefined {
+  if (text === undefined) return undefined;
+  const waitMs = /^\d+$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - nowMs;
+  return Number.isNaN(waitMs) ? undefined : Math.min(Math.max(waitMs, 0), longestRetryAfterMs);
+}
+
+/** Several addresses that all failed come as one error without a text of its own. */
+function describe(error: Error): string {
+  const { errors } = error as { errors?: readonly unknown[] };
+  return errors === undefined ? toMessage(error) : errors.map(toMessage).join(", ");
+}

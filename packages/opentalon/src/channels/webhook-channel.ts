@@ -1,0 +1,211 @@
+import type { Clock } from "../base/clock.ts";
+import { ChannelError, toMessage } from "../base/errors.ts";
+import { type HttpAnswer, type HttpRequest, toJsonAnswer } from "../base/http-route.ts";
+import type { Log } from "../base/log.ts";
+import { createSecret, isSecret, type Secret } from "../base/secret.ts";
+import { type Channel, type ChannelHost, plainCapabilities } from "../domain/channel.ts";
+import {
+  type InboundDocument,
+  parseInboundDocument,
+  parseJsonDocument,
+  toOutboundDocument,
+} from "./message-document.ts";
+import { createJsonPoster } from "./post-json.ts";
+import type { WebhookInlet } from "./webhook-inlet.ts";
+import { createWebhookSigner, type WebhookSigner } from "./webhook-signature.ts";
+
+export interface WebhookChannelOptions {
+  /** Instance name: the key under `channels:`. */
+  readonly name: string;
+  /** Where replies are posted. */
+  readonly url: URL;
+  /** The entry's `config`: `secret` (or `hmac_secret`), `kind`, `max_message_length`, `response_format`, `response_format_prompt`. */
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly inlet: WebhookInlet;
+  /** Whether the HTTP door knows its callers by other means than a signature (see `HttpRequest.isTrusted`). */
+  readonly doorChecksCallers: boolean;
+  readonly sendTimeoutMs?: number;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/**
+ * A platform that posts messages to our HTTP door and takes replies by POST. With a secret both directions carry an
+ * HMAC of the body; without one the door must know its callers.
+ * @throws ChannelError CHANNEL_MISCONFIGURED when neither is the case, or a setting has the wrong form.
+ */
+export function createWebhookChannel(options: WebhookChannelOptions): Channel {
+  const {
+    name,
+    url,
+    config,
+    inlet,
+    doorChecksCallers,
+    sendTimeoutMs = 30_000,
+    clock,
+    log,
+  } = options;
+  const kind = readSetting(config, "kind", "string") ?? "webhook";
+  const capabilities = {
+    ...plainCapabilities,
+    threads: true,
+    files: true,
+    maxMessageLength: readSetting(config, "max_message_length", "number") ?? 0,
+    responseFormat: readSetting(config, "response_format", "string") ?? "",
+    responseFormatPrompt: readSetting(config, "response_format_prompt", "string") ?? "",
+  };
+  const signer = createSigner(options);
+  if (signer === undefined) {
+    if (!doorChecksCallers) {
+      throw misconfigured(
+        `channel ${name} has no secret and the HTTP door is open to other machines: set config.secret`,
+      );
+    }
+    log.warn(
+      { channel: name },
+      "a webhook channel has no secret: whoever reaches the HTTP door can speak as anybody; set config.secret",
+    );
+  }
+  const poster = createJsonPoster({ url, timeoutMs: sendTimeoutMs, clock });
+  let host: ChannelHost | undefined;
+
+  const receive = async (request: HttpRequest): Promise<HttpAnswer> => {
+    if (host === undefined) return toRefusal("the channel takes no messages right now", 5_000);
+    const stranger = findStranger(request, signer, clock.now());
+    if (stranger !== undefined) return toJsonAnswer(401, { error: stranger });
+    const contentType = request.header("content-type") ?? "";
+    if (!/^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(contentType)) {
+      return toJsonAnswer(415, { error: "send the message as application/json" });
+    }
+    if (!/^(?:identity)?$/i.test(request.header("content-encoding") ?? "")) {
+      return toJsonAnswer(415, { error: "send the message without content encoding" });
+    }
+    let document: InboundDocument;
+    try {
+      document = parseInboundDocument(parseJsonDocument(request.body));
+    } catch (error) {
+      if (error instanceof ChannelError) return toJsonAnswer(400, { error: toMessage(error) });
+      throw error;
+    }
+    const platformMessageId = findIdentity(document, request);
+    if (platformMessageId === "") {
+      return toJsonAnswer(400, {
+        error:
+          "the message needs an identity: `id`, the header Idempotency-Key, or `metadata.message_id`",
+      });
+    }
+    const { conversationId, threadId, senderId, senderName, content, files, metadata } = document;
+    const outcome = await host.accept({
+      channelKind: toChannelKind(document.kind, kind),
+      platformMessageId,
+      conversationId,
+      threadId,
+      senderId,
+      senderName,
+      content,
+      files,
+      metadata,
+      sentAtMs: document.sentAtMs ?? clock.now(),
+    });
+    if (outcome.kind !== "refused") return outcome.kind === "accepted" ? accepted : duplicate;
+    // A refusal that does not say when to come back is about the message, not about us.
+    if (outcome.retryAfterMs <= 0) return toJsonAnswer(400, { error: outcome.reason });
+    return toRefusal(outcome.reason, outcome.retryAfterMs);
+  };
+  const disconnect = inlet.connect(name, receive);
+
+  return {
+    name,
+    kind,
+    capabilities: () => capabilities,
+    start: async (channelHost) => {
+      host = channelHost;
+    },
+    stopIntake: async () => {
+      host = undefined;
+    },
+    send: (message, deliveryId) => {
+      const body = Buffer.from(toOutboundDocument(message), "utf8");
+      return poster.post(body, {
+        "Idempotency-Key": deliveryId,
+        ...(signer === undefined ? {} : { "X-OpenTalon-Signature": signer.sign(body) }),
+      });
+    },
+    [Symbol.asyncDispose]: async () => {
+      host = undefined;
+      disconnect();
+      poster.close();
+    },
+  };
+}
+
+const accepted = toJsonAnswer(202, { status: "accepted" });
+const duplicate = toJsonAnswer(202, { status: "duplicate" });
+
+function toRefusal(error: string, retryAfterMs: number): HttpAnswer {
+  const seconds = Math.max(1, Math.ceil(retryAfterMs / 1_000));
+  return toJsonAnswer(503, { error }, { "Retry-After": String(seconds) });
+}
+
+function findStranger(
+  { body, header, isTrusted }: HttpRequest,
+  signer: WebhookSigner | undefined,
+  nowMs: number,
+): string | undefined {
+  if (signer === undefined) {
+    return isTrusted
+      ? undefined
+      : "this channel has no secret and the caller is unknown; set config.secret and sign";
+  }
+  const signature = header("x-opentalon-signature");
+  const timestamp = header("x-opentalon-timestamp");
+  return signer.findProblem({ body, signature, timestamp }, nowMs);
+}
+
+function findIdentity({ id, metadata }: InboundDocument, { header }: HttpRequest): string {
+  const candidates = [id, header("idempotency-key"), metadata["message_id"]];
+  return candidates.find((candidate) => candidate !== undefined && candidate !== "") ?? "";
+}
+
+/** The sender may say what it stands for, except that it is the terminal of this process. */
+function toChannelKind(claimed: string, own: string): string {
+  return /^[a-z0-9][a-z0-9_-]{0,63}$/.test(claimed) && claimed !== "console" ? claimed : own;
+}
+
+/** An empty secret is an unset variable, not a wish for an open channel. */
+function createSigner({ name, config, log }: WebhookChannelOptions): WebhookSigner | undefined {
+  const value = config["secret"] ?? config["hmac_secret"];
+  if (value === undefined || value === null) return undefined;
+  const secret: Secret | undefined = isSecret(value)
+    ? value
+    : typeof value === "string"
+      ? createSecret(value)
+      : undefined;
+  if (secret === undefined || secret.reveal() === "") {
+    throw misconfigured(`channel ${name}: config.secret must be a text that is not empty`);
+  }
+  if (secret.reveal().length < 16) {
+    log.warn({ channel: name }, "the secret of a webhook channel is shorter than 16 characters");
+  }
+  return createWebhookSigner(secret);
+}
+
+interface SettingTypes {
+  readonly string: string;
+  readonly number: number;
+}
+
+function readSetting<T extends keyof SettingTypes>(
+  config: Readonly<Record<string, unknown>>,
+  key: string,
+  type: T,
+): SettingTypes[T] | undefined {
+  const value = config[key];
+  if (value === undefined || value === null) return undefined;
+  if (typeof value !== type) throw misconfigured(`config.${key} must be a ${type}`);
+  return value as SettingTypes[T];
+}
+
+function misconfigured(message: string): ChannelError {
+  return new ChannelError("CHANNEL_MISCONFIGURED", message);
+}

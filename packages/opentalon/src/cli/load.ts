@@ -1,0 +1,22 @@
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { OpenTalonError } from "../base/errors.ts";
+import { type LoadedConfig, loadConfig } from "../config/load-config.ts";
+import { readEnvironment } from "../config/read-environment.ts";
+
+/** Loads the configuration, or says on standard error what is wrong with it. */
+export async function load(path: string): Promise<LoadedConfig | undefined> {
+  const file = path.startsWith("~/") ? join(homedir(), path.slice(2)) : path;
+  try {
+    return await loadConfig({ path: file, environment: readEnvironment() });
+  } catch (error) {
+    reportError(error);
+    return undefined;
+  }
+}
+
+/** An error the operator can act on as words; anything else with its stack, since it is a defect. */
+export function reportError(error: unknown): void {
+  if (error instanceof OpenTalonError) process.stderr.write(`opentalon: ${error.message}\n`);
+  else process.stderr.write(`opentalon: unexpected error\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+}

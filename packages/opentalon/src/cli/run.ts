@@ -1,0 +1,103 @@
+import { enableCompileCache } from "node:module";
+import { join } from "node:path";
+import { createLog } from "../base/create-log.ts";
+import { systemClock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { LoadedConfig } from "../config/load-config.ts";
+import { readEnvironment } from "../config/read-environment.ts";
+import { createOpenTalon, type OpenTalon } from "../opentalon.ts";
+import { load, reportError } from "./load.ts";
+
+/** How long the program may take to end after a second signal. */
+const hurriedEndMs = 1_000;
+
+/** Runs OpenTalon until it is told to end; the exit code. */
+export async function run(configPath: string): Promise<number> {
+  enableCompileCache();
+  const loaded = await load(configPath);
+  if (loaded === undefined) return 1;
+  const { config } = loaded;
+  const { file } = config.log;
+  const pretty = file === "" && process.stderr.isTTY;
+  const log = createLog({ level: config.log.level, file: file === "" ? undefined : file, pretty });
+  for (const { level, message } of loaded.warnings) log[level](message);
+  try {
+    await runUntilEnded(loaded, log);
+    return 0;
+  } catch (error) {
+    log.error({ err: error }, "OpenTalon could not start");
+    reportError(error);
+    return 1;
+  }
+}
+
+async function runUntilEnded(loaded: LoadedConfig, log: Log): Promise<void> {
+  const signals = listenForSignals(log);
+  try {
+    await using openTalon = await createOpenTalon({
+      loaded,
+      environment: readEnvironment(),
+      bundledPlugins: findBundledPlugins(),
+      log,
+      clock: systemClock,
+      terminal: {
+        input: process.stdin,
+        output: process.stdout,
+        isTerminal: process.stdin.isTTY && process.stdout.isTTY,
+        onInterrupt: signals.end,
+      },
+    });
+    await using door = await openDoor(loaded, openTalon, log);
+    if (!signals.endAsked()) await openTalon.start();
+    if (!signals.endAsked()) log.info({ sinceStartMs: Math.round(performance.now()), door: door?.url }, "ready");
+    await Promise.race([signals.ended, openTalon.finished]);
+    door?.announceClosing();
+    await openTalon.drain();
+  } finally {
+    signals.stopListening();
+  }
+}
+
+async function openDoor({ config }: LoadedConfig, openTalon: OpenTalon, log: Log) {
+  if (!config.server.enabled && openTalon.routes.length === 0) return undefined;
+  const { createHttpDoor } = await import("../server/http-door.ts");
+  return createHttpDoor({
+    address: config.server.addr,
+    routes: openTalon.routes,
+    findUnready: openTalon.findUnready,
+    token: config.server.token,
+    allowPublic: config.server.allowPublic,
+    log,
+  });
+}
+
+/** The plugins lie beside the packages, whether the program runs from its sources or from its build. */
+function findBundledPlugins(): string {
+  return join(import.meta.dirname.replace(/\/packages\/opentalon\/.*$/, ""), "plugins");
+}
+
+/** The first SIGINT or SIGTERM asks for an orderly end, a second one for a quick one. */
+function listenForSignals(log: Log) {
+  const ended = Promise.withResolvers<void>();
+  let asked = false;
+  const end = (): void => {
+    if (asked) {
+      log.warn("told to end a second time: ending now; what is unfinished goes on at the next start");
+      setTimeout(() => process.exit(1), hurriedEndMs / 2).unref();
+      process.exitCode = 1;
+    }
+    asked = true;
+    ended.resolve();
+  };
+  process.on("SIGINT", end);
+  process.on("SIGTERM", end);
+  return {
+    ended: ended.promise,
+    endAsked: () => asked,
+    end,
+    stopListening: () => {
+      process.off("SIGINT", end);
+      process.off("SIGTERM", end);
+    },
+  };
+}

@@ -1,0 +1,101 @@
+import type { Config } from "./config-schema.ts";
+import { findNearestName } from "./nearest-name.ts";
+import { type ConfigProblem, type ConfigWarning, toKeyPath } from "./problems.ts";
+
+interface Findings {
+  readonly problems: readonly ConfigProblem[];
+  readonly warnings: readonly ConfigWarning[];
+}
+
+/** What no single key can tell: keys that contradict each other. */
+export function checkConfig(config: Config, lineOf: (key: string) => number): Findings {
+  const problems: ConfigProblem[] = [];
+  const warnings: ConfigWarning[] = [];
+  checkRouting(config, lineOf, problems, warnings);
+  checkServer(config, lineOf, problems);
+  checkPrograms(config, lineOf, warnings);
+  checkDatabase(config, lineOf, problems);
+  return { problems, warnings };
+}
+
+function checkRouting(
+  { models: { providers }, routing: { primary, fallbacks } }: Config,
+  lineOf: (key: string) => number,
+  problems: ConfigProblem[],
+  warnings: ConfigWarning[],
+): void {
+  const names = Object.keys(providers);
+  const configured = names.filter((name) => providers[name]?.unconfigured === undefined);
+  // Without any provider the program answers with its demonstration model, whatever the routing says.
+  if (configured.length === 0) return;
+
+  const explain = (model: string, key: string): ConfigProblem | undefined => {
+    const name = toProvider(model, names);
+    if (name === undefined) return undefined;
+    const line = lineOf(key);
+    const variable = providers[name]?.unconfigured?.variable;
+    if (variable !== undefined) {
+      const message = `${key} names provider \`${name}\`, but its environment variable ${variable} is not set. Set it, or change routing.primary to one that is configured: ${configured.join(", ")}.`;
+      return { line, key, message, variable };
+    }
+    if (providers[name] !== undefined) return undefined;
+    const nearest = findNearestName(name, names);
+    const hint = nearest === undefined ? `Known are ${names.join(", ")}.` : `Did you mean \`${nearest}\`?`;
+    return { line, key, message: `There is no provider \`${name}\` below models.providers. ${hint}` };
+  };
+
+  const problem = explain(primary, "routing.primary");
+  if (problem !== undefined) problems.push(problem);
+  for (const [index, fallback] of fallbacks.entries()) {
+    const key = `routing.fallbacks[${index}]`;
+    const finding = explain(fallback, key);
+    if (finding === undefined) continue;
+    const { line, variable, message } = finding;
+    const skipped =
+      variable === undefined ? `${message} It is skipped.` : `Skipped: the environment variable ${variable} is not set.`;
+    warnings.push({ level: variable === undefined ? "warn" : "info", line, key, message: skipped });
+  }
+}
+
+/** The provider part of `provider/model`; `undefined` when only a model is named. */
+function toProvider(model: string, names: readonly string[]): string | undefined {
+  if (names.includes(model)) return model;
+  return model.includes("/") ? model.slice(0, model.indexOf("/")) : undefined;
+}
+
+function checkServer({ server }: Config, lineOf: (key: string) => number, problems: ConfigProblem[]): void {
+  const { enabled, addr, token, allowPublic } = server;
+  const hasToken = token !== undefined && token.reveal() !== "";
+  if (!enabled || hasToken || allowPublic || isLoopback(addr)) return;
+  problems.push({
+    line: lineOf("server.addr"),
+    key: "server.addr",
+    message: `${addr} can be reached from other machines, and callers are not asked for a credential. Set server.token, or use 127.0.0.1, or set server.allow_public: true if something in front checks callers.`,
+  });
+}
+
+function checkPrograms({ plugins, channels }: Config, lineOf: (key: string) => number, warnings: ConfigWarning[]): void {
+  for (const [part, entries] of Object.entries({ plugins, channels })) {
+    for (const [name, { enabled, plugin, github }] of Object.entries(entries)) {
+      if (!enabled || plugin !== "" || github !== "") continue;
+      const key = toKeyPath([part, name]);
+      const message = "Switched on, but neither `plugin` nor `github` says what to run.";
+      warnings.push({ level: "warn", line: lineOf(key), key, message });
+    }
+  }
+}
+
+function checkDatabase({ state: { db } }: Config, lineOf: (key: string) => number, problems: ConfigProblem[]): void {
+  if (db.driver !== "postgres" || (db.dsn !== undefined && db.dsn.reveal() !== "")) return;
+  problems.push({
+    line: lineOf("state.db.driver"),
+    key: "state.db.dsn",
+    message: "PostgreSQL needs an address, for example dsn: ${DATABASE_URL}.",
+  });
+}
+
+/** Whether `host:port` is reachable from this machine only. */
+function isLoopback(addr: string): boolean {
+  const host = addr.slice(0, addr.lastIndexOf(":"));
+  return /^127(?:\.\d{1,3}){3}$/.test(host) || host === "localhost" || host === "[::1]";
+}

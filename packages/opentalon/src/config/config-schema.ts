@@ -1,0 +1,116 @@
+import type { Output } from "./key.ts";
+import { sectionAs } from "./keys.ts";
+import { auth, models, routing } from "./model-keys.ts";
+import { agent, orchestrator } from "./orchestrator-keys.ts";
+import { channels, plugins } from "./plugin-keys.ts";
+import {
+  bootstrap,
+  cluster,
+  eventWebhook,
+  health,
+  log,
+  metrics,
+  pluginExec,
+  profiles,
+  redis,
+  server,
+  webhook,
+} from "./service-keys.ts";
+import { lua, requestPackages, scheduler } from "./skill-keys.ts";
+import { state } from "./state-keys.ts";
+
+/** The whole file: every key, its default, its meaning. The order is that of the reference page. */
+export const configKey = sectionAs(
+  {
+    about: "",
+    keys: {
+      models,
+      routing,
+      auth,
+      orchestrator,
+      agent,
+      channels,
+      plugins,
+      lua,
+      request_packages: requestPackages,
+      scheduler,
+      state,
+      log,
+      server,
+      webhook,
+      metrics,
+      health,
+      event_webhook: eventWebhook,
+      profiles,
+      bootstrap,
+      redis,
+      cluster,
+      plugin_exec: pluginExec,
+    },
+  },
+  ({ plugins: allPlugins, ...rest }) => ({
+    ...rest,
+    plugins: allPlugins.entries,
+    /** `plugins.tools` and `plugins.lua`: settings for all plugins, for all scripts. */
+    pluginSettings: allPlugins.settings,
+  }),
+);
+
+/** The configuration as the program uses it: camelCase, defaults filled in, durations in milliseconds. */
+export type Config = Output<typeof configKey>;
+
+/**
+ * Keys that are accepted, so that files written for the Go program load, and that nothing reads yet.
+ * A key covers all below it; `*` stands for a name, `[]` for a place in a list.
+ */
+export const keysWithoutEffect: readonly string[] = [
+  "auth",
+  "bootstrap",
+  "channels.*.cache",
+  "cluster",
+  "event_webhook",
+  "health",
+  "lua",
+  "metrics",
+  "models.catalog.*.weight",
+  "orchestrator.content_preparers[].stt",
+  "orchestrator.debounce_window",
+  "orchestrator.escalation",
+  "orchestrator.knowledge",
+  "orchestrator.notify",
+  "orchestrator.pipeline",
+  "orchestrator.preparer",
+  "orchestrator.repair",
+  "orchestrator.show_tool_calls",
+  "orchestrator.subprocess",
+  "plugin_exec",
+  "plugins.*.bundle",
+  "plugins.*.cache",
+  "plugins.*.db_access",
+  "plugins.*.expose_http",
+  "plugins.*.grpc_port",
+  "plugins.*.http_port",
+  "plugins.*.limits",
+  "plugins.tools",
+  "plugins.lua",
+  "profiles",
+  "redis",
+  "request_packages",
+  "routing.affinity",
+  "routing.health",
+  "routing.pin",
+  "scheduler",
+  "state.debug",
+  "state.session.max_messages",
+  "state.session.max_idle_days",
+  "state.session.summarize_after_messages",
+  "state.session.max_messages_after_summary",
+  "state.session.summarize_prompt",
+  "state.session.summarize_update_prompt",
+  "state.session.session_title_prompt",
+  "state.session_events",
+  "webhook",
+];
+
+/** Keys without effect that are meant to protect something: whoever sets them is warned, not only informed. */
+export const protectingKeys: readonly string[] = ["orchestrator.pipeline", "plugins.*.limits", "profiles"];

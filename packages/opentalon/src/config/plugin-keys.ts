@@ -1,0 +1,148 @@
+import type { Secret } from "../base/secret.ts";
+import {
+  assignment,
+  duration,
+  flag,
+  list,
+  named,
+  namedWithSettings,
+  opaque,
+  optionalDuration,
+  optionalWhole,
+  path,
+  section,
+  sectionAs,
+  text,
+  whole,
+} from "./keys.ts";
+
+const repository = "GitHub repository as `owner/name`, or the address of a Git repository. It is fetched and built once, then locked.";
+const reference = "Branch, tag or commit; the default branch when absent.";
+
+const plugin = sectionAs(
+  {
+    about: "A program that offers tools.",
+    keys: {
+      enabled: flag({ about: "Switches the plugin on.", default: false }),
+      plugin: list({
+        about:
+          "What to run: the path of a program, a list of a program and its arguments, or `grpc://host:port` for one that runs elsewhere.",
+        orText: true,
+        item: { ...text({ about: "", expands: "braces" }), path: "program" },
+        formerly: ["path"],
+        expands: "braces",
+      }),
+      github: text({ about: repository }),
+      ref: text({ about: reference }),
+      cache: flag({ about: "Use what was built before. Locked builds are always used again.", default: false }),
+      insecure: flag({ about: "Only a plugin with `insecure: false` may have other tools run by its answer to a message.", default: true }),
+      bundle: list({
+        about: "Plugins that are compiled into this one.",
+        item: section({
+          about: "",
+          keys: {
+            name: text({ about: "Name of the plugin." }),
+            github: text({ about: repository }),
+            ref: text({ about: reference }),
+            store: flag({ about: "The plugin stores data.", default: false }),
+          },
+        }),
+      }),
+      config: opaque({ about: "Settings of the plugin, handed to it as they are." }),
+      db_access: flag({ about: "Tell the plugin how to reach the state database. It can read every conversation then.", default: false }),
+      dial_timeout: duration({ about: "How long the plugin may take to answer the first time.", default: "5s" }),
+      expose_http: flag({ about: "Pass HTTP requests below `/<name>/` on to the plugin.", default: false }),
+      http_port: whole({ about: "Port the plugin should serve HTTP on.", default: 0 }),
+      grpc_port: whole({ about: "Port on which other programs may call the plugin.", default: 0 }),
+      env: list({
+        about: "Environment of the program. It gets nothing of the host's own environment but what is listed here.",
+        item: assignment({ about: "", expands: "braces" }),
+      }),
+      limits: section({
+        about: "Bounds of the program; the built-in ones when absent.",
+        keys: {
+          memory_mb: optionalWhole({ about: "Memory in MiB." }),
+          cpu_seconds: optionalWhole({ about: "Processor time in seconds, over its whole life." }),
+          processes: optionalWhole({ about: "Processes and threads." }),
+          open_files: optionalWhole({ about: "Open files and connections." }),
+        },
+      }),
+      timeout: optionalDuration({ about: "How long one call of a tool may take; `agent.tool_timeout` when absent." }),
+    },
+  },
+  ({ plugin: command, env, ...rest }) => ({
+    ...rest,
+    /** Path of the program or `grpc://` address; empty when `github` says where it comes from. */
+    plugin: command[0] ?? "",
+    /** Arguments of the program. */
+    arguments: command.slice(1) as readonly string[],
+    env: Object.fromEntries(env.map(({ name, value }) => [name, value])) as Readonly<Record<string, Secret>>,
+  }),
+);
+
+export const plugins = namedWithSettings({
+  about: "Programs that offer tools, by the name you give them. `tools` and `lua` are reserved for settings of all.",
+  value: plugin,
+  settings: {
+    tools: section({
+      about: "Settings for all plugins.",
+      keys: {
+        plugin_dir: path({ about: "Directory whose programs are run as plugins." }),
+        health_check_interval: duration({ about: "Time between two checks that a plugin still answers.", default: "30s" }),
+        restart_on_failure: flag({ about: "Start a plugin again that ended.", default: true }),
+        max_restarts: whole({ about: "Restarts in a row before it stays stopped; 0 is no limit.", default: 0 }),
+        defaults: section({
+          about: "Bounds of a call.",
+          keys: {
+            timeout: optionalDuration({ about: "Longest time of one call; `agent.tool_timeout` when absent." }),
+            max_response_bytes: whole({ about: "Longest answer; what is longer is cut.", default: 65_536 }),
+          },
+        }),
+        overrides: named({
+          about: "Exceptions for single plugins.",
+          value: section({ about: "", keys: { timeout: optionalDuration({ about: "Longest time of one call." }) } }),
+        }),
+      },
+    }),
+    lua: section({
+      about: "Settings for Lua scripts.",
+      keys: {
+        scripts_dir: path({ about: "Directory of scripts; `lua.scripts_dir` is the same." }),
+        watch: flag({ about: "Notice changed scripts.", default: true }),
+        default_model: text({ about: "Model that `ctx.llm` calls when the script names none." }),
+        limits: section({
+          about: "Bounds of one call of a script.",
+          keys: {
+            memory_mb: whole({ about: "Memory in MiB.", default: 64, least: 1 }),
+            timeout_seconds: whole({ about: "Time in seconds, without waiting for models.", default: 5, least: 1 }),
+            llm_timeout_seconds: whole({ about: "Time in seconds for one `ctx.llm`.", default: 10, least: 1 }),
+            llm_max_calls: whole({ about: "Calls of `ctx.llm`.", default: 3 }),
+          },
+        }),
+      },
+    }),
+  },
+});
+
+export const channels = named({
+  about: "Connections to messaging platforms, by the name you give them.",
+  value: section({
+    about: "",
+    keys: {
+      enabled: flag({ about: "Switches the channel on.", default: false }),
+      plugin: {
+        ...text({
+          about:
+            "What to connect: `console`, the path of a program, the path of a `.yaml` definition, or an address that begins with `grpc://`, `docker://`, `https://` or `wss://`.",
+          expands: "braces",
+          formerly: ["path"],
+        }),
+        path: "channel",
+      },
+      github: text({ about: repository, expands: "braces" }),
+      ref: text({ about: reference, expands: "braces" }),
+      cache: flag({ about: "Use what was built before. Locked builds are always used again.", default: false }),
+      config: opaque({ about: "Settings of the channel, handed to it as they are." }),
+    },
+  }),
+});

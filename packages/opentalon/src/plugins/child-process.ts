@@ -1,0 +1,124 @@
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import type { Readable } from "node:stream";
+import type { Clock } from "../base/clock.ts";
+import { toMessage } from "../base/errors.ts";
+
+/** How a child process ended. */
+export type ProcessEnd =
+  | { readonly kind: "exited"; readonly code: number }
+  | { readonly kind: "killed"; readonly signal: NodeJS.Signals }
+  /** It never ran; `problem` says why, for the operator. */
+  | { readonly kind: "not-started"; readonly problem: string };
+
+/** A running program in a process group of its own. */
+export interface ChildProcess {
+  /** Also the number of its process group; `undefined` when it never ran. */
+  readonly pid: number | undefined;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  /** Resolves at once when the process ends; the rest of its group is killed then. Never rejects. */
+  readonly ended: Promise<ProcessEnd>;
+  /** Resolves once everything the process wrote was read. */
+  readonly outputEnded: Promise<void>;
+  /** Asks the group to end (SIGINT), kills it after `graceMs`; resolves when the process has ended. */
+  readonly stop: (graceMs: number) => Promise<ProcessEnd>;
+}
+
+export interface ChildProcessOptions {
+  /** Program and arguments. */
+  readonly command: readonly string[];
+  readonly workingDirectory: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly clock: Clock;
+}
+
+/** How long what a dead process wrote may take to arrive, when a process that left its group holds on to the pipes. */
+const outputGraceMs = 200;
+
+/**
+ * Starts a program: nothing on standard input, a process group of its own.
+ * @throws Error when it is clear at once that it cannot start; otherwise `ended` tells.
+ */
+export function startChildProcess({ command, workingDirectory, environment, clock }: ChildProcessOptions): ChildProcess {
+  const [program = "", ...commandArguments] = command;
+  if (!existsSync(workingDirectory)) throw new Error(`the working directory ${workingDirectory} does not exist`);
+  const child = spawn(program, commandArguments, {
+    cwd: workingDirectory,
+    env: environment,
+    stdio: ["ignore", "pipe", "pipe"],
+    detached: true,
+  });
+  const { pid, stdout, stderr } = child;
+  let hasEnded = pid === undefined;
+
+  const killGroup = (signal: NodeJS.Signals): void => {
+    // After its end the number may belong to somebody else.
+    if (pid === undefined || hasEnded) return;
+    try {
+      process.kill(-pid, signal);
+    } catch {
+      // The group is gone already.
+    }
+  };
+
+  const ended = new Promise<ProcessEnd>((resolve) => {
+    child.once("error", (error) => resolve({ kind: "not-started", problem: explainStartFailure(program, error) }));
+    child.once("exit", (code, signal) => {
+      killGroup("SIGKILL");
+      hasEnded = true;
+      resolve(signal === null ? { kind: "exited", code: code ?? 0 } : { kind: "killed", signal });
+    });
+  });
+
+  const outputEnded = ended.then(async () => {
+    const streams = [stdout, stderr];
+    const cancelTimer = clock.after(outputGraceMs, () => {
+      for (const stream of streams) stream.destroy();
+    });
+    await Promise.all(streams.map(untilClosed));
+    cancelTimer();
+  });
+
+  return {
+    pid,
+    stdout,
+    stderr,
+    ended,
+    outputEnded,
+    stop: async (graceMs) => {
+      killGroup(graceMs > 0 ? "SIGINT" : "SIGKILL");
+      const cancelTimer = clock.after(graceMs, () => killGroup("SIGKILL"));
+      const end = await ended;
+      cancelTimer();
+      return end;
+    },
+  };
+}
+
+function untilClosed(stream: Readable): Promise<void> {
+  return new Promise((resolve) => (stream.closed ? resolve() : stream.once("close", () => resolve())));
+}
+
+/** How a process ended, in words that follow "it". */
+export function describeEnd(end: ProcessEnd): string {
+  switch (end.kind) {
+    case "exited":
+      return `ended with exit code ${end.code}`;
+    case "killed":
+      return `was ended by ${end.signal}`;
+    case "not-started":
+      return `did not start: ${end.problem}`;
+  }
+}
+
+function explainStartFailure(program: string, error: unknown): string {
+  switch ((error as NodeJS.ErrnoException).code) {
+    case "ENOENT":
+      return `there is no program ${program}, or no interpreter for it`;
+    case "EACCES":
+      return `${program} is not executable; set its permission with chmod +x`;
+    default:
+      return `${program}: ${toMessage(error)}`;
+  }
+}

@@ -1,0 +1,159 @@
+import type { ClientOptions, MethodDefinition, ServiceError } from "@grpc/grpc-js";
+import { Client, connectivityState, credentials, Metadata, status } from "@grpc/grpc-js";
+import { create } from "@bufbuild/protobuf";
+import { EmptySchema } from "@bufbuild/protobuf/wkt";
+import { pluginMessages, pluginServiceMethods as methods } from "@opentalon/protocol";
+import type { Clock } from "../base/clock.ts";
+import { PluginError } from "../base/errors.ts";
+import type { RawToolResult } from "../domain/plugin.ts";
+import { createCallDeadline, toCheckedResult } from "./call.ts";
+import { toAbortError } from "./deadline.ts";
+import type { PluginAddress } from "./plugin-address.ts";
+import type { PluginClient, PluginClientOptions } from "./plugin-client.ts";
+import type { ReportedCapabilities } from "./to-capabilities.ts";
+
+export interface GrpcPluginClientOptions extends PluginClientOptions {
+  readonly address: PluginAddress;
+  readonly clock: Clock;
+  /** Called once when a connection that stood was lost. For plugins that are no child of ours. */
+  readonly onLost?: (() => void) | undefined;
+}
+
+/** The gRPC way to be a `PluginClient`. */
+export function createGrpcPluginClient({ plugin, address, maxMessageBytes, clock, onLost }: GrpcPluginClientOptions): PluginClient {
+  const target = address.network === "unix" ? `unix:${address.address}` : address.address;
+  const client = new Client(target, credentials.createInsecure(), toChannelOptions(maxMessageBytes));
+  if (onLost !== undefined) watchConnection(client, onLost);
+  // The library lets calls under way go on after the client was closed.
+  const closed = new AbortController();
+
+  const call = <Request, Response>(
+    method: MethodDefinition<Request, Response>,
+    request: Request,
+    callerSignal: AbortSignal,
+  ): Promise<Response> =>
+    new Promise((resolve, reject) => {
+      const signal = AbortSignal.any([callerSignal, closed.signal]);
+      if (signal.aborted) return reject(toAbortError(plugin, signal));
+      const running = client.makeUnaryRequest(
+        method.path,
+        method.requestSerialize,
+        method.responseDeserialize,
+        request,
+        new Metadata(),
+        (error: ServiceError | null, response?: Response) => {
+          signal.removeEventListener("abort", abort);
+          if (error === null && response !== undefined) resolve(response);
+          else reject(error === null ? new Error("no response") : error);
+        },
+      );
+      const abort = (): void => {
+        reject(toAbortError(plugin, signal));
+        running.cancel();
+      };
+      signal.addEventListener("abort", abort, { once: true });
+    });
+
+  const toError = (error: unknown): PluginError => toPluginError(plugin, error);
+
+  return {
+    init: async (configJson, signal) => {
+      try {
+        await call(methods.init, create(pluginMessages.PluginInitRequestSchema, { configJson }), signal);
+      } catch (error) {
+        // Plugins written without a configuration in mind do not have the method.
+        if (isServiceError(error) && error.code === status.UNIMPLEMENTED) return;
+        throw toError(error);
+      }
+    },
+    capabilities: async (signal) => {
+      try {
+        return toReported(await call(methods.capabilities, create(EmptySchema), signal));
+      } catch (error) {
+        throw toError(error);
+      }
+    },
+    // Plugins that report `supportsCallbacks` get this call too: they may answer it without calling back.
+    execute: async (execution, pluginName): Promise<RawToolResult> => {
+      using deadline = createCallDeadline(plugin, execution, clock);
+      const { callId, action, arguments: args } = execution;
+      const request = create(pluginMessages.ToolCallRequestSchema, { id: callId, plugin: pluginName, action, args: { ...args } });
+      try {
+        return toCheckedResult(plugin, execution, await call(methods.execute, request, deadline.signal));
+      } catch (error) {
+        throw toError(error);
+      }
+    },
+    [Symbol.asyncDispose]: async () => {
+      closed.abort(new PluginError(plugin, "unavailable", `the plugin "${plugin}" was stopped`));
+      client.close();
+    },
+  };
+}
+
+function toChannelOptions(maxMessageBytes: number): ClientOptions {
+  return {
+    "grpc.max_receive_message_length": maxMessageBytes,
+    "grpc.max_send_message_length": -1,
+    "grpc.default_authority": "localhost",
+    // A proxy of the host's environment is not meant for plugins.
+    "grpc.enable_http_proxy": 0,
+    // Otherwise clients of different processes at one address would share a connection and its back-off.
+    "grpc.use_local_subchannel_pool": 1,
+    "grpc.enable_retries": 0,
+    "grpc.initial_reconnect_backoff_ms": 100,
+    "grpc.max_reconnect_backoff_ms": 5_000,
+    "grpc.client_idle_timeout_ms": 2 ** 31 - 1,
+  };
+}
+
+function watchConnection(client: Client, onLost: () => void): void {
+  const channel = client.getChannel();
+  let stood = false;
+  const watch = (): void => {
+    const state = channel.getConnectivityState(false);
+    if (state === connectivityState.SHUTDOWN) return;
+    if (stood && state !== connectivityState.READY) return onLost();
+    stood = state === connectivityState.READY;
+    channel.watchConnectivityState(state, Infinity, (error) => {
+      if (error === undefined) watch();
+    });
+  };
+  watch();
+}
+
+function isServiceError(error: unknown): error is ServiceError {
+  return error instanceof Error && "code" in error && "details" in error;
+}
+
+function toPluginError(plugin: string, error: unknown): PluginError {
+  if (error instanceof PluginError) return error;
+  if (!isServiceError(error)) {
+    return new PluginError(plugin, "protocol-violated", `the plugin "${plugin}" could not be asked: ${String(error)}`);
+  }
+  const details = error.details.slice(0, 1_000).toWellFormed();
+  const message = `the plugin "${plugin}" failed: grpc: ${status[error.code] ?? error.code}: ${details}`;
+  switch (error.code) {
+    case status.UNAVAILABLE:
+    case status.CANCELLED:
+      return new PluginError(plugin, "unavailable", message);
+    case status.DEADLINE_EXCEEDED:
+      return new PluginError(plugin, "timed-out", message);
+    default:
+      return new PluginError(plugin, "protocol-violated", message);
+  }
+}
+
+function toReported(capabilities: pluginMessages.PluginCapabilities): ReportedCapabilities {
+  const { name, description, systemPromptAddition, supportsCallbacks } = capabilities;
+  const actions = capabilities.actions.map((action) => ({
+    name: action.name,
+    description: action.description,
+    parameters: action.parameters,
+    userOnly: action.userOnly,
+    readOnly: action.readOnly,
+    alwaysInclude: action.alwaysInclude,
+    contextArguments: action.injectContextArgs,
+  }));
+  return { name, description, actions, systemPromptAddition, supportsCallbacks };
+}

@@ -1,0 +1,185 @@
+import { lstat, mkdir, rmdir, unlink } from "node:fs/promises";
+import { basename, dirname, resolve } from "node:path";
+import type { Readable } from "node:stream";
+import type { Handshake } from "@opentalon/protocol";
+import { maxHandshakeBytes, parseHandshake } from "@opentalon/protocol";
+import type { Clock } from "../base/clock.ts";
+import { formatDuration } from "../base/duration.ts";
+import { PluginError, toMessage } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import type { Secret } from "../base/secret.ts";
+import { redactSecrets } from "../base/secret.ts";
+import type { Environment } from "./child-environment.ts";
+import { toChildEnvironment } from "./child-environment.ts";
+import type { ChildProcess } from "./child-process.ts";
+import { describeEnd, startChildProcess } from "./child-process.ts";
+import { createDeadline, toAbortError, untilAborted } from "./deadline.ts";
+import { logLines } from "./log-lines.ts";
+import type { OrphanGuard } from "./orphan-guard.ts";
+import type { TemporaryFolder, TemporaryFolders } from "./temporary-folder.ts";
+
+/** A plugin process that has said where it listens. */
+export interface LaunchedPlugin {
+  readonly handshake: Handshake;
+  /** Aborts, with a `PluginError` "crashed" as reason, as soon as the process has ended. */
+  readonly gone: AbortSignal;
+  /** SIGINT, after five seconds SIGKILL to the whole group; resolves when nothing of it is left. Never rejects. */
+  readonly stop: () => Promise<void>;
+}
+
+export interface LaunchOptions {
+  /** Key of the entry, for messages. */
+  readonly plugin: string;
+  /** Path of the program, or program and arguments. What begins with `./` or `../` is relative to where we run. */
+  readonly command: string | readonly string[];
+  /** An existing folder; one of its own when absent. */
+  readonly workingDirectory?: string | undefined;
+  readonly env?: Readonly<Record<string, string | Secret>> | undefined;
+  readonly handshakeTimeoutMs: number;
+  /** Gives the launch up. */
+  readonly signal: AbortSignal;
+}
+
+export interface LaunchDependencies {
+  readonly environment: Environment;
+  readonly folders: TemporaryFolders;
+  /** Where the working directories of plugins are, when state is kept. */
+  readonly stateDirectory?: string | undefined;
+  readonly guard: OrphanGuard;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const stopGraceMs = 5_000;
+
+/**
+ * Starts a plugin and waits for its handshake. Until then and afterwards, whatever it writes is read and bounded.
+ * @throws PluginError "handshake-failed" when it ends, falls silent or says something else; nothing of it is left then.
+ */
+export async function launchPlugin(options: LaunchOptions, dependencies: LaunchDependencies): Promise<LaunchedPlugin> {
+  const { plugin, handshakeTimeoutMs, signal } = options;
+  const { environment, guard, clock, log } = dependencies;
+  const fail = (problem: string): PluginError => new PluginError(plugin, "handshake-failed", `the plugin "${plugin}" ${problem}`);
+
+  const folder = await dependencies.folders.create().catch((error: unknown) => {
+    throw fail(`cannot be started: no temporary folder: ${toMessage(error)}`);
+  });
+  let workingDirectory = folder.path;
+  let child: ChildProcess;
+  try {
+    workingDirectory = options.workingDirectory ?? (await createWorkingDirectory(plugin, folder, dependencies.stateDirectory));
+    child = startChildProcess({
+      command: toCommand(options.command),
+      workingDirectory,
+      environment: toChildEnvironment({ host: environment, added: options.env ?? {}, temporaryFolder: folder.path }),
+      clock,
+    });
+  } catch (error) {
+    await folder.remove();
+    throw fail(`cannot be started: ${toMessage(error)}`);
+  }
+
+  const { pid } = child;
+  if (pid !== undefined) guard.add(pid, folder.path);
+  const errors = logLines({ stream: child.stderr, log, clock });
+  let handshake: Handshake | undefined;
+  const gone = new AbortController();
+  const cleaned = child.ended.then(async (end) => {
+    gone.abort(new PluginError(plugin, "crashed", `the plugin "${plugin}" ${describeEnd(end)}`));
+    if (pid !== undefined) guard.remove(pid);
+    await child.outputEnded;
+    if (handshake?.network === "unix") await removeForeignSocket(handshake.address);
+    await folder.remove();
+  });
+  const stop = async (graceMs: number): Promise<void> => {
+    await child.stop(graceMs);
+    await cleaned;
+  };
+
+  const earlyEnd = child.ended.then(async (end): Promise<never> => {
+    if (end.kind === "not-started") throw fail(describeEnd(end));
+    await child.outputEnded;
+    const lastWords = errors.last() === "" ? "" : `; its last words: ${redactSecrets(errors.last().slice(0, 200))}`;
+    throw fail(`${describeEnd(end)} before it said where it listens${lastWords}`);
+  });
+  earlyEnd.catch(() => {});
+
+  using deadline = createDeadline({
+    clock,
+    timeoutMs: handshakeTimeoutMs,
+    signal,
+    toError: () => fail(`did not say where it listens within ${formatDuration(handshakeTimeoutMs)}`),
+  });
+  try {
+    const line = readFirstLine(child.stdout).catch(async (error: unknown) => {
+      // Usually the process is just ending, and how it ended says more.
+      await Promise.race([earlyEnd, clock.sleep(closedOutputGraceMs)]);
+      throw error;
+    });
+    const text = await untilAborted(plugin, deadline.signal, Promise.race([line, earlyEnd]));
+    const parsed = parseHandshake(text);
+    handshake = parsed.network === "unix" ? { ...parsed, address: resolve(workingDirectory, parsed.address) } : parsed;
+    return { handshake, gone: gone.signal, stop: () => stop(stopGraceMs) };
+  } catch (error) {
+    await stop(0);
+    if (deadline.signal.aborted) throw toAbortError(plugin, deadline.signal);
+    throw error instanceof PluginError ? error : fail(`cannot be used: ${toMessage(error)}`);
+  }
+}
+
+const closedOutputGraceMs = 500;
+
+function toCommand(command: string | readonly string[]): readonly string[] {
+  if (typeof command === "string") return [command.includes("/") ? resolve(command) : command];
+  return command.map((part, index) => {
+    const isRelative = part.startsWith("./") || part.startsWith("../") || (index === 0 && part.includes("/"));
+    return isRelative ? resolve(part) : part;
+  });
+}
+
+async function createWorkingDirectory(plugin: string, folder: TemporaryFolder, stateDirectory: string | undefined): Promise<string> {
+  if (stateDirectory === undefined) return folder.path;
+  // A key may hold anything, so it must not be able to name another folder.
+  const path = resolve(stateDirectory, "plugins", encodeURIComponent(plugin).replaceAll(".", "%2E"));
+  await mkdir(path, { recursive: true });
+  return path;
+}
+
+/** The first line of a stream; what follows is read and forgotten, for as long as the stream lasts. */
+function readFirstLine(stream: Readable): Promise<string> {
+  return new Promise((resolveLine, reject) => {
+    let read = Buffer.alloc(0);
+    const finish = (settle: () => void): void => {
+      stream.off("data", take);
+      stream.off("close", close);
+      // Flowing without a listener drops everything, so that the process never waits for us.
+      stream.resume();
+      settle();
+    };
+    const take = (chunk: Buffer): void => {
+      read = Buffer.concat([read, chunk.subarray(0, maxHandshakeBytes + 1 - read.length)]);
+      const end = read.indexOf(10);
+      if (end >= 0) finish(() => resolveLine(read.subarray(0, end).toString("utf8")));
+      else if (read.length > maxHandshakeBytes) finish(() => reject(new Error("its first line is too long to be a handshake")));
+    };
+    const close = (): void => finish(() => reject(new Error("it closed its standard output without a handshake")));
+    stream.on("data", take);
+    stream.once("close", close);
+    stream.on("error", () => {});
+  });
+}
+
+/**
+ * Removes a socket a plugin made outside the folder it was given, and the folder around it, when both look like what
+ * plugins make. The path comes from the plugin, so nothing else is ever touched.
+ */
+async function removeForeignSocket(path: string): Promise<void> {
+  try {
+    const parent = dirname(path);
+    if (!basename(parent).startsWith("opentalon-plugin-")) return;
+    if ((await lstat(path)).isSocket()) await unlink(path);
+    await rmdir(parent);
+  } catch {
+    // Gone already, or not ours to remove.
+  }
+}

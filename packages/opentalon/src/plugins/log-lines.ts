@@ -1,0 +1,88 @@
+import type { Readable } from "node:stream";
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+
+export interface LogLinesOptions {
+  readonly stream: Readable;
+  readonly log: Log;
+  readonly clock: Clock;
+}
+
+/** What a child wrote. */
+export interface LoggedLines {
+  /** The last line that was not empty. */
+  readonly last: () => string;
+}
+
+const maxLineBytes = 8_192;
+const maxLinesPerSecond = 200;
+
+/**
+ * Logs what a child process writes, line by line, for as long as it does. A line is cut at 8 KiB, and beyond 200 lines
+ * a second lines are counted instead of logged; the child is never held up and nothing is kept.
+ */
+export function logLines({ stream, log, clock }: LogLinesOptions): LoggedLines {
+  let line: Buffer[] = [];
+  let lineBytes = 0;
+  let secondBeganAtMs = clock.now();
+  let linesThisSecond = 0;
+  let dropped = 0;
+  let last = "";
+
+  const reportDropped = (): void => {
+    if (dropped > 0) log.warn({ lines: dropped }, "The plugin wrote too much; lines were left out");
+    dropped = 0;
+  };
+
+  const finishLine = (): void => {
+    const bytes = line;
+    line = [];
+    lineBytes = 0;
+    if (clock.now() - secondBeganAtMs >= 1_000) {
+      secondBeganAtMs = clock.now();
+      linesThisSecond = 0;
+      reportDropped();
+    }
+    linesThisSecond += 1;
+    if (linesThisSecond > maxLinesPerSecond) {
+      dropped += 1;
+      return;
+    }
+    const text = toPrintable(Buffer.concat(bytes).toString("utf8"));
+    if (text === "") return;
+    last = text;
+    log.info(text);
+  };
+
+  const take = (part: Buffer): void => {
+    const room = maxLineBytes - lineBytes;
+    // A copy: a slice would keep the whole chunk alive.
+    if (room > 0 && part.length > 0) line.push(Buffer.from(part.subarray(0, room)));
+    lineBytes += Math.min(room, part.length);
+  };
+
+  stream.on("data", (chunk: Buffer) => {
+    let start = 0;
+    for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, start)) {
+      take(chunk.subarray(start, end));
+      finishLine();
+      start = end + 1;
+    }
+    take(chunk.subarray(start));
+  });
+  stream.on("error", () => {});
+  stream.once("close", () => {
+    if (lineBytes > 0) finishLine();
+    reportDropped();
+  });
+  return { last: () => last };
+}
+
+/** Text that cannot move the cursor, colour the terminal or begin a line of its own. */
+function toPrintable(text: string): string {
+  return text
+    .trimEnd()
+    .replaceAll(/\u001b\[[0-9;:?]{0,32}[A-Za-z]/g, "")
+    .replaceAll("\t", "  ")
+    .replaceAll(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, "�");
+}

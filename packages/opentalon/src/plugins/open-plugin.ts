@@ -1,0 +1,131 @@
+import type { Clock } from "../base/clock.ts";
+import { formatDuration } from "../base/duration.ts";
+import { PluginError, toMessage } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import { createDeadline } from "./deadline.ts";
+import type { GenerationMemory } from "./detect-generation.ts";
+import type { LaunchDependencies, LaunchedPlugin } from "./launch.ts";
+import { launchPlugin } from "./launch.ts";
+import { loadGrpc, openPluginClient } from "./open-plugin-client.ts";
+import type { PluginAddress } from "./plugin-address.ts";
+import { parseRemoteAddress } from "./plugin-address.ts";
+import type { PluginClient } from "./plugin-client.ts";
+import type { PluginEntry } from "./plugin-entry.ts";
+import type { RunningPlugin } from "./supervise.ts";
+import { isPluginName, toPluginCapabilities } from "./to-capabilities.ts";
+
+export interface OpenPluginDependencies extends Omit<LaunchDependencies, "log"> {
+  readonly generations: GenerationMemory;
+  readonly clock: Clock;
+  /** Log of this plugin: every line names it. */
+  readonly log: Log;
+  readonly maxMessageBytes: number;
+}
+
+const defaultHandshakeTimeoutMs = 60_000;
+const defaultDialTimeoutMs = 5_000;
+const maxCallsAtOnce = 256;
+
+/**
+ * Starts a plugin once, from its process to its list of actions; or connects to one that runs elsewhere.
+ * @throws PluginError; nothing of the plugin is left then.
+ */
+export async function openPlugin(entry: PluginEntry, dependencies: OpenPluginDependencies, signal: AbortSignal): Promise<RunningPlugin> {
+  const { key, command } = entry;
+  const remote = parseRemoteAddress(key, command);
+  if (remote !== undefined) return openRemote(entry, remote, dependencies, signal);
+
+  // Loaded while the plugin starts; a failure shows again where the client is made.
+  loadGrpc().catch(() => {});
+  const handshakeTimeoutMs = entry.handshakeTimeoutMs ?? defaultHandshakeTimeoutMs;
+  const { workingDirectory, env } = entry;
+  const launched = await launchPlugin({ plugin: key, command, workingDirectory, env, handshakeTimeoutMs, signal }, dependencies);
+  return join(entry, dependencies, launched, AbortSignal.any([signal, launched.gone]), (dialSignal) =>
+    openPluginClient({
+      plugin: key,
+      address: launched.handshake,
+      command,
+      generations: dependencies.generations,
+      clock: dependencies.clock,
+      maxMessageBytes: entry.maxMessageBytes ?? dependencies.maxMessageBytes,
+      signal: dialSignal,
+    }),
+  );
+}
+
+async function openRemote(
+  entry: PluginEntry,
+  address: PluginAddress,
+  dependencies: OpenPluginDependencies,
+  signal: AbortSignal,
+): Promise<RunningPlugin> {
+  const { createGrpcPluginClient } = await loadGrpc();
+  const { key } = entry;
+  const gone = new AbortController();
+  const lost = (): void => gone.abort(new PluginError(key, "unavailable", `the connection to the plugin "${key}" was lost`));
+  const { clock } = dependencies;
+  const maxMessageBytes = entry.maxMessageBytes ?? dependencies.maxMessageBytes;
+  return join(entry, dependencies, { gone: gone.signal, stop: async () => {} }, signal, async () =>
+    createGrpcPluginClient({ plugin: key, address, maxMessageBytes, clock, onLost: lost }),
+  );
+}
+
+/** Connects and introduces ourselves, under one deadline. */
+async function join(
+  entry: PluginEntry,
+  dependencies: OpenPluginDependencies,
+  host: Pick<LaunchedPlugin, "gone" | "stop">,
+  signal: AbortSignal,
+  connect: (signal: AbortSignal) => Promise<PluginClient>,
+): Promise<RunningPlugin> {
+  const { key, command, configJson = "{}", dialTimeoutMs = defaultDialTimeoutMs } = entry;
+  const { clock, generations, log } = dependencies;
+  const toError = (): PluginError =>
+    new PluginError(key, "timed-out", `the plugin "${key}" did not introduce itself within ${formatDuration(dialTimeoutMs)}`);
+  using deadline = createDeadline({ clock, timeoutMs: dialTimeoutMs, signal, toError });
+  let client: PluginClient | undefined;
+  try {
+    client = await connect(deadline.signal);
+    await client.init(configJson, deadline.signal);
+    const capabilities = toPluginCapabilities(await client.capabilities(deadline.signal), key, log);
+    if (!isPluginName(capabilities.name)) {
+      const problem = `the plugin "${key}" reports a name no action can be called by: ${JSON.stringify(capabilities.name.slice(0, 100))}`;
+      throw new PluginError(key, "protocol-violated", problem);
+    }
+    return createRunning(key, client, capabilities, host);
+  } catch (error) {
+    generations.forget(command);
+    await client?.[Symbol.asyncDispose]();
+    await host.stop();
+    throw error instanceof PluginError ? error : new PluginError(key, "unavailable", toMessage(error), { cause: error });
+  }
+}
+
+function createRunning(
+  key: string,
+  client: PluginClient,
+  capabilities: RunningPlugin["capabilities"],
+  { gone, stop }: Pick<LaunchedPlugin, "gone" | "stop">,
+): RunningPlugin {
+  let calls = 0;
+  return {
+    capabilities,
+    gone,
+    execute: async (execution) => {
+      if (calls >= maxCallsAtOnce) {
+        throw new PluginError(key, "unavailable", `the plugin "${key}" is busy with ${calls} calls; try again later`);
+      }
+      calls += 1;
+      try {
+        const signal = AbortSignal.any([execution.signal, gone]);
+        return await client.execute({ ...execution, signal }, capabilities.name);
+      } finally {
+        calls -= 1;
+      }
+    },
+    stop: async () => {
+      await client[Symbol.asyncDispose]();
+      await stop();
+    },
+  };
+}

@@ -1,0 +1,59 @@
+import type { Socket } from "node:net";
+import { connect } from "node:net";
+import type { Handshake } from "@opentalon/protocol";
+import { parseHostAndPort } from "@opentalon/protocol";
+import type { Clock } from "../base/clock.ts";
+import { PluginError, toMessage } from "../base/errors.ts";
+import { toAbortError, untilAborted } from "./deadline.ts";
+
+/** Where a plugin listens. */
+export type PluginAddress = Pick<Handshake, "network" | "address">;
+
+const remotePrefix = "grpc://";
+
+/** The address of an entry that names a running server, `grpc://host:port`; `undefined` for programs. */
+export function parseRemoteAddress(plugin: string, command: string | readonly string[]): PluginAddress | undefined {
+  if (typeof command !== "string" || !command.toLowerCase().startsWith(remotePrefix)) return undefined;
+  const address = command.slice(remotePrefix.length).replace(/\/$/, "");
+  if (parseHostAndPort(address) === undefined) {
+    throw new PluginError(plugin, "unavailable", `the plugin "${plugin}" has an address that is not grpc://host:port`);
+  }
+  return { network: "tcp", address };
+}
+
+/** One connection attempt. The socket has an error handler already; failures later show as its end. */
+export function connectSocket({ network, address }: PluginAddress): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const target = network === "unix" ? { path: address } : parseHostAndPort(address);
+    if (target === undefined) return reject(new Error(`not host:port: ${address}`));
+    const socket = connect(target);
+    socket.once("connect", () => resolve(socket));
+    socket.on("error", reject);
+  });
+}
+
+const retryMs = 50;
+
+/** Connects, trying again until `signal` aborts: a plugin may say where it listens a moment before it does. */
+export async function connectPatiently(
+  plugin: string,
+  address: PluginAddress,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<Socket> {
+  for (;;) {
+    if (signal.aborted) throw toAbortError(plugin, signal);
+    const attempt = connectSocket(address);
+    try {
+      return await untilAborted(plugin, signal, attempt);
+    } catch (error) {
+      attempt.then((socket) => socket.destroy(), () => {});
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== "ECONNREFUSED" && code !== "ENOENT") {
+        if (error instanceof PluginError) throw error;
+        throw new PluginError(plugin, "unavailable", `the plugin "${plugin}" cannot be reached: ${toMessage(error)}`);
+      }
+    }
+    await clock.sleep(retryMs, signal);
+  }
+}

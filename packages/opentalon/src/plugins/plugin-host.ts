@@ -1,0 +1,121 @@
+import { parseMessageLimit } from "@opentalon/protocol";
+import type { Clock } from "../base/clock.ts";
+import { PluginError } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import type { Execution, PluginStatus, RawToolResult } from "../domain/plugin.ts";
+import type { Tool } from "../domain/tool.ts";
+import { toToolName } from "../domain/tool.ts";
+import type { Environment } from "./child-environment.ts";
+import { createGenerationMemory } from "./detect-generation.ts";
+import { openPlugin } from "./open-plugin.ts";
+import { createOrphanGuard } from "./orphan-guard.ts";
+import type { PluginEntry } from "./plugin-entry.ts";
+import type { SupervisedPlugin } from "./supervise.ts";
+import { supervise } from "./supervise.ts";
+import { createTemporaryFolders } from "./temporary-folder.ts";
+
+export interface PluginHostOptions {
+  readonly entries: readonly PluginEntry[];
+  /** The environment of this program; children get only a few names of it. */
+  readonly environment: Environment;
+  readonly log: Log;
+  readonly clock: Clock;
+  /** Where working directories of plugins are kept; must belong to this process alone. */
+  readonly stateDirectory?: string | undefined;
+  /** Called after a state or the list of tools has changed. Must not throw. */
+  readonly onChange: () => void;
+}
+
+/** All configured plugins. Whatever one of them does is a state of that one, never an exception. */
+export interface PluginHost {
+  /** Starts all side by side; resolves when each is ready or has failed its first start. Never rejects. */
+  readonly start: () => Promise<void>;
+  /** One for each entry, in the order of the configuration. */
+  readonly statuses: () => readonly PluginStatus[];
+  /** Actions of all plugins that are ready or about to be again; no full name occurs twice. */
+  readonly tools: () => readonly Tool[];
+  /** What plugins add to the system prompt, by plugin. */
+  readonly promptAdditions: () => readonly { readonly plugin: string; readonly text: string }[];
+  /**
+   * Runs an action of the plugin that reported this name. A failed action is a result with `error`.
+   * @throws PluginError: crashed, timed-out, protocol-violated, unavailable.
+   */
+  readonly execute: (pluginName: string, execution: Execution) => Promise<RawToolResult>;
+  /** Stops all side by side. Afterwards no process, socket or folder of them is left. */
+  readonly [Symbol.asyncDispose]: () => Promise<void>;
+}
+
+export function createPluginHost(options: PluginHostOptions): PluginHost {
+  const { entries, environment, log, clock, stateDirectory, onChange } = options;
+  const limit = parseMessageLimit(environment["OPENTALON_GRPC_MAX_MSG_BYTES"]);
+  if (limit.problem !== "") log.warn(limit.problem);
+  const folders = createTemporaryFolders(stateDirectory);
+  const guard = createOrphanGuard({ log, environment });
+  const generations = createGenerationMemory();
+  const owners = new Map<string, SupervisedPlugin>();
+
+  /** While plugins start, the one that comes first in the configuration gets a name; later on, the one that has it. */
+  let starting = true;
+  const claimName = (claimant: SupervisedPlugin, name: string): string => {
+    const namesake = plugins.find((plugin) => plugin.key === name && plugin !== claimant);
+    if (namesake !== undefined) {
+      return `the plugin "${claimant.key}" reports the name "${name}", which is the key of another plugin; rename one of them`;
+    }
+    const owner = owners.get(name);
+    if (owner !== undefined && owner !== claimant) {
+      const explain = (loser: SupervisedPlugin, winner: SupervisedPlugin): string =>
+        `the plugin "${loser.key}" reports the name "${name}", which the plugin "${winner.key}" has already; remove one of them`;
+      if (!starting || plugins.indexOf(owner) < plugins.indexOf(claimant)) return explain(claimant, owner);
+      owner.fail(explain(owner, claimant));
+    }
+    for (const [old, plugin] of owners) if (plugin === claimant) owners.delete(old);
+    owners.set(name, claimant);
+    return "";
+  };
+
+  const plugins: readonly SupervisedPlugin[] = entries.map((entry) => {
+    const pluginLog = log.child({ plugin: entry.key });
+    const dependencies = { environment, folders, stateDirectory, guard, generations, clock, log: pluginLog, maxMessageBytes: limit.bytes };
+    const plugin: SupervisedPlugin = supervise({
+      entry,
+      open: (signal) => openPlugin(entry, dependencies, signal),
+      claimName: (name) => claimName(plugin, name),
+      clock,
+      log: pluginLog,
+      onChange,
+    });
+    return plugin;
+  });
+
+  return {
+    start: async () => {
+      await folders.removeLeftOvers();
+      await Promise.all(plugins.map((plugin) => plugin.start()));
+      starting = false;
+    },
+    statuses: () => plugins.map((plugin) => plugin.status()),
+    tools: () => {
+      const tools = new Map<string, Tool>();
+      for (const tool of plugins.flatMap((plugin) => plugin.capabilities()?.tools ?? [])) {
+        // `a` with `b__c` and `a__b` with `c` have the same full name; the first one keeps it.
+        if (!tools.has(toToolName(tool))) tools.set(toToolName(tool), tool);
+      }
+      return [...tools.values()];
+    },
+    promptAdditions: () =>
+      plugins.flatMap((plugin) => {
+        const capabilities = plugin.capabilities();
+        if (capabilities === undefined || capabilities.systemPromptAddition === "") return [];
+        return [{ plugin: capabilities.name, text: capabilities.systemPromptAddition }];
+      }),
+    execute: async (pluginName, execution) => {
+      const plugin = owners.get(pluginName);
+      if (plugin === undefined) throw new PluginError(pluginName, "unavailable", `there is no plugin "${pluginName}"`);
+      return plugin.execute(execution);
+    },
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all(plugins.map((plugin) => plugin[Symbol.asyncDispose]()));
+      await guard[Symbol.asyncDispose]();
+    },
+  };
+}

@@ -1,0 +1,162 @@
+import { createBackoff } from "../base/backoff.ts";
+import type { Clock } from "../base/clock.ts";
+import { formatDuration } from "../base/duration.ts";
+import { PluginError, toMessage } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import type { Execution, PluginCapabilities, PluginState, PluginStatus, RawToolResult } from "../domain/plugin.ts";
+import type { PluginEntry } from "./plugin-entry.ts";
+
+/** A plugin that runs and has said what it can do. */
+export interface RunningPlugin {
+  readonly capabilities: PluginCapabilities;
+  /** Aborts, with a `PluginError` as reason, when the plugin is lost and has to be started again. */
+  readonly gone: AbortSignal;
+  /** Rejects with `PluginError` only. */
+  readonly execute: (execution: Execution) => Promise<RawToolResult>;
+  /** Ends it and everything it holds. Never rejects. */
+  readonly stop: () => Promise<void>;
+}
+
+export interface SuperviseOptions {
+  readonly entry: PluginEntry;
+  /** Starts the plugin once; gives up when the signal aborts. Rejects with `PluginError`, and leaves nothing then. */
+  readonly open: (signal: AbortSignal) => Promise<RunningPlugin>;
+  /** Says why the plugin cannot have this name, or gives it the name and says "". */
+  readonly claimName: (name: string) => string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly onChange: () => void;
+}
+
+/** One configured plugin over all its processes: starts it, starts it again when it is lost, ends it. */
+export interface SupervisedPlugin {
+  readonly key: string;
+  /** Starts it; resolves when it is ready or the first start has failed. Never rejects. */
+  readonly start: () => Promise<void>;
+  readonly status: () => PluginStatus;
+  /** What it can do, while it is ready or about to be again. */
+  readonly capabilities: () => PluginCapabilities | undefined;
+  /** Rejects with `PluginError` only, also when the plugin is not ready. */
+  readonly execute: (execution: Execution) => Promise<RawToolResult>;
+  /** Stops it for good, with a problem for the operator. */
+  readonly fail: (problem: string) => void;
+  readonly [Symbol.asyncDispose]: () => Promise<void>;
+}
+
+const firstRetryMs = 1_000;
+const lastRetryMs = 300_000;
+/** After this long without a failure the next one counts as the first. */
+const goodAfterMs = 600_000;
+/** A connection can be lost a moment before the end of the process is known. */
+const endGraceMs = 250;
+
+export function supervise({ entry, open, claimName, clock, log, onChange }: SuperviseOptions): SupervisedPlugin {
+  const { key } = entry;
+  const backoff = createBackoff({ initialMs: firstRetryMs, maxMs: lastRetryMs });
+  const ending = new AbortController();
+  let state: PluginState = "starting";
+  let problem = "";
+  let restarts = 0;
+  let running: RunningPlugin | undefined;
+  let known: PluginCapabilities | undefined;
+  let opening: Promise<void> = Promise.resolve();
+  let stopping: Promise<void> = Promise.resolve();
+  let cancelRetry = (): void => {};
+
+  const change = (next: PluginState, why: string): void => {
+    state = next;
+    problem = why;
+    if (next !== "ready" && next !== "restarting") known = undefined;
+    onChange();
+  };
+
+  const attempt = async (): Promise<void> => {
+    let plugin: RunningPlugin;
+    try {
+      plugin = await open(ending.signal);
+    } catch (error) {
+      if (!ending.signal.aborted) retry("failed", toMessage(error));
+      return;
+    }
+    if (ending.signal.aborted) return plugin.stop();
+    const refusal = claimName(plugin.capabilities.name);
+    if (refusal !== "") {
+      fail(refusal);
+      return plugin.stop();
+    }
+    const readyAtMs = clock.now();
+    running = plugin;
+    known = plugin.capabilities;
+    const lost = (): void => {
+      if (running !== plugin) return;
+      running = undefined;
+      stopping = plugin.stop();
+      if (ending.signal.aborted) return;
+      if (clock.now() - readyAtMs >= goodAfterMs) backoff.reset();
+      retry("restarting", toMessage(plugin.gone.reason));
+    };
+    plugin.gone.addEventListener("abort", lost, { once: true });
+    change("ready", "");
+    log.info({ name: known.name, actions: known.tools.length, restarts }, "Plugin ready");
+    if (plugin.gone.aborted) lost();
+  };
+
+  const retry = (next: "failed" | "restarting", why: string): void => {
+    const delayMs = backoff.nextMs();
+    const text = `${why}; trying again in ${formatDuration(delayMs)}`;
+    log.warn({ problem: why, retryInMs: delayMs }, next === "failed" ? "Plugin did not start" : "Plugin lost");
+    cancelRetry = clock.after(delayMs, () => {
+      restarts += 1;
+      opening = stopping.then(attempt);
+    });
+    change(next, text);
+  };
+
+  const fail = (why: string): void => {
+    if (ending.signal.aborted) return;
+    end(why);
+    log.error({ problem: why }, "Plugin cannot be used");
+    change("failed", why);
+  };
+
+  const end = (why: string): void => {
+    ending.abort(new PluginError(key, "unavailable", `the plugin "${key}" is being stopped: ${why}`));
+    cancelRetry();
+    const plugin = running;
+    running = undefined;
+    if (plugin !== undefined) stopping = plugin.stop();
+  };
+
+  /** Waits until it is clear whether a call failed because the plugin is gone, and tells that then. */
+  const explainFailure = async (plugin: RunningPlugin, error: unknown): Promise<unknown> => {
+    if (!(error instanceof PluginError) || error.reason !== "unavailable" || plugin.gone.aborted) return error;
+    const gone = new Promise<void>((resolve) => plugin.gone.addEventListener("abort", () => resolve(), { once: true }));
+    await Promise.race([gone, clock.sleep(endGraceMs)]);
+    return plugin.gone.aborted ? plugin.gone.reason : error;
+  };
+
+  return {
+    key,
+    start: () => (opening = attempt()),
+    status: () => ({ key, name: known?.name ?? key, state, problem, restarts }),
+    capabilities: () => known,
+    execute: async (execution) => {
+      const plugin = running;
+      if (plugin === undefined) {
+        throw new PluginError(key, "unavailable", `the plugin "${key}" is not ready: ${problem === "" ? state : problem}`);
+      }
+      try {
+        return await plugin.execute(execution);
+      } catch (error) {
+        throw execution.signal.aborted ? error : await explainFailure(plugin, error);
+      }
+    },
+    fail,
+    [Symbol.asyncDispose]: async () => {
+      if (!ending.signal.aborted) end("OpenTalon stops");
+      await opening;
+      await stopping;
+      if (state !== "failed" && state !== "stopped") change("stopped", "");
+    },
+  };
+}

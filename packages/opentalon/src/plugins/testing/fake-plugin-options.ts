@@ -1,0 +1,36 @@
+/** How a fake plugin behaves; passed as JSON in its first argument. Everything absent means: like a good plugin. */
+export interface FakePluginOptions {
+  /** What it speaks on its socket. Default "grpc". */
+  readonly generation?: "grpc" | "json";
+  /** What it listens on. Default "unix". */
+  readonly network?: "unix" | "tcp";
+  /** Fixed TCP port; any free one when absent. */
+  readonly port?: number;
+  /** Name it reports. Default "fake"; "" reports none. */
+  readonly name?: string;
+  /** Names of the actions it reports instead of those it has. */
+  readonly actions?: readonly string[];
+  readonly promptAddition?: string;
+  /** Before the handshake: end with exit code 3 and a line on stderr; say nothing; say something else; … */
+  readonly start?: "crash" | "hang" | "wrong-handshake" | "long-line" | "close-stdout" | "remote-web-address" | "flood-stdout";
+  /** In Init (gRPC only). */
+  readonly init?: "hang" | "refuse" | "unimplemented" | "crash";
+  /** In Capabilities. */
+  readonly capabilities?: "hang" | "invalid-utf8" | "crash";
+  /** After the handshake, writes to this stream for ever, as fast as it can. */
+  readonly flood?: "stdout" | "stderr";
+  /** Lines written to stderr after the handshake. */
+  readonly errorLines?: readonly string[];
+  /** Ignores SIGINT and SIGTERM. */
+  readonly ignoreSignals?: boolean;
+  /** Starts a process of its own, in the same group, that sleeps. */
+  readonly grandchild?: boolean;
+  /** Lets a gRPC client wait this long for the first bytes of the server. */
+  readonly greetingDelayMs?: number;
+  /** Removes its socket and folder when stopped; a bad example leaves them. Default false. */
+  readonly tidy?: boolean;
+  /** Puts its folder here instead of TMPDIR. */
+  readonly socketParent?: string;
+  /** Appends one line of JSON per event: {"event":"started","pid":…}, {"event":"grandchild","pid":…}, {"event":"call",…}. */
+  readonly journal?: string;
+}

@@ -1,0 +1,45 @@
+import type { Clock } from "../base/clock.ts";
+import type { Secret } from "../base/secret.ts";
+import { createDemoAdapter } from "./demo-adapter.ts";
+import type { ModelAdapter, ModelCallLimits } from "./model-adapter.ts";
+import { createOpenAiCompatibleAdapter } from "./openai-compatible-adapter.ts";
+import type { ProviderOptions, RetryOptions } from "./provider-options.ts";
+
+/** A configured provider with the adapter that speaks its API. */
+export interface Provider {
+  readonly name: string;
+  readonly adapter: ModelAdapter;
+  /** In order of preference; empty for servers that want none. */
+  readonly credentials: readonly Secret[];
+  readonly retry: RetryOptions;
+}
+
+export interface Providers extends AsyncDisposable {
+  readonly providers: readonly Provider[];
+}
+
+export interface CreateProvidersOptions {
+  readonly providers: readonly ProviderOptions[];
+  readonly clock: Clock;
+  readonly limits?: Partial<ModelCallLimits>;
+}
+
+/**
+ * Joins every configured provider with its adapter. Opens no connection. Disposal cancels calls under way.
+ * @throws ConfigError when a base URL is none.
+ */
+export function createProviders({ providers, clock, limits = {} }: CreateProvidersOptions): Providers {
+  const joined = providers.map(({ name, api, baseUrl, credentials, retry }): Provider => {
+    const adapter =
+      api === "demo"
+        ? createDemoAdapter({ clock })
+        : createOpenAiCompatibleAdapter({ clock, limits, ...(baseUrl === undefined ? {} : { baseUrl }) });
+    return { name, adapter, credentials, retry };
+  });
+  return {
+    providers: joined,
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all(joined.map(({ adapter }) => adapter[Symbol.asyncDispose]()));
+    },
+  };
+}

@@ -1,0 +1,286 @@
+import { Agent as HttpAgent, request as httpRequest } from "node:http";
+import type { ClientRequest, IncomingMessage, RequestOptions } from "node:http";
+import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import { createParser } from "eventsource-parser";
+import type { Clock } from "../base/clock.ts";
+import { ConfigError, ProviderError, toMessage } from "../base/errors.ts";
+import type { ProviderFailureReason } from "../base/errors.ts";
+import type { Secret } from "../base/secret.ts";
+import { findComplaint, parseRetryAfter, quote, toFailure, toRefusal } from "./classify-failure.ts";
+import type { FailureContext } from "./classify-failure.ts";
+import type { ModelCallLimits } from "./model-adapter.ts";
+
+/** What one event meant for the deadlines: a piece of the answer, only a sign of life, or the end of the answer. */
+export type EventOutcome = "token" | "alive" | "done";
+
+export interface EventStreamCall {
+  /** Under the base URL, without leading slash. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  /** For error texts. */
+  readonly model: string;
+  /** Removed from error texts; where it goes on the wire, `headers` say. */
+  readonly credential: Secret | undefined;
+  readonly signal: AbortSignal;
+  /** Gets the data of each event; a JSON answer to a streaming request is one event. What it throws ends the call. */
+  readonly onEvent: (data: string) => EventOutcome;
+}
+
+/** Posts JSON to one server and reads the event stream it answers with, over kept connections. */
+export interface EventStreamClient extends AsyncDisposable {
+  /**
+   * Resolves when the answer is done or the stream ended in order; whether it was complete, the caller knows.
+   * @throws ProviderError; redirects are refused, so that a key never travels to another address.
+   */
+  readonly post: (call: EventStreamCall) => Promise<void>;
+}
+
+export interface EventStreamClientOptions {
+  /** With or without trailing slash; a query is kept. */
+  readonly baseUrl: string;
+  readonly limits: ModelCallLimits;
+  readonly clock: Clock;
+  /** Connections at once; further calls wait for one. */
+  readonly maxConnections: number;
+}
+
+const maxErrorBodyBytes = 64 * 1024;
+const maxEventLength = 8 * 1024 * 1024;
+
+export function createEventStreamClient(options: EventStreamClientOptions): EventStreamClient {
+  const { limits, clock, maxConnections } = options;
+  const base = parseBaseUrl(options.baseUrl);
+  const agentOptions = { keepAlive: true, maxSockets: maxConnections, maxFreeSockets: maxConnections };
+  const isTls = base.protocol === "https:";
+  const agent = isTls ? new HttpsAgent(agentOptions) : new HttpAgent(agentOptions);
+  const startRequest = isTls ? httpsRequest : httpRequest;
+  const running = new Set<() => void>();
+
+  const attempt = (call: EventStreamCall, connection: HttpAgent | false): Promise<"answered" | "stale"> =>
+    new Promise((resolve, reject) => {
+      const context: FailureContext = { model: call.model, credential: call.credential };
+      const startedAtMs = clock.now();
+      let lastSeenAtMs = startedAtMs;
+      let hasAnswer = false;
+      let hasToken = false;
+      let isSettled = false;
+      let cancelDeadline = (): void => undefined;
+
+      const settle = (finish: () => void): void => {
+        if (isSettled) return;
+        isSettled = true;
+        call.signal.removeEventListener("abort", cancel);
+        running.delete(cancel);
+        finish();
+      };
+      const fail = (error: unknown): void => {
+        settle(() => reject(toProviderError(error, context)));
+        cancelDeadline();
+        request.destroy();
+      };
+      const failWith = (reason: ProviderFailureReason, what: string, cause?: unknown): void =>
+        fail(toFailure(context, reason, what, { cause }));
+      const cancel = (): void => failWith("cancelled", "the call was cancelled");
+      const checkDeadline = (): void => {
+        const silenceEndsAtMs = hasToken
+          ? lastSeenAtMs + limits.idleTimeoutMs
+          : startedAtMs + limits.firstTokenTimeoutMs;
+        const dueAtMs = Math.min(silenceEndsAtMs, startedAtMs + limits.totalTimeoutMs);
+        const nowMs = clock.now();
+        if (nowMs < dueAtMs) cancelDeadline = clock.after(dueAtMs - nowMs, checkDeadline);
+        else if (nowMs >= startedAtMs + limits.totalTimeoutMs) failWith("timed-out", "the answer took too long");
+        else if (hasToken) failWith("timed-out", "the answer stopped half-way");
+        else failWith("timed-out", `no answer within ${limits.firstTokenTimeoutMs} ms`);
+      };
+      const take = (data: string): void => {
+        if (isSettled) return;
+        try {
+          const outcome = call.onEvent(data);
+          if (outcome === "alive") return;
+          if (!hasToken) {
+            hasToken = true;
+            // From here on another deadline holds, and it may be nearer.
+            cancelDeadline();
+            checkDeadline();
+          }
+          // The rest of the body is read and dropped, so that the connection can be used again.
+          if (outcome === "done") settle(() => resolve("answered"));
+        } catch (error) {
+          fail(error);
+        }
+      };
+
+      const breakOff = (error: unknown): void =>
+        failWith("broken-stream", "the connection broke inside the answer", error);
+
+      const readAnswer = (response: IncomingMessage): void => {
+        hasAnswer = true;
+        const status = response.statusCode ?? 0;
+        response.once("error", breakOff);
+        response.once("close", cancelDeadline);
+        if (status < 200 || status >= 300) {
+          collect(response, maxErrorBodyBytes, (text) =>
+            fail(toHttpRefusal(context, response, text, clock.now())),
+          );
+          return;
+        }
+        const type = response.headers["content-type"] ?? "";
+        if (type.includes("json")) {
+          collect(response, maxEventLength, (text) => {
+            take(text);
+            settle(() => resolve("answered"));
+          });
+        } else if (type.includes("text/html")) {
+          failWith("broken-stream", "the server answered with a web page; check base_url");
+        } else {
+          readEvents(response, take, () => (lastSeenAtMs = clock.now()), failWith, () =>
+            settle(() => resolve("answered")),
+          );
+        }
+      };
+
+      const request: ClientRequest = startRequest({
+        ...toTarget(base, call.path),
+        method: "POST",
+        agent: connection,
+        headers: {
+          ...call.headers,
+          "content-type": "application/json",
+          accept: "text/event-stream",
+          "content-length": Buffer.byteLength(call.body),
+        },
+      });
+      request.once("response", readAnswer);
+      request.on("error", (error: NodeJS.ErrnoException) => {
+        if (hasAnswer) {
+          breakOff(error);
+          return;
+        }
+        // A kept connection that the server closed just now: nothing was answered, nothing is wrong with the server.
+        if (request.reusedSocket && (error.code === "ECONNRESET" || error.code === "EPIPE")) {
+          cancelDeadline();
+          settle(() => resolve("stale"));
+          return;
+        }
+        failWith("unreachable", `${base.host} could not be reached (${error.code ?? toMessage(error)})`, error);
+      });
+      call.signal.addEventListener("abort", cancel, { once: true });
+      running.add(cancel);
+      checkDeadline();
+      if (call.signal.aborted) cancel();
+      else request.end(call.body);
+    });
+
+  return {
+    post: async (call) => {
+      try {
+        if ((await attempt(call, agent)) === "stale") await attempt(call, false);
+      } catch (error) {
+        if (error instanceof ProviderError) throw error;
+        // Node refuses to send such a header and names it, not its value.
+        const context = { model: call.model, credential: call.credential };
+        const what = "the request cannot be sent; look for line breaks or odd characters in the API key";
+        throw toFailure(context, "unauthorized", what, { cause: error });
+      }
+    },
+    [Symbol.asyncDispose]: async () => {
+      for (const cancel of running) cancel();
+      agent.destroy();
+    },
+  };
+}
+
+function readEvents(
+  response: IncomingMessage,
+  take: (data: string) => void,
+  onAlive: () => void,
+  failWith: (reason: ProviderFailureReason, what: string) => void,
+  onEnd: () => void,
+): void {
+  const parser = createParser({
+    maxBufferSize: maxEventLength,
+    onEvent: ({ data }) => take(data),
+    onError: ({ type }) => {
+      if (type === "max-buffer-size-exceeded") failWith("broken-stream", "the server sent an oversized event");
+    },
+  });
+  response.setEncoding("utf8");
+  response.on("data", (text: string) => {
+    onAlive();
+    if (!response.destroyed) parser.feed(text);
+  });
+  response.once("end", () => {
+    // Some servers leave out the blank line behind the last event.
+    if (!response.destroyed) parser.feed("\n\n");
+    onEnd();
+  });
+}
+
+/** Gives the body's text, at most `maxBytes` of it; what is beyond is read and dropped. */
+function collect(response: IncomingMessage, maxBytes: number, onText: (text: string) => void): void {
+  const parts: Buffer[] = [];
+  let size = 0;
+  const finish = (): void => onText(Buffer.concat(parts).toString("utf8"));
+  response.on("data", (part: Buffer) => {
+    if (size >= maxBytes) return;
+    parts.push(part.subarray(0, maxBytes - size));
+    size += part.length;
+    // An endless error page is cut here; `fail` closes the connection.
+    if (size >= maxBytes) finish();
+  });
+  response.once("end", finish);
+}
+
+function toHttpRefusal(
+  context: FailureContext,
+  response: IncomingMessage,
+  text: string,
+  nowMs: number,
+): ProviderError {
+  const status = response.statusCode ?? 0;
+  const retryAfterMs = parseRetryAfter(response.headers, nowMs);
+  if (status >= 300 && status < 400) {
+    const message = "the server redirects to another address; set base_url to the final one";
+    return toRefusal(context, status, { message, code: "", status: undefined }, retryAfterMs);
+  }
+  const complaint = findComplaint(parseJson(text)) ?? { message: text, code: "", status: undefined };
+  return toRefusal(context, status, { ...complaint, status: undefined }, retryAfterMs);
+}
+
+function toProviderError(error: unknown, context: FailureContext): ProviderError {
+  if (error instanceof ProviderError) return error;
+  const what = `the answer could not be read: ${quote(toMessage(error), context.credential)}`;
+  return toFailure(context, "broken-stream", what, { cause: error });
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+function parseBaseUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:")) {
+    throw new ConfigError(
+      "CONFIG_INVALID",
+      `base_url of a model provider has to be an http or https address, got "${text.slice(0, 100)}".`,
+    );
+  }
+  return url;
+}
+
+function toTarget(base: URL, path: string): RequestOptions {
+  return {
+    protocol: base.protocol,
+    hostname: base.hostname.replaceAll(/^\[|\]$/g, ""),
+    ...(base.port === "" ? {} : { port: base.port }),
+    path: `${base.pathname.replace(/\/+$/, "")}/${path}${base.search}`,
+    ...(base.username === ""
+      ? {}
+      : { auth: `${decodeURIComponent(base.username)}:${decodeURIComponent(base.password)}` }),
+  };
+}

@@ -1,0 +1,184 @@
+/**
+ * Gets: routes of other parts. Gives: one HTTP server that offers them, with `/healthz` and `/readyz`.
+ * Never: lets a caller of unknown identity in from another machine, holds a connection, a body or a header without a
+ * bound, or tells a client what went wrong inside.
+ */
+import { getRequestListener } from "@hono/node-server";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { ConfigError, toMessage } from "../base/errors.ts";
+import { type HttpRoute, toJsonAnswer } from "../base/http-route.ts";
+import type { Log } from "../base/log.ts";
+import type { Secret } from "../base/secret.ts";
+import { createHttpApp } from "./http-app.ts";
+import { isLoopbackHost, parseListenAddress } from "./parse-listen-address.ts";
+import { createTrustCaller } from "./trust-caller.ts";
+
+export interface HttpDoorLimits {
+  readonly maxBodyBytes: number;
+  /** Of all requests under way together. */
+  readonly maxBodyBytesTogether: number;
+  readonly maxConnections: number;
+  /** From the connection, or the end of the last request, to the last byte of the headers. */
+  readonly headersTimeoutMs: number;
+  /** From the first byte of a request to its last. */
+  readonly requestTimeoutMs: number;
+  /** How long requests under way may take to finish when the door closes. */
+  readonly closeTimeoutMs: number;
+}
+
+const defaultLimits: HttpDoorLimits = {
+  maxBodyBytes: 1_048_576,
+  maxBodyBytesTogether: 67_108_864,
+  maxConnections: 1_024,
+  headersTimeoutMs: 10_000,
+  requestTimeoutMs: 12_000,
+  closeTimeoutMs: 10_000,
+};
+
+export interface HttpDoorOptions {
+  /** `host:port`. */
+  readonly address: string;
+  /** Of two routes with the same method and path the first one counts. */
+  readonly routes: readonly HttpRoute[];
+  /** What is not ready, by name; empty when everything is. */
+  readonly findUnready: () => readonly string[];
+  /** Callers of routes with `authentication: "door"` must send it as `Authorization: Bearer <token>`. */
+  readonly token?: Secret | undefined;
+  /** Listen for other machines without a token: somebody in front of the door checks callers. */
+  readonly allowPublic?: boolean | undefined;
+  readonly limits?: Partial<HttpDoorLimits>;
+  readonly log: Log;
+}
+
+/**
+ * The program's HTTP server. Disposal refuses new connections, lets requests under way finish (at most
+ * `closeTimeoutMs`) and cuts what is left.
+ */
+export interface HttpDoor {
+  /** Where it listens, with the port the system chose: `http://127.0.0.1:3978`. */
+  readonly url: string;
+  /** Answers `/readyz` with 503 from now on, so that nobody sends anything new; everything else goes on. */
+  readonly announceClosing: () => void;
+  readonly [Symbol.asyncDispose]: () => Promise<void>;
+}
+
+/**
+ * Opens the door; resolves when it listens.
+ * @throws ConfigError CONFIG_INVALID when the address is not one, is taken, or is open to other machines while some
+ * route has nothing that checks its callers.
+ */
+export async function createHttpDoor(options: HttpDoorOptions): Promise<HttpDoor> {
+  const { address, routes, token, allowPublic = false, findUnready, log } = options;
+  const limits = { ...defaultLimits, ...options.limits };
+  const listenAddress = parseListenAddress(address);
+  const isLoopback = isLoopbackHost(listenAddress.host);
+  refuseOpenDoor(options, isLoopback);
+
+  let isClosing = false;
+  const app = createHttpApp({
+    routes: [
+      toHealthRoute("/healthz", () => []),
+      toHealthRoute("/readyz", () => (isClosing ? ["closing", ...findUnready()] : findUnready())),
+      ...routes,
+    ],
+    isTrusted: createTrustCaller({ token, isLoopback, allowPublic }),
+    hasToken: token !== undefined,
+    maxBodyBytes: limits.maxBodyBytes,
+    maxBodyBytesTogether: limits.maxBodyBytesTogether,
+    isClosing: () => isClosing,
+    log,
+  });
+  const answer = getRequestListener(app.fetch, { overrideGlobalObjects: false });
+  const server = createServer(
+    {
+      headersTimeout: limits.headersTimeoutMs,
+      requestTimeout: limits.requestTimeoutMs,
+      connectionsCheckingInterval: Math.max(10, Math.min(1_000, limits.headersTimeoutMs / 4)),
+      keepAliveTimeout: 5_000,
+      noDelay: true,
+    },
+    (incoming, outgoing) => void answer(incoming, outgoing),
+  );
+  server.maxConnections = limits.maxConnections;
+  await listen(server, listenAddress.host, listenAddress.port, address);
+  server.on("error", (error) =>
+    log.error({ err: error }, "the HTTP door could not take a connection"),
+  );
+  const url = toUrl(server.address() as AddressInfo);
+  log.info({ url }, "the HTTP door is open");
+
+  let closed: Promise<void> | undefined;
+  return {
+    url,
+    announceClosing: () => {
+      isClosing = true;
+    },
+    [Symbol.asyncDispose]: () => {
+      isClosing = true;
+      closed ??= close(server, limits.closeTimeoutMs);
+      return closed;
+    },
+  };
+}
+
+function refuseOpenDoor(
+  { address, routes, token, allowPublic }: HttpDoorOptions,
+  isLoopback: boolean,
+): void {
+  const needsToken = routes.some(({ authentication }) => authentication === "door");
+  if (isLoopback || token !== undefined || allowPublic === true || !needsToken) return;
+  throw new ConfigError(
+    "CONFIG_INVALID",
+    `server.addr is ${address}, which other machines can reach, and no server.token is set; ` +
+      "set server.token, or listen on 127.0.0.1, or set server.allow_public if a proxy checks callers",
+  );
+}
+
+function toHealthRoute(path: string, findUnready: () => readonly string[]): HttpRoute {
+  return {
+    method: "GET",
+    path,
+    authentication: "own",
+    handle: async () => {
+      const unready = findUnready();
+      const isReady = unready.length === 0;
+      return isReady
+        ? toJsonAnswer(200, { status: "ok" })
+        : toJsonAnswer(503, { status: "unready", unready });
+    },
+  };
+}
+
+function listen(server: Server, host: string, port: number, address: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error) => {
+      reject(
+        new ConfigError(
+          "CONFIG_INVALID",
+          `the HTTP door cannot listen on ${address}: ${toMessage(error)}`,
+          {
+            cause: error,
+          },
+        ),
+      );
+    });
+    const where = host === "" ? { port } : { host, port };
+    server.listen(where, resolve);
+  });
+}
+
+function toUrl({ address, family, port }: AddressInfo): string {
+  return `http://${family === "IPv6" ? `[${address}]` : address}:${port}`;
+}
+
+function close(server: Server, timeoutMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => server.closeAllConnections(), timeoutMs);
+    server.close(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+    server.closeIdleConnections();
+  });
+}

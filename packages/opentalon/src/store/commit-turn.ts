@@ -1,0 +1,253 @@
+import type { Clock } from "../base/clock.ts";
+import { StoreError } from "../base/errors.ts";
+import type { OutboundMessage } from "../domain/message.ts";
+import type { UsageRow } from "../domain/usage.ts";
+import type { Connection, Database } from "./database.ts";
+import { toMessagePayload } from "./message-payload.ts";
+import type { Delivery, InboxEntry, SessionChange, Store } from "./ports.ts";
+import { deliveryColumns, toDelivery } from "./sql-outbox.ts";
+import { toStorableKey, toStorableText } from "./storable-text.ts";
+import { toTranscriptRow, type TranscriptRow } from "./transcript-row.ts";
+
+export interface CommitTurnOptions {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly owner: string;
+  readonly createId: () => string;
+  readonly unanswered: Set<string>;
+}
+
+/**
+ * A commit whose first try broke off without telling whether it went through may be repeated: the repeat of one that did
+ * changes nothing and returns its delivery.
+ */
+export function createCommitTurn(options: CommitTurnOptions): Store["commitTurn"] {
+  const { database, clock, owner, createId, unanswered } = options;
+  const statements = prepareStatements(database);
+
+  const write = async (connection: Connection, commit: Parameters<Store["commitTurn"]>[0]) => {
+    const { entry, reply, session, usage } = commit;
+    const { id, attempt, sessionKey } = entry;
+    const nowMs = clock.now();
+    const answered = await connection.change(statements.answer, { id, owner, attempt, nowMs });
+    if (answered === 0) return repeat(connection, entry);
+    await connection.change(statements.dropJournal, { id });
+    await changeSession(connection, sessionKey, session, nowMs);
+    await addUsage(connection, entry, usage, nowMs);
+    return reply === undefined ? undefined : addReply(connection, entry, reply, nowMs);
+  };
+
+  const repeat = async (connection: Connection, entry: InboxEntry): Promise<Delivery | undefined> => {
+    const { id, attempt } = entry;
+    const [row] = await connection.rows(statements.selectEntry, { id, owner, attempt });
+    if (row === undefined) {
+      throw new StoreError("STORE_FENCED", `turn ${id} was taken over by another process; this answer is dropped`);
+    }
+    const [delivery] = await connection.rows(statements.selectDelivery, { id });
+    return delivery === undefined ? undefined : toDelivery(delivery, database.place);
+  };
+
+  const changeSession = async (connection: Connection, key: string, change: SessionChange, nowMs: number) => {
+    const { appended, cleared, pinnedModel } = change;
+    const id = toStorableKey(key);
+    const at = new Date(nowMs).toISOString();
+    await connection.change(statements.touchSession, { id, at });
+    if (cleared === true) await connection.change(statements.clearMessages, { id });
+    if (cleared === true) await connection.change(statements.clearSummary, { id });
+    if (pinnedModel !== undefined) {
+      await connection.change(statements.pin, { id, model: toStorableText(pinnedModel) });
+    }
+    if (appended.length === 0) return;
+    const [last] = await connection.rows(statements.selectLast, { id });
+    let seq = last?.seq ?? 0;
+    for (const message of appended) {
+      seq += 1;
+      await connection.change(statements.append, { ...toTranscriptRow(message), id, seq, at });
+    }
+  };
+
+  const addUsage = async (connection: Connection, entry: InboxEntry, rows: readonly UsageRow[], nowMs: number) => {
+    const at = new Date(nowMs).toISOString();
+    for (const [index, row] of rows.entries()) {
+      await connection.change(statements.addUsage, {
+        id: `${entry.id}-${index + 1}`,
+        actor: toStorableText(row.actor),
+        channel: toStorableText(row.channel),
+        sessionId: toStorableKey(row.sessionKey),
+        model: toStorableText(row.model),
+        inputTokens: Math.round(row.inputTokens),
+        outputTokens: Math.round(row.outputTokens),
+        toolCalls: Math.round(row.toolCalls),
+        inputCost: row.inputCost,
+        outputCost: row.outputCost,
+        at,
+      });
+    }
+  };
+
+  const addReply = async (connection: Connection, entry: InboxEntry, message: OutboundMessage, nowMs: number) => {
+    const { id: turnId, sessionKey } = entry;
+    const id = createId();
+    const stored = toMessagePayload(sessionKey, message);
+    const row = { ...stored, id, turnId, sessionKey: toStorableKey(sessionKey), owner, nowMs };
+    await connection.change(statements.addReply, row);
+    const delivery: Delivery = {
+      id,
+      turnId,
+      sessionKey,
+      message,
+      state: "waiting",
+      attempts: 0,
+      dueAtMs: nowMs,
+      problem: "",
+    };
+    return delivery;
+  };
+
+  return async (commit) => {
+    const delivery = await database.write((connection) => write(connection, commit));
+    unanswered.delete(commit.entry.id);
+    return delivery;
+  };
+}
+
+interface NewUsage {
+  readonly id: string;
+  readonly actor: string;
+  readonly channel: string;
+  readonly sessionId: string;
+  readonly model: string;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  readonly toolCalls: number;
+  readonly inputCost: number;
+  readonly outputCost: number;
+  readonly at: string;
+}
+
+interface NewReply {
+  readonly id: string;
+  readonly turnId: string;
+  readonly sessionKey: string;
+  readonly payload: string;
+  readonly body: string;
+  readonly files: Uint8Array | null;
+  readonly owner: string;
+  readonly nowMs: number;
+}
+
+function prepareStatements({ prepare }: Database) {
+  return {
+    answer: prepare((database, is: { id: string; owner: string; attempt: number; nowMs: number }) =>
+      database
+        .updateTable("inbox")
+        .set({ answered_at_ms: is.nowMs, payload: "", body: "", files: null })
+        .where("id", "=", is.id)
+        .where("owner", "=", is.owner)
+        .where("attempt", "=", is.attempt)
+        .where("answered_at_ms", "is", null),
+    ),
+    selectEntry: prepare((database, is: { id: string; owner: string; attempt: number }) =>
+      database
+        .selectFrom("inbox")
+        .select("id")
+        .where("id", "=", is.id)
+        .where("owner", "=", is.owner)
+        .where("attempt", "=", is.attempt),
+    ),
+    selectDelivery: prepare((database, is: { id: string }) =>
+      database
+        .selectFrom("outbox")
+        .select(deliveryColumns)
+        .where("turn_id", "=", is.id)
+        // A reply is younger than its question, and identifiers sort by age: no index by turn is needed.
+        .where("id", ">", is.id),
+    ),
+    dropJournal: prepare((database, is: { id: string }) =>
+      database.deleteFrom("turn_journal").where("turn_id", "=", is.id),
+    ),
+    touchSession: prepare((database, is: { id: string; at: string }) =>
+      database
+        .insertInto("sessions")
+        .values({
+          id: is.id,
+          summary: "",
+          active_model: "",
+          metadata: "{}",
+          created_at: is.at,
+          updated_at: is.at,
+          entity_id: "",
+          group_id: "",
+          injection_state: "{}",
+          title: "",
+          channel_id: "",
+          interaction_kind: "chat",
+        })
+        .onConflict((conflict) =>
+          conflict.column("id").doUpdateSet((row) => ({ updated_at: row.ref("excluded.updated_at") })),
+        ),
+    ),
+    clearMessages: prepare((database, is: { id: string }) =>
+      database.deleteFrom("messages").where("session_id", "=", is.id),
+    ),
+    clearSummary: prepare((database, is: { id: string }) =>
+      database.updateTable("sessions").set({ summary: "" }).where("id", "=", is.id),
+    ),
+    pin: prepare((database, is: { id: string; model: string }) =>
+      database.updateTable("sessions").set({ active_model: is.model }).where("id", "=", is.id),
+    ),
+    selectLast: prepare((database, is: { id: string }) =>
+      database
+        .selectFrom("messages")
+        .select((row) => row.fn.max("seq").as("seq"))
+        .where("session_id", "=", is.id),
+    ),
+    append: prepare((database, is: TranscriptRow & { id: string; seq: number; at: string }) =>
+      database.insertInto("messages").values({
+        session_id: is.id,
+        seq: is.seq,
+        role: is.role,
+        content: is.content,
+        created_at: is.at,
+        tool_calls: is.tool_calls,
+        tool_call_id: is.tool_call_id,
+        metadata: is.metadata,
+        visibility: "",
+      }),
+    ),
+    addUsage: prepare((database, row: NewUsage) =>
+      database.insertInto("profile_usage").values({
+        id: row.id,
+        entity_id: row.actor,
+        group_id: "",
+        channel_id: row.channel,
+        session_id: row.sessionId,
+        model_id: row.model,
+        input_tokens: row.inputTokens,
+        output_tokens: row.outputTokens,
+        tool_calls: row.toolCalls,
+        input_cost: row.inputCost,
+        output_cost: row.outputCost,
+        created_at: row.at,
+        interaction_kind: "chat",
+        system_source: "",
+      }),
+    ),
+    addReply: prepare((database, row: NewReply) =>
+      database.insertInto("outbox").values({
+        id: row.id,
+        turn_id: row.turnId,
+        session_key: row.sessionKey,
+        payload: row.payload,
+        body: row.body,
+        files: row.files,
+        state: "waiting",
+        owner: row.owner,
+        attempts: 0,
+        due_at_ms: row.nowMs,
+        problem: "",
+        changed_at_ms: row.nowMs,
+      }),
+    ),
+  };
+}

@@ -1,0 +1,64 @@
+import type { Clock } from "../base/clock.ts";
+import { createIdentifier } from "../base/identifier.ts";
+import { createCommitTurn } from "./commit-turn.ts";
+import type { Database } from "./database.ts";
+import { migrate } from "./migrate.ts";
+import type { Store, StoreLimits } from "./ports.ts";
+import { createPrune } from "./prune.ts";
+import { createSortableId } from "./sortable-id.ts";
+import { createInbox } from "./sql-inbox.ts";
+import { createJournal } from "./sql-journal.ts";
+import { createKeyValueStore } from "./sql-key-value-store.ts";
+import { createOutbox } from "./sql-outbox.ts";
+import { createSessionStore } from "./sql-session-store.ts";
+import { createUsageStore } from "./sql-usage-store.ts";
+
+/** What every engine's store is asked for. */
+export interface StoreOptions {
+  readonly clock: Clock;
+  readonly limits: StoreLimits;
+  /** Names this process for good, never used by another one; made up when absent. */
+  readonly owner?: string | undefined;
+}
+
+export interface SharedStoreOptions extends StoreOptions {
+  /** Locked for this process; the store releases it. */
+  readonly database: Database;
+}
+
+/** All ports over one database: the part both engines share. Brings the schema up to date first. */
+export async function createStore({ database, clock, limits, owner = createIdentifier() }: SharedStoreOptions): Promise<Store> {
+  await migrate({ database, clock });
+  const { unanswered, newest } = await readState(database);
+  const createId = createSortableId({ clock, newest });
+  const parts = { database, clock, limits, owner, createId, unanswered };
+  return {
+    inbox: createInbox(parts),
+    journal: createJournal(parts),
+    outbox: createOutbox(parts),
+    sessions: createSessionStore(parts),
+    usage: createUsageStore(parts),
+    keyValue: createKeyValueStore(parts),
+    commitTurn: createCommitTurn(parts),
+    prune: createPrune(parts),
+    [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
+  };
+}
+
+/** What an earlier process left: messages without an answer, and the newest identifier it gave. */
+async function readState(database: Database): Promise<{ unanswered: Set<string>; newest: string }> {
+  const select = database.prepare((query) =>
+    query.selectFrom("inbox").select("id").where("answered_at_ms", "is", null),
+  );
+  const selectNewest = database.prepare((query) =>
+    query.selectNoFrom((build) => [
+      build.selectFrom("inbox").select((row) => row.fn.max("id").as("id")).as("inbox"),
+      build.selectFrom("outbox").select((row) => row.fn.max("id").as("id")).as("outbox"),
+      build.selectFrom("turn_journal").select((row) => row.fn.max("sequence").as("id")).as("journal"),
+    ]),
+  );
+  const ids = await database.rows(select, {});
+  const [newest] = await database.rows(selectNewest, {});
+  const known = [newest?.inbox ?? "", newest?.outbox ?? "", newest?.journal ?? ""];
+  return { unanswered: new Set(ids.map((row) => row.id)), newest: known.toSorted().at(-1) ?? "" };
+}

@@ -1,0 +1,109 @@
+import type { Engine } from "./statement.ts";
+
+/** One step of the schema. Steps are only ever added: a released one never changes. */
+export interface Migration {
+  readonly version: number;
+  readonly statements: (engine: Engine) => readonly string[];
+}
+
+/** Where the engines spell a type differently. */
+const dialects: Readonly<Record<Engine, { bytes: string; sortable: string; clustered: string }>> = {
+  // Rows live in the index of their primary key: a write touches one page less, and a conversation lies together.
+  sqlite: { bytes: "BLOB", sortable: "TEXT", clustered: "WITHOUT ROWID" },
+  // Order by bytes, as SQLite does, whatever the locale of the server.
+  postgres: { bytes: "BYTEA", sortable: `TEXT COLLATE "C"`, clustered: "" },
+};
+
+/** `IF NOT EXISTS` throughout: a database of the Go program has the first three tables already. */
+const first: Migration = {
+  version: 1,
+  statements: (engine) => {
+    const { bytes, sortable, clustered } = dialects[engine];
+    return [
+      `CREATE TABLE IF NOT EXISTS sessions (
+         id TEXT PRIMARY KEY NOT NULL,
+         summary TEXT NOT NULL DEFAULT '',
+         active_model TEXT NOT NULL DEFAULT '',
+         metadata TEXT NOT NULL DEFAULT '{}',
+         created_at TEXT NOT NULL,
+         updated_at TEXT NOT NULL,
+         entity_id TEXT NOT NULL DEFAULT '',
+         group_id TEXT NOT NULL DEFAULT '',
+         injection_state TEXT NOT NULL DEFAULT '{}',
+         title TEXT NOT NULL DEFAULT '',
+         channel_id TEXT NOT NULL DEFAULT '',
+         interaction_kind TEXT NOT NULL DEFAULT 'chat') ${clustered}`,
+      `CREATE TABLE IF NOT EXISTS messages (
+         session_id TEXT NOT NULL,
+         seq BIGINT NOT NULL,
+         role TEXT NOT NULL,
+         content TEXT NOT NULL,
+         created_at TEXT NOT NULL,
+         tool_calls TEXT,
+         tool_call_id TEXT,
+         metadata TEXT,
+         visibility TEXT,
+         PRIMARY KEY (session_id, seq)) ${clustered}`,
+      `CREATE TABLE IF NOT EXISTS profile_usage (
+         id TEXT PRIMARY KEY NOT NULL,
+         entity_id TEXT NOT NULL DEFAULT '',
+         group_id TEXT NOT NULL DEFAULT '',
+         channel_id TEXT NOT NULL DEFAULT '',
+         session_id TEXT NOT NULL DEFAULT '',
+         model_id TEXT NOT NULL DEFAULT '',
+         input_tokens BIGINT NOT NULL DEFAULT 0,
+         output_tokens BIGINT NOT NULL DEFAULT 0,
+         tool_calls BIGINT NOT NULL DEFAULT 0,
+         input_cost DOUBLE PRECISION NOT NULL DEFAULT 0,
+         output_cost DOUBLE PRECISION NOT NULL DEFAULT 0,
+         created_at TEXT NOT NULL,
+         interaction_kind TEXT NOT NULL DEFAULT 'chat',
+         system_source TEXT NOT NULL DEFAULT '') ${clustered}`,
+      `CREATE INDEX IF NOT EXISTS opentalon_usage_by_session ON profile_usage (session_id, created_at)`,
+      `CREATE TABLE IF NOT EXISTS inbox (
+         id ${sortable} PRIMARY KEY NOT NULL,
+         channel TEXT NOT NULL,
+         platform_message_id TEXT NOT NULL,
+         session_key TEXT NOT NULL,
+         payload TEXT NOT NULL,
+         body TEXT NOT NULL,
+         files ${bytes},
+         owner TEXT NOT NULL,
+         attempt INTEGER NOT NULL,
+         accepted_at_ms BIGINT NOT NULL,
+         answered_at_ms BIGINT,
+         UNIQUE (channel, platform_message_id)) ${clustered}`,
+      `CREATE INDEX IF NOT EXISTS inbox_unanswered ON inbox (id) WHERE answered_at_ms IS NULL`,
+      `CREATE TABLE IF NOT EXISTS turn_journal (
+         sequence ${sortable} NOT NULL,
+         turn_id TEXT NOT NULL,
+         step TEXT NOT NULL,
+         state TEXT NOT NULL,
+         content TEXT NOT NULL,
+         created_at_ms BIGINT NOT NULL,
+         PRIMARY KEY (turn_id, step)) ${clustered}`,
+      `CREATE TABLE IF NOT EXISTS outbox (
+         id ${sortable} PRIMARY KEY NOT NULL,
+         turn_id TEXT NOT NULL,
+         session_key TEXT NOT NULL,
+         payload TEXT NOT NULL,
+         body TEXT NOT NULL,
+         files ${bytes},
+         state TEXT NOT NULL,
+         owner TEXT NOT NULL,
+         attempts INTEGER NOT NULL,
+         due_at_ms BIGINT NOT NULL,
+         problem TEXT NOT NULL,
+         changed_at_ms BIGINT NOT NULL) ${clustered}`,
+      `CREATE INDEX IF NOT EXISTS outbox_undelivered ON outbox (state, id) WHERE state <> 'delivered'`,
+      `CREATE TABLE IF NOT EXISTS plugin_state (
+         namespace TEXT NOT NULL,
+         key ${sortable} NOT NULL,
+         value TEXT NOT NULL,
+         updated_at_ms BIGINT NOT NULL,
+         PRIMARY KEY (namespace, key)) ${clustered}`,
+    ];
+  },
+};
+
+export const migrations: readonly Migration[] = [first];

@@ -1,0 +1,116 @@
+/**
+ * The tables, as the query builder sees them. `sessions`, `messages` and `profile_usage` keep the columns of the Go
+ * program, so that tools which read its database read this one; their times are RFC 3339 text. The other tables are our
+ * own; their times are milliseconds since the epoch.
+ */
+export interface Schema {
+  readonly sessions: SessionsTable;
+  readonly messages: MessagesTable;
+  readonly profile_usage: ProfileUsageTable;
+  readonly inbox: InboxTable;
+  readonly turn_journal: TurnJournalTable;
+  readonly outbox: OutboxTable;
+  readonly plugin_state: PluginStateTable;
+}
+
+interface SessionsTable {
+  /** The session key, see `toStorableKey`. */
+  readonly id: string;
+  readonly summary: string;
+  /** The pinned model. */
+  readonly active_model: string;
+  readonly metadata: string;
+  readonly created_at: string;
+  readonly updated_at: string;
+  readonly entity_id: string;
+  readonly group_id: string;
+  readonly injection_state: string;
+  readonly title: string;
+  readonly channel_id: string;
+  readonly interaction_kind: string;
+}
+
+interface MessagesTable {
+  readonly session_id: string;
+  readonly seq: number;
+  readonly role: string;
+  readonly content: string;
+  readonly created_at: string;
+  /** JSON array. */
+  readonly tool_calls: string | null;
+  readonly tool_call_id: string | null;
+  /** JSON object. */
+  readonly metadata: string | null;
+  readonly visibility: string | null;
+}
+
+interface ProfileUsageTable {
+  readonly id: string;
+  readonly entity_id: string;
+  readonly group_id: string;
+  readonly channel_id: string;
+  readonly session_id: string;
+  readonly model_id: string;
+  readonly input_tokens: number;
+  readonly output_tokens: number;
+  readonly tool_calls: number;
+  readonly input_cost: number;
+  readonly output_cost: number;
+  readonly created_at: string;
+  readonly interaction_kind: string;
+  readonly system_source: string;
+}
+
+interface InboxTable {
+  /** Sorts by acceptance. */
+  readonly id: string;
+  readonly channel: string;
+  readonly platform_message_id: string;
+  readonly session_key: string;
+  /** See `MessagePayload`; all three are empty once answered. */
+  readonly payload: string;
+  readonly body: string;
+  readonly files: Uint8Array | null;
+  /** The process that works on it. */
+  readonly owner: string;
+  readonly attempt: number;
+  readonly accepted_at_ms: number;
+  readonly answered_at_ms: number | null;
+}
+
+interface TurnJournalTable {
+  /** Sorts by writing. */
+  readonly sequence: string;
+  readonly turn_id: string;
+  readonly step: string;
+  readonly state: string;
+  /** JSON `{ step, value }`: the step as it was given, see `toStorableKey`. */
+  readonly content: string;
+  readonly created_at_ms: number;
+}
+
+interface OutboxTable {
+  /** Sorts by commit. */
+  readonly id: string;
+  readonly turn_id: string;
+  readonly session_key: string;
+  /** See `MessagePayload`; body and files are empty once delivered. */
+  readonly payload: string;
+  readonly body: string;
+  readonly files: Uint8Array | null;
+  readonly state: string;
+  /** The process that sends it. */
+  readonly owner: string;
+  readonly attempts: number;
+  readonly due_at_ms: number;
+  readonly problem: string;
+  /** When `state` changed last. */
+  readonly changed_at_ms: number;
+}
+
+interface PluginStateTable {
+  readonly namespace: string;
+  readonly key: string;
+  readonly value: string;
+  readonly updated_at_ms: number;
+}

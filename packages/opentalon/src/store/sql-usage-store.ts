@@ -1,0 +1,36 @@
+import type { Database } from "./database.ts";
+import type { UsageStore } from "./ports.ts";
+import { toStorableKey } from "./storable-text.ts";
+
+export function createUsageStore({ database }: { readonly database: Database }): UsageStore {
+  const ofAll = prepareTotal(database, false);
+  const ofSession = prepareTotal(database, true);
+  return {
+    total: async ({ sessionKey, sinceMs }) => {
+      const since = sinceMs === undefined ? "" : new Date(sinceMs).toISOString();
+      const statement = sessionKey === undefined ? ofAll : ofSession;
+      const [total] = await database.rows(statement, { since, sessionId: toStorableKey(sessionKey ?? "") });
+      return {
+        inputTokens: Number(total?.input_tokens ?? 0),
+        outputTokens: Number(total?.output_tokens ?? 0),
+        cost: Number(total?.input_cost ?? 0) + Number(total?.output_cost ?? 0),
+      };
+    },
+  };
+}
+
+function prepareTotal({ prepare }: Database, bySession: boolean) {
+  return prepare((database, of: { sessionId: string; since: string }) => {
+    const rows = database
+      .selectFrom("profile_usage")
+      .select((row) => [
+        row.fn.sum("input_tokens").as("input_tokens"),
+        row.fn.sum("output_tokens").as("output_tokens"),
+        row.fn.sum("input_cost").as("input_cost"),
+        row.fn.sum("output_cost").as("output_cost"),
+      ])
+      // RFC 3339 in UTC with milliseconds sorts as text.
+      .where("created_at", ">=", of.since);
+    return bySession ? rows.where("session_id", "=", of.sessionId) : rows;
+  });
+}

@@ -1,0 +1,231 @@
+/**
+ * Gets: one call of a model, or of the host itself, and where it comes from.
+ * Gives: a guarded result; every refusal and failure is one too, in words a model can act on.
+ * Never: asks a plugin before every gate has said yes.
+ */
+import type { Clock } from "../base/clock.ts";
+import { formatDuration } from "../base/duration.ts";
+import { toMessage } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import type { Execution, RawToolResult } from "../domain/plugin.ts";
+import { type Tool, type ToolCall, type ToolResult, toToolName } from "../domain/tool.ts";
+import { type CallOrigin, withContextArguments } from "./context-arguments.ts";
+import { type ArgumentEncoding, encodeArguments } from "./encode-arguments.ts";
+import { guardResult, toErrorResult } from "./guard/guard-result.ts";
+import type { ToolRegistry } from "./tool-registry.ts";
+import { createArgumentValidator } from "./validate-arguments.ts";
+import { withDeadline } from "./with-deadline.ts";
+
+export interface ToolCallContext extends CallOrigin {
+  readonly encoding: ArgumentEncoding;
+  /** Whether a model asked for it. The host's own calls may reach tools for people and are not confirmed. */
+  readonly fromModel: boolean;
+}
+
+/** A call on its way, as the gates see it. */
+export interface CheckedCall {
+  readonly callId: string;
+  readonly tool: Tool;
+  /** As the plugin would get them. */
+  readonly arguments: Readonly<Record<string, string>>;
+  readonly context: ToolCallContext;
+  readonly signal: AbortSignal;
+}
+
+export type GateVerdict =
+  | { readonly kind: "allowed" }
+  /** `reason` goes to the model and may be empty. */
+  | { readonly kind: "refused"; readonly reason: string };
+
+export interface ToolCallerOptions {
+  readonly registry: Pick<ToolRegistry, "lookup" | "offered">;
+  /** Asks the plugin. May reject. */
+  readonly execute: (plugin: string, execution: Execution) => Promise<RawToolResult>;
+  readonly clock: Clock;
+  readonly log: Pick<Log, "debug" | "warn">;
+  /** May the actor do this? A rejection or silence means no. */
+  readonly permit?: (call: CheckedCall) => Promise<GateVerdict>;
+  /** Does the person want it? Asked for a model's calls that change something; may wait as long as it likes. */
+  readonly confirm?: (call: CheckedCall) => Promise<GateVerdict>;
+  readonly defaultTimeoutMs: number;
+  /** A tool's own limit. */
+  readonly timeoutMsOf?: (tool: Tool) => number | undefined;
+}
+
+export interface ToolCallRequest {
+  readonly call: ToolCall;
+  readonly context: ToolCallContext;
+  readonly signal: AbortSignal;
+  /** Awaited when all gates are passed, right before the plugin is asked; when it rejects, the plugin is not asked. */
+  readonly onExecute?: (() => Promise<void>) | undefined;
+}
+
+/** Rejects only when `signal` aborts or `onExecute` rejects. */
+export type CallTool = (request: ToolCallRequest) => Promise<ToolResult>;
+
+/** A permission that takes longer is a refusal. */
+const permitTimeoutMs = 10_000;
+/** Plugins built with older SDKs take messages up to 4 MiB. */
+const maxArgumentBytes = 3_500_000;
+const maxQuotedArguments = 500;
+
+export function createToolCaller(options: ToolCallerOptions): CallTool {
+  const { registry, clock, log, permit, confirm } = options;
+  const validator = createArgumentValidator({ log });
+
+  /** The tool and its arguments, or why not. */
+  const check = async (request: ToolCallRequest): Promise<CheckedCall | ToolResult> => {
+    const { call, context, signal } = request;
+    if (call.invalidArguments !== undefined) return toErrorResult(explainFormat(call, context));
+    const found = registry.lookup(call.name);
+    if (found.kind === "malformed") return toErrorResult(explainFormat(call, context));
+    if (found.kind === "unknown") return toErrorResult(explainUnknown(call.name, found.similar));
+    const { tool } = found;
+    const name = toToolName(tool);
+    if (context.allowedPlugins !== undefined && !context.allowedPlugins.includes(tool.plugin)) {
+      return toErrorResult(`${name} was not called: this person may not use ${tool.plugin}.`);
+    }
+    let values = call.arguments;
+    if (context.fromModel) {
+      if (tool.userOnly) {
+        return toErrorResult(
+          `${name} was not called: only people may use it. Tell the person to do it.`,
+        );
+      }
+      const verdict = await validator.validate(tool, values);
+      if (verdict.kind === "invalid") return toErrorResult(explainProblems(name, verdict.problems));
+      values = verdict.arguments;
+    }
+    const offered = registry.offered(context.allowedPlugins);
+    const encoded = withContextArguments(
+      tool,
+      encodeArguments(values, context.encoding),
+      context,
+      offered,
+    );
+    if (sizeOf(encoded) > maxArgumentBytes) {
+      return toErrorResult(
+        `${name} was not called: its arguments are larger than ${maxArgumentBytes} bytes.`,
+      );
+    }
+    return { callId: call.id, tool, arguments: encoded, context, signal };
+  };
+
+  /** Why a gate does not let the call pass; `undefined` when all do. */
+  const passGates = async (checked: CheckedCall): Promise<ToolResult | undefined> => {
+    const name = toToolName(checked.tool);
+    const { signal, context } = checked;
+    if (permit !== undefined) {
+      const outcome = await withDeadline({ clock, timeoutMs: permitTimeoutMs, signal }, (limited) =>
+        permit({ ...checked, signal: limited }),
+      );
+      if (outcome.kind === "timed-out")
+        throw new Error("the permission check did not answer in time");
+      if (outcome.value.kind !== "allowed")
+        return explainRefusal(name, "it is not permitted", outcome.value.reason);
+    }
+    if (confirm !== undefined && context.fromModel && !checked.tool.readOnly) {
+      const verdict = await untilAborted(signal, confirm(checked));
+      if (verdict.kind !== "allowed")
+        return explainRefusal(name, "the person did not agree", verdict.reason);
+    }
+    return undefined;
+  };
+
+  const execute = async (checked: CheckedCall): Promise<ToolResult> => {
+    const { tool, callId, signal } = checked;
+    const timeoutMs = options.timeoutMsOf?.(tool) ?? options.defaultTimeoutMs;
+    const startedAtMs = clock.now();
+    const outcome = await withDeadline({ clock, timeoutMs, signal }, (limited) =>
+      options.execute(tool.plugin, {
+        callId,
+        action: tool.action,
+        arguments: checked.arguments,
+        signal: limited,
+        timeoutMs,
+      }),
+    );
+    const durationMs = clock.now() - startedAtMs;
+    log.debug({ callId, tool: toToolName(tool), durationMs, outcome: outcome.kind }, "tool called");
+    if (outcome.kind === "done") return guardResult(outcome.value);
+    return toErrorResult(
+      `plugin ${tool.plugin} did not answer within ${formatDuration(timeoutMs)} (action ${tool.action}). It was told to stop, but may have had an effect.`,
+    );
+  };
+
+  return async (request) => {
+    const { signal, call } = request;
+    signal.throwIfAborted();
+    /** A failure of the part that was to decide or to act is a result, except when nobody waits for it any more. */
+    const orResult = (error: unknown, prefix: string): ToolResult => {
+      signal.throwIfAborted();
+      const problem = toMessage(error);
+      log.warn({ callId: call.id, tool: call.name.slice(0, 200), problem }, "tool call failed");
+      return toErrorResult(`${prefix}${problem}`);
+    };
+    let checked: CheckedCall | ToolResult;
+    try {
+      checked = await check(request);
+      if (!("tool" in checked)) return checked;
+      const refusal = await passGates(checked);
+      if (refusal !== undefined) return refusal;
+    } catch (error) {
+      return orResult(error, "the call was not made: ");
+    }
+    signal.throwIfAborted();
+    await request.onExecute?.();
+    try {
+      return await execute(checked);
+    } catch (error) {
+      return orResult(error, `plugin ${checked.tool.plugin} failed: `);
+    }
+  };
+}
+
+function explainFormat(call: ToolCall, { encoding }: ToolCallContext): string {
+  // The markers themselves would be neutralised in here: they are part of an error text.
+  const example =
+    encoding === "text"
+      ? 'Put {"tool":"<plugin>__<action>","args":{…}} between the markers of a tool call, as valid JSON and nothing else.'
+      : "Use a tool's full name, <plugin>__<action>, and a JSON object as its arguments.";
+  const shown = call.invalidArguments?.slice(0, maxQuotedArguments).toWellFormed();
+  const problem =
+    shown === undefined
+      ? `${JSON.stringify(call.name.slice(0, 100).toWellFormed())} is not the name of a tool.`
+      : `its arguments are not a JSON object: ${shown}`;
+  return `the call was not made: ${problem}\n${example}`;
+}
+
+function explainUnknown(name: string, similar: readonly string[]): string {
+  const hint =
+    similar.length > 0 ? ` Did you mean ${similar.join(", ")}?` : " Use a tool that was offered.";
+  return `there is no tool ${JSON.stringify(name.slice(0, 100).toWellFormed())}.${hint}`;
+}
+
+function explainProblems(name: string, problems: readonly string[]): string {
+  const lines = problems.map((problem) => `- ${problem}`).join("\n");
+  return `${name} was not called because its arguments do not fit:\n${lines}\nCorrect them and call again.`;
+}
+
+function explainRefusal(name: string, why: string, reason: string): ToolResult {
+  return toErrorResult(
+    `${name} was not called: ${why}${reason === "" ? "" : ` (${reason})`}. Do not try again.`,
+  );
+}
+
+function sizeOf(values: Readonly<Record<string, string>>): number {
+  return Object.entries(values).reduce(
+    (total, [name, value]) => total + Buffer.byteLength(name) + Buffer.byteLength(value),
+    0,
+  );
+}
+
+function untilAborted<T>(signal: AbortSignal, pending: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason as Error);
+    if (signal.aborted) return onAbort();
+    signal.addEventListener("abort", onAbort, { once: true });
+    const settle = (): void => signal.removeEventListener("abort", onAbort);
+    pending.then(resolve, reject).finally(settle);
+  });
+}

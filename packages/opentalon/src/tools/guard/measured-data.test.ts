@@ -1,0 +1,38 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { neutralise } from "./neutralise.ts";
+
+/** Folder with measured data of other people, which is not part of the project. */
+const folder = process.env["OPENTALON_BENCH_DATA"];
+
+interface Sample {
+  readonly id: string;
+  readonly text: string;
+  readonly tier?: string;
+  readonly kind?: string;
+  readonly has_sentinel?: boolean;
+}
+
+const read = (name: string): readonly Sample[] =>
+  readFileSync(join(folder ?? "", "guard", name), "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Sample);
+
+describe.skipIf(folder === undefined)("on measured data (OPENTALON_BENCH_DATA)", () => {
+  it("changes every unmistakable tool call of a real model that opens one", () => {
+    // Middles and ends of calls stand among them too, which start nothing.
+    const samples = read("toolcalls.dev.jsonl").filter(({ tier }) => tier === "A");
+    const untouched = samples.filter(({ text }) => neutralise(text) === text);
+    expect(untouched.length / samples.length).toBeLessThan(0.05);
+  });
+
+  it("leaves legitimate documents byte for byte", () => {
+    const benign = read("benign.dev.jsonl").filter(
+      (sample) => sample.has_sentinel !== true && sample.kind !== "mention",
+    );
+    for (const { text } of [...benign, ...read("notinject.jsonl")])
+      expect(neutralise(text)).toBe(text);
+  });
+});

@@ -1,0 +1,130 @@
+/**
+ * What the author of a tool plugin writes down: the plugin, its actions, their parameters. The types follow the
+ * parameters, so `run` knows its arguments.
+ */
+
+/** JSON types an argument can have. On the wire all are text; `run` gets the real thing. */
+export type ParameterType = "string" | "number" | "integer" | "boolean" | "object" | "array";
+
+/** One argument of an action. A plain string stands for `{ description, required: true }`. */
+export interface ParameterDefinition {
+  /** What it means, with units, written for a model. */
+  readonly description: string;
+  /** `"string"` unless said otherwise. */
+  readonly type?: ParameterType;
+  /** A call without it is refused before `run`. True unless said otherwise. */
+  readonly required?: boolean;
+  /** JSON Schema of the value, for models; the SDK checks only `type`. */
+  readonly schema?: Readonly<Record<string, unknown>>;
+}
+
+export type ParameterDefinitions = Readonly<Record<string, string | ParameterDefinition>>;
+
+interface ValueOf {
+  readonly string: string;
+  readonly number: number;
+  readonly integer: number;
+  readonly boolean: boolean;
+  readonly object: Readonly<Record<string, unknown>>;
+  readonly array: readonly unknown[];
+}
+
+type ArgumentOf<Definition> = Definition extends { readonly type: infer Type extends ParameterType } ? ValueOf[Type] : string;
+
+/** The arguments `run` gets: one member for each parameter, `undefined` possible where it is not required. */
+export type ArgumentsOf<Parameters extends ParameterDefinitions> = {
+  readonly [Name in keyof Parameters]: Parameters[Name] extends { readonly required: false }
+    ? ArgumentOf<Parameters[Name]> | undefined
+    : ArgumentOf<Parameters[Name]>;
+};
+
+/** What `run` is told besides its arguments. */
+export interface CallContext {
+  /** Identifies the call. */
+  readonly callId: string;
+  /** Aborts when the caller gave up. */
+  readonly signal: AbortSignal;
+  /** Values of the `contextArguments` of the action, as far as the host knows them. */
+  readonly values: Readonly<Record<string, string>>;
+  /** Headers that let a request run in the name of the person, by server name. Secret: use them, never show them. */
+  readonly credentialHeaders: Readonly<Record<string, { readonly header: string; readonly value: string }>>;
+}
+
+/** An answer: text for the model, or text and the same for programs, which is sent as JSON. */
+export type ActionResult = string | { readonly content: string; readonly structured?: unknown };
+
+export interface ActionDefinition<Parameters extends ParameterDefinitions = ParameterDefinitions> {
+  /** What it does and when to use it, written for a model. */
+  readonly description: string;
+  /** What it takes, by name; `{}` for nothing. */
+  readonly parameters: Parameters;
+  /** It changes nothing, so the host may run it a second time after a crash. False unless said otherwise. */
+  readonly readOnly?: boolean;
+  /** Only people may run it, by a command; it is not offered to models. */
+  readonly userOnly?: boolean;
+  /** Always offered to the model in full. */
+  readonly alwaysInclude?: boolean;
+  /** Facts the host shall add: `session_id`, `conversation_id`, `entity_id`, `group_id`, … See `CallContext.values`. */
+  readonly contextArguments?: readonly string[];
+  /**
+   * Does the work. Several calls may be under way at once. What it throws becomes the tool's error: the message, for
+   * the model to read, never the stack.
+   */
+  readonly run: (args: ArgumentsOf<Parameters>, context: CallContext) => ActionResult | Promise<ActionResult>;
+}
+
+export interface ToolDefinition<Parameters extends Readonly<Record<string, ParameterDefinitions>>> {
+  /** Name of the plugin: letters, digits, `_` and `-`. With an action it may have 62 characters. */
+  readonly name: string;
+  /** What the plugin is for, in one sentence. */
+  readonly description: string;
+  readonly actions: { readonly [Action in keyof Parameters]: ActionDefinition<Parameters[Action]> };
+  /** Text for the system prompt of every conversation that may use the plugin. */
+  readonly systemPromptAddition?: string;
+  /**
+   * Takes the `config` of the plugin's entry, `{}` when there is none; called before the first action. A throw refuses
+   * the configuration: the plugin does not start and the operator reads the message.
+   */
+  readonly onConfigure?: (config: Readonly<Record<string, unknown>>) => void | Promise<void>;
+}
+
+/** A definition without its types, as the server uses it. */
+export type AnyToolDefinition = Omit<ToolDefinition<Record<string, ParameterDefinitions>>, "actions"> & {
+  readonly actions: Readonly<Record<string, AnyActionDefinition>>;
+};
+
+export type AnyActionDefinition = Omit<ActionDefinition, "run"> & {
+  readonly run: (args: Readonly<Record<string, unknown>>, context: CallContext) => ActionResult | Promise<ActionResult>;
+};
+
+/** A parameter with all its members. */
+export interface Parameter {
+  readonly name: string;
+  readonly description: string;
+  readonly type: ParameterType;
+  readonly required: boolean;
+  readonly schema: string;
+}
+
+/** The parameters of an action, complete and in order. */
+export function toParameters(definitions: ParameterDefinitions): readonly Parameter[] {
+  return Object.entries(definitions).map(([name, definition]) => {
+    const { description, type = "string", required = true, schema } =
+      typeof definition === "string" ? { description: definition } : definition;
+    return { name, description, type, required, schema: schema === undefined ? "" : JSON.stringify(schema) };
+  });
+}
+
+/**
+ * Refuses what no host would take.
+ * @throws Error that names the action.
+ */
+export function checkToolDefinition(definition: AnyToolDefinition): void {
+  const names = Object.keys(definition.actions);
+  if (names.length === 0) throw new Error(`the plugin ${JSON.stringify(definition.name)} has no actions`);
+  for (const name of names) {
+    const composed = `${definition.name}__${name}`;
+    if (/^[a-zA-Z0-9_-]{1,64}$/.test(composed)) continue;
+    throw new Error(`the action ${JSON.stringify(name)} cannot be called: "${composed}" needs 1 to 64 letters, digits, "_" or "-"`);
+  }
+}

@@ -1,0 +1,47 @@
+import { rmSync } from "node:fs";
+
+/**
+ * Keeps standard output free for the handshake: what the author prints with `console.log` and the like goes to
+ * standard error, which the host logs.
+ */
+export function redirectConsole(): void {
+  console.log = console.error;
+  console.info = console.error;
+  console.debug = console.error;
+}
+
+/** Sends everything written to standard output to standard error; returns the way to the real one. */
+export function takeStandardOutput(): (text: string) => void {
+  const write = process.stdout.write.bind(process.stdout);
+  process.stdout.write = process.stderr.write.bind(process.stderr) as typeof process.stdout.write;
+  // A host that reads no more, or is gone, must not end the plugin with a broken pipe.
+  process.stdout.on("error", () => {});
+  process.stderr.on("error", () => {});
+  return (text) => void write(text);
+}
+
+export interface EndOptions {
+  /** Removed when the process ends, however it ends. */
+  readonly folder: string;
+  /** Ends calls under way; the process ends when it resolves, or after `graceMs`. */
+  readonly close: () => Promise<void>;
+  readonly graceMs: number;
+}
+
+/** Ends the process in good order: on SIGINT, on SIGTERM, and when the process that started it is gone. */
+export function endWithParent({ folder, close, graceMs }: EndOptions): void {
+  process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+  let ending = false;
+  const end = (): void => {
+    if (ending) process.exit(0);
+    ending = true;
+    setTimeout(() => process.exit(0), graceMs).unref();
+    void close().finally(() => process.exit(0));
+  };
+  process.on("SIGINT", end);
+  process.on("SIGTERM", end);
+  const parent = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== parent) end();
+  }, 1_000).unref();
+}

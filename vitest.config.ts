@@ -1,0 +1,41 @@
+import { defineConfig } from "vitest/config";
+
+if (Number.parseInt(process.versions.node, 10) < 26) {
+  throw new Error(
+    `Tests run on Node 26, this is ${process.version}: use \`make test\` or \`npx vitest\``,
+  );
+}
+
+const seconds = 1_000;
+
+export default defineConfig({
+  // Packages of the workspace are loaded from their sources, not from what was built last.
+  resolve: { conditions: ["source", "node", "import", "default"] },
+  ssr: { resolve: { conditions: ["source", "node", "import", "default"] } },
+  test: {
+    pool: "forks",
+    setupFiles: ["./tooling/testing/leak-check.ts", "./tooling/testing/fuzz-runs.ts"],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: ["{packages,plugins,tooling,bench}/**/*.test.ts"],
+          testTimeout: 20 * seconds,
+          hookTimeout: 30 * seconds,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "e2e",
+          include: ["e2e/**/*.test.ts"],
+          // Each file starts several processes already.
+          maxWorkers: 2,
+          testTimeout: 90 * seconds,
+          hookTimeout: 90 * seconds,
+        },
+      },
+    ],
+  },
+});

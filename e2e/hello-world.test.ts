@@ -1,45 +1,28 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { startCore } from "./support/core-process.ts";
 import { createModelServer } from "./support/model-server.ts";
+import { createScratch, root } from "./support/scratch.ts";
 
-const root = join(import.meta.dirname, "..");
-let folder = "";
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "opentalon-e2e-"));
-});
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
-
-function writeConfig(modelUrl: string): string {
-  const path = join(folder, "config.yaml");
-  writeFileSync(
-    path,
-    `models:
-  providers:
-    local: {base_url: "${modelUrl}", api_key: "test-key-for-loopback", models: [{id: test-model, features: [tools]}]}
-routing: {primary: local/test-model}
-orchestrator:
-  rules: ["Be brief."]
-  content_preparers: [{plugin: hello-world, action: prepare, arg_key: text}]
-channels:
-  console: {enabled: true, plugin: console, config: {}}
-plugins:
-  hello-world:
-    enabled: true
-    plugin: ${join(root, "plugins/hello-world/hello-world-plugin")}
-    env: ["HELLO_WORLD_PROMPT_FRAGMENT=Who wrote it first?"]
-state: {data_dir: ${join(folder, "state")}}
-`,
-  );
-  return path;
-}
+const helloWorld = {
+  orchestrator: {
+    rules: ["Be brief."],
+    content_preparers: [{ plugin: "hello-world", action: "prepare", arg_key: "text" }],
+  },
+  plugins: {
+    "hello-world": {
+      enabled: true,
+      plugin: join(root, "plugins/hello-world/hello-world-plugin"),
+      env: ["HELLO_WORLD_PROMPT_FRAGMENT=Who wrote it first?"],
+    },
+  },
+};
 
 describe("the first minute: console, hello-world plugin, model", () => {
   it("sends hello through the plugin to the model and prints the answer", async () => {
+    using scratch = createScratch();
     await using models = await createModelServer({ kind: "message", text: "Brian Kernighan did." });
-    await using core = startCore({ configPath: writeConfig(models.url) });
+    await using core = startCore({ configPath: scratch.writeConfig(models.url, helloWorld) });
     core.write("  Hello\n");
     core.end();
     expect(await core.exited).toBe(0);
@@ -53,12 +36,27 @@ describe("the first minute: console, hello-world plugin, model", () => {
   });
 
   it("answers anything else with the guard's message, without a model call", async () => {
+    using scratch = createScratch();
     await using models = await createModelServer();
-    await using core = startCore({ configPath: writeConfig(models.url) });
+    await using core = startCore({ configPath: scratch.writeConfig(models.url, helloWorld) });
     core.write("what is the time?\n");
     core.end();
     expect(await core.exited).toBe(0);
     expect(core.output()).toMatch(/hello/i);
     expect(models.requests).toHaveLength(0);
+  });
+
+  it("remembers the conversation over a restart, until it is cleared", async () => {
+    using scratch = createScratch();
+    await using models = await createModelServer();
+    const configPath = scratch.writeConfig(models.url);
+    for (const input of ["first\n", "second\n", "/clear\nthird\n"]) {
+      await using core = startCore({ configPath });
+      core.write(input);
+      core.end();
+      expect(await core.exited).toBe(0);
+    }
+    const said = models.requests.map(({ body }) => body.messages?.slice(1).map(({ content }) => content));
+    expect(said).toEqual([["first"], ["first", "answer: first", "second"], ["third"]]);
   });
 });

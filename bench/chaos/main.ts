@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { startEmbeddedPostgres } from "../../packages/opentalon/src/store/testing/embedded-postgres.ts";
+import { startPostgres } from "../../packages/opentalon/src/store/testing/embedded-postgres.ts";
 import { createRandom } from "../support/random.ts";
 import { printTable } from "../support/print-table.ts";
 import { isClean, runChaos, type Ledger } from "./run-chaos.ts";
@@ -32,9 +32,14 @@ try {
     ledgers.push(await runChaos({ ...common, engine: "sqlite", folder: place }));
   }
   if (values.engine.includes("postgres")) {
-    await using postgres = await startEmbeddedPostgres();
-    const place = mkdtempSync(join(folder, "postgres-"));
-    ledgers.push(await runChaos({ ...common, engine: "postgres", dsn: postgres.dsn, folder: place }));
+    const postgres = await startPostgres();
+    try {
+      const place = mkdtempSync(join(folder, "postgres-"));
+      const dsn = await postgres.createDatabase();
+      ledgers.push(await runChaos({ ...common, engine: "postgres", dsn, folder: place }));
+    } finally {
+      await postgres.stop();
+    }
   }
 } finally {
   rmSync(folder, { recursive: true, force: true });

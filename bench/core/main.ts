@@ -7,7 +7,7 @@ import { Agent, request as httpRequest } from "node:http";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { startEmbeddedPostgres } from "../../packages/opentalon/src/store/testing/embedded-postgres.ts";
+import { startPostgres } from "../../packages/opentalon/src/store/testing/embedded-postgres.ts";
 import { startCore } from "../../e2e/support/core-process.ts";
 import { createModelServer } from "../../e2e/support/model-server.ts";
 import { createWebhookPeer, type WebhookPeer } from "../../e2e/support/webhook-peer.ts";
@@ -32,8 +32,12 @@ try {
   await measureStart();
   await measureTurns("sqlite", { driver: "sqlite" });
   if (values.postgres) {
-    await using postgres = await startEmbeddedPostgres();
-    await measureTurns("postgres", { driver: "postgres", dsn: postgres.dsn });
+    const postgres = await startPostgres();
+    try {
+      await measureTurns("postgres", { driver: "postgres", dsn: await postgres.createDatabase() });
+    } finally {
+      await postgres.stop();
+    }
   }
 } finally {
   rmSync(folder, { recursive: true, force: true });

@@ -18,6 +18,8 @@ import { createDeliveryLoop } from "./orchestrator/delivery.ts";
 import { createSessionQueue } from "./orchestrator/session-queue.ts";
 import { runTurn } from "./orchestrator/turn.ts";
 
+export type { Terminal } from "./assembly/assemble-channels.ts";
+
 export interface OpenTalonOptions {
   readonly loaded: LoadedConfig;
   /** Of this program; plugins get only a few names of it. */

@@ -2,25 +2,135 @@ import type { Clock } from "../base/clock.ts";
 import { ConfigError, toMessage } from "../base/errors.ts";
 import type { HttpRoute } from "../base/http-route.ts";
 import type { Log } from "../base/log.ts";
-import { createChannel } from "../channels/create-channel.ts";
 import type { ConsoleTerminal } from "../channels/console/console-channel.ts";
+import { createChannel } from "../channels/create-channel.ts";
+import { parseChannelAddress } from "../channels/parse-channel-address.ts";
+import { isLoopbackHost, parseListenAddress } from "../server/parse-listen-address.ts";
 import { createWebhookInlet } from "../channels/webhook-inlet.ts";
 import { type Config, revealBlock } from "../config/load-config.ts";
 import { type AcceptOutcome, type Channel, type ChannelCapabilities, plainCapabilities } from "../domain/channel.ts";
-import type { InboundMessage } from "../domain/message.ts";
+import type { InboundMessage, OutboundMessage } from "../domain/message.ts";
 import type { Turn, TurnEvent } from "../domain/turn.ts";
 import { type SendOutcome, toSendOutcome } from "../orchestrator/delivery.ts";
-import type { OutboundMessage } from "../domain/message.ts";
+
+export type Terminal = ConsoleTerminal;
 
 export interface Channels extends AsyncDisposable {
   readonly routes: readonly HttpRoute[];
-  /** Channels that are configured and do not run, by name. */
+  /** Channels that are configured and do not run, by name and with the reason. */
   readonly findUnready: () => readonly string[];
   readonly capabilitiesOf: (channel: string) => ChannelCapabilities;
   readonly start: (accept: (message: InboundMessage) => Promise<AcceptOutcome>) => Promise<void>;
   readonly stopIntake: () => Promise<void>;
   readonly send: (message: OutboundMessage, deliveryId: string) => Promise<SendOutcome>;
   readonly show: (turn: Turn, event: TurnEvent) => void;
-  /** Resolves when a terminal ended that is the only channel, or that a person sits at. */
-  readonly finished: Promise<void>;
+}
+
+export interface AssembleChannelsOptions {
+  readonly config: Config;
+  readonly terminal: Terminal;
+  /** Called when the terminal ended that is the only channel, or that a person sits at. */
+  readonly onFinished: () => void;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/**
+ * All enabled channels. One that cannot be made is left out and named; the others run.
+ * @throws ConfigError when none is left.
+ */
+export function assembleChannels(options: AssembleChannelsOptions): Channels {
+  const { config, terminal, onFinished, clock, log } = options;
+  const inlet = createWebhookInlet();
+  const problems = new Map<string, string>();
+  const channels = new Map<string, Channel>();
+  const enabled = Object.entries(config.channels).filter(([, channel]) => channel.enabled);
+  let needsDoor = false;
+
+  for (const [name, entry] of enabled) {
+    try {
+      const address = toAddress(entry);
+      needsDoor ||= parseChannelAddress(address).kind === "webhook";
+      const channel = createChannel({
+        name,
+        address,
+        config: revealBlock(entry.config),
+        webhooks: { inlet, doorChecksCallers: doorChecksCallers(config) },
+        terminal,
+        clock,
+        log: log.child({ channel: name }),
+      });
+      channels.set(name, channel);
+    } catch (error) {
+      problems.set(name, toMessage(error));
+      log.error({ channel: name, problem: toMessage(error) }, "a channel cannot run and is left out");
+    }
+  }
+  if (channels.size === 0) throw noChannelError(problems);
+
+  return {
+    routes: needsDoor ? inlet.routes : [],
+    findUnready: () => [...problems].map(([name, problem]) => `channel ${name}: ${problem}`),
+    capabilitiesOf: (name) => channels.get(name)?.capabilities() ?? plainCapabilities,
+    start: async (accept) => {
+      await Promise.all(
+        [...channels].map(async ([name, channel]) => {
+          try {
+            await channel.start({
+              accept: (message) => accept({ ...message, channel: name }),
+              finished: () => {
+                if (channels.size === 1 || terminal.isTerminal) onFinished();
+              },
+            });
+          } catch (error) {
+            problems.set(name, toMessage(error));
+            log.error({ channel: name, err: error }, "a channel could not start");
+          }
+        }),
+      );
+    },
+    stopIntake: async () => {
+      await Promise.all([...channels.values()].map((channel) => channel.stopIntake()));
+    },
+    send: async (message, deliveryId) => {
+      const channel = channels.get(message.channel);
+      if (channel === undefined) {
+        return { kind: "not-delivered", problem: `the channel "${message.channel}" is not configured`, retryAfterMs: undefined };
+      }
+      try {
+        await channel.send(message, deliveryId);
+        return { kind: "delivered" };
+      } catch (error) {
+        return toSendOutcome(error);
+      }
+    },
+    show: (turn, event) => channels.get(turn.message.channel)?.show?.(turn, event),
+    [Symbol.asyncDispose]: async () => {
+      await Promise.allSettled([...channels.values()].map((channel) => channel[Symbol.asyncDispose]()));
+    },
+  };
+}
+
+/** A door on loopback lets in only this machine; another one asks for its token, or somebody in front of it checks. */
+function doorChecksCallers({ server: { addr, token, allowPublic } }: Config): boolean {
+  return token !== undefined || allowPublic || isLoopbackHost(parseListenAddress(addr).host);
+}
+
+/** Older files name the console channel by its repository; it comes with the program now. */
+function toAddress({ plugin, github }: Config["channels"][string]): string {
+  if (plugin === "" && github === "opentalon/console-channel") return "console";
+  if (plugin !== "" || github === "") return plugin;
+  throw new ConfigError(
+    "CONFIG_INVALID",
+    `fetching channels from repositories is not supported yet; build ${github} and set \`plugin:\` to its path`,
+  );
+}
+
+function noChannelError(problems: ReadonlyMap<string, string>): ConfigError {
+  const lines = [...problems].map(([name, problem]) => `  channels.${name}: ${problem}`);
+  const text =
+    lines.length === 0
+      ? "no channel is enabled: nobody could say anything; enable one, for example `channels: {console: {enabled: true, plugin: console}}`"
+      : `none of the enabled channels can run:\n${lines.join("\n")}`;
+  return new ConfigError("CONFIG_INVALID", text);
 }

@@ -5,8 +5,9 @@ import { systemClock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { LoadedConfig } from "../config/load-config.ts";
 import { readEnvironment } from "../config/read-environment.ts";
-import { createOpenTalon, type OpenTalon } from "../opentalon.ts";
+import { createOpenTalon, type OpenTalon, type Terminal } from "../opentalon.ts";
 import { load, reportError } from "./load.ts";
+import { programVersion } from "./program-version.ts";
 
 /** How long the program may take to end after a second signal. */
 const hurriedEndMs = 1_000;
@@ -40,12 +41,7 @@ async function runUntilEnded(loaded: LoadedConfig, log: Log): Promise<void> {
       bundledPlugins: findBundledPlugins(),
       log,
       clock: systemClock,
-      terminal: {
-        input: process.stdin,
-        output: process.stdout,
-        isTerminal: process.stdin.isTTY && process.stdout.isTTY,
-        onInterrupt: signals.end,
-      },
+      terminal: toTerminal(loaded, signals.end),
     });
     await using door = await openDoor(loaded, openTalon, log);
     if (!signals.endAsked()) await openTalon.start();
@@ -56,6 +52,22 @@ async function runUntilEnded(loaded: LoadedConfig, log: Log): Promise<void> {
   } finally {
     signals.stopListening();
   }
+}
+
+function toTerminal({ config }: LoadedConfig, onInterrupt: () => void): Terminal {
+  const { stdin, stdout, stderr } = process;
+  const isTerminal = stdin.isTTY && stdout.isTTY;
+  return {
+    input: stdin,
+    output: stdout,
+    notices: stderr,
+    isTerminal,
+    useColors: isTerminal && stdout.hasColors(),
+    columns: () => stdout.columns,
+    title: `OpenTalon ${programVersion}. /help lists the commands, Ctrl+D ends.`,
+    historyFile: join(config.state.dataDir, "console_history"),
+    onInterrupt,
+  };
 }
 
 async function openDoor({ config }: LoadedConfig, openTalon: OpenTalon, log: Log) {

@@ -40,8 +40,13 @@ function checkRouting(
     }
     if (providers[name] !== undefined) return undefined;
     const nearest = findNearestName(name, names);
-    const hint = nearest === undefined ? `Known are ${names.join(", ")}.` : `Did you mean \`${nearest}\`?`;
-    return { line, key, message: `There is no provider \`${name}\` below models.providers. ${hint}` };
+    const hint =
+      nearest === undefined ? `Known are ${names.join(", ")}.` : `Did you mean \`${nearest}\`?`;
+    return {
+      line,
+      key,
+      message: `There is no provider \`${name}\` below models.providers. ${hint}`,
+    };
   };
 
   const problem = explain(primary, "routing.primary");
@@ -52,7 +57,9 @@ function checkRouting(
     if (finding === undefined) continue;
     const { line, variable, message } = finding;
     const skipped =
-      variable === undefined ? `${message} It is skipped.` : `Skipped: the environment variable ${variable} is not set.`;
+      variable === undefined
+        ? `${message} It is skipped.`
+        : `Skipped: the environment variable ${variable} is not set.`;
     warnings.push({ level: variable === undefined ? "warn" : "info", line, key, message: skipped });
   }
 }
@@ -63,7 +70,11 @@ function toProvider(model: string, names: readonly string[]): string | undefined
   return model.includes("/") ? model.slice(0, model.indexOf("/")) : undefined;
 }
 
-function checkServer({ server }: Config, lineOf: (key: string) => number, problems: ConfigProblem[]): void {
+function checkServer(
+  { server }: Config,
+  lineOf: (key: string) => number,
+  problems: ConfigProblem[],
+): void {
   const { enabled, addr, token, allowPublic } = server;
   const hasToken = token !== undefined && token.reveal() !== "";
   if (!enabled || hasToken || allowPublic || isLoopback(addr)) return;
@@ -74,7 +85,11 @@ function checkServer({ server }: Config, lineOf: (key: string) => number, proble
   });
 }
 
-function checkPrograms({ plugins, channels }: Config, lineOf: (key: string) => number, warnings: ConfigWarning[]): void {
+function checkPrograms(
+  { plugins, channels }: Config,
+  lineOf: (key: string) => number,
+  warnings: ConfigWarning[],
+): void {
   for (const [part, entries] of Object.entries({ plugins, channels })) {
     for (const [name, { enabled, plugin, github }] of Object.entries(entries)) {
       if (!enabled || plugin !== "" || github !== "") continue;
@@ -85,7 +100,11 @@ function checkPrograms({ plugins, channels }: Config, lineOf: (key: string) => n
   }
 }
 
-function checkDatabase({ state: { db } }: Config, lineOf: (key: string) => number, problems: ConfigProblem[]): void {
+function checkDatabase(
+  { state: { db } }: Config,
+  lineOf: (key: string) => number,
+  problems: ConfigProblem[],
+): void {
   if (db.driver !== "postgres" || (db.dsn !== undefined && db.dsn.reveal() !== "")) return;
   problems.push({
     line: lineOf("state.db.driver"),

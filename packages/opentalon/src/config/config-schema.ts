@@ -113,4 +113,8 @@ export const keysWithoutEffect: readonly string[] = [
 ];
 
 /** Keys without effect that are meant to protect something: whoever sets them is warned, not only informed. */
-export const protectingKeys: readonly string[] = ["orchestrator.pipeline", "plugins.*.limits", "profiles"];
+export const protectingKeys: readonly string[] = [
+  "orchestrator.pipeline",
+  "plugins.*.limits",
+  "profiles",
+];

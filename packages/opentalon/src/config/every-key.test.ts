@@ -231,7 +231,8 @@ function findMissing({ shape }: Key, value: unknown, path: string): string[] {
     const keys = Object.entries(shape.keys).filter(([, key]) => !key.hidden);
     return keys.flatMap(([name, key]) => findMissing(key, tree[name], `${path}.${name}`));
   }
-  if (shape.kind === "list" && Array.isArray(value)) return findMissing(shape.item, value.at(-1), `${path}[]`);
+  if (shape.kind === "list" && Array.isArray(value))
+    return findMissing(shape.item, value.at(-1), `${path}[]`);
   if (shape.kind === "named") {
     return Object.entries(value as Record<string, unknown>).flatMap(([name, inner]) =>
       findMissing(shape.reserved[name] ?? shape.value, inner, `${path}.${name}`),
@@ -245,19 +246,47 @@ test("the file below has every key there is", () => {
 });
 
 test("every key loads, and none is unknown", () => {
-  const { config, warnings } = parseConfig({ text, path: "/etc/opentalon/config.yaml", environment });
-  expect(warnings.filter(({ message }) => !message.includes("Accepted, has no effect yet")).map(({ key }) => key)).toEqual([]);
+  const { config, warnings } = parseConfig({
+    text,
+    path: "/etc/opentalon/config.yaml",
+    environment,
+  });
+  expect(
+    warnings
+      .filter(({ message }) => !message.includes("Accepted, has no effect yet"))
+      .map(({ key }) => key),
+  ).toEqual([]);
 
   expect(config.models.providers["deepseek"]).toMatchObject({
     baseUrl: "https://api.deepseek.com/v1",
     api: "openai-completions",
-    models: [{ id: "deepseek-chat", reasoningEffort: "medium", contextWindow: 65_536, maxTokens: 8_192, cost: { input: 0.27, output: 1.1 } }],
+    models: [
+      {
+        id: "deepseek-chat",
+        reasoningEffort: "medium",
+        contextWindow: 65_536,
+        maxTokens: 8_192,
+        cost: { input: 0.27, output: 1.1 },
+      },
+    ],
     retry: { maxAttempts: 2, baseDelayMs: 500, maxDelayMs: 10_000, maxTotalWaitMs: 60_000 },
   });
-  expect(config.models.providers["deepseek"]?.apiKeys.map((key) => key.reveal())).toEqual(["first-credential", "second-credential"]);
+  expect(config.models.providers["deepseek"]?.apiKeys.map((key) => key.reveal())).toEqual([
+    "first-credential",
+    "second-credential",
+  ]);
   expect(config.models.catalog["deepseek/deepseek-chat"]).toEqual({ alias: "cheap", weight: 90 });
-  expect(config.auth.cooldowns).toEqual({ initialMs: 120_000, maxMs: 7_200_000, multiplier: 3, billingMaxHours: 12 });
-  expect(config.orchestrator).toMatchObject({ maxConcurrentSessions: 4, debounceWindowMs: 800, showToolCalls: "friendly" });
+  expect(config.auth.cooldowns).toEqual({
+    initialMs: 120_000,
+    maxMs: 7_200_000,
+    multiplier: 3,
+    billingMaxHours: 12,
+  });
+  expect(config.orchestrator).toMatchObject({
+    maxConcurrentSessions: 4,
+    debounceWindowMs: 800,
+    showToolCalls: "friendly",
+  });
   expect(config.orchestrator.knowledge.dir).toBe("/home/ada/knowledge");
   expect(config.plugins["weaviate"]).toMatchObject({
     insecure: false,
@@ -266,13 +295,20 @@ test("every key loads, and none is unknown", () => {
     limits: { memoryMb: 256, cpuSeconds: 60, processes: 8, openFiles: 64 },
   });
   expect(Object.keys(config.plugins)).toEqual(["weaviate"]);
-  expect(config.pluginSettings.tools).toMatchObject({ maxRestarts: 3, overrides: { weaviate: { timeoutMs: 60_000 } } });
+  expect(config.pluginSettings.tools).toMatchObject({
+    maxRestarts: 3,
+    overrides: { weaviate: { timeoutMs: 60_000 } },
+  });
   expect(config.pluginSettings.lua.limits.memoryMb).toBe(32);
   expect(config.lua.plugins).toEqual([
     { name: "words", github: "", ref: "" },
     { name: "other", github: "me/scripts", ref: "main" },
   ]);
-  expect(config.scheduler.jobs[0]).toMatchObject({ intervalMs: 600_000, action: "github.check_status", args: { count: "5" } });
+  expect(config.scheduler.jobs[0]).toMatchObject({
+    intervalMs: 600_000,
+    action: "github.check_status",
+    args: { count: "5" },
+  });
   expect(config.state.db).toMatchObject({ driver: "postgres", connMaxLifetimeMs: 60_000 });
   expect(config.state.db.dsn?.reveal()).toBe("postgres://host/db");
   expect(config.profiles.whoAmI.extraHeaders["X-Key"]?.reveal()).toBe("server-token");
@@ -283,7 +319,14 @@ test("every key loads, and none is unknown", () => {
 test("printing or serialising a loaded configuration shows no credential", () => {
   const { config } = parseConfig({ text, path: "/etc/opentalon/config.yaml", environment });
   const printed = JSON.stringify(config);
-  for (const credential of ["first-credential", "second-credential", "xoxb-slack", "postgres://host/db", "server-token", "sentinel-password"]) {
+  for (const credential of [
+    "first-credential",
+    "second-credential",
+    "xoxb-slack",
+    "postgres://host/db",
+    "server-token",
+    "sentinel-password",
+  ]) {
     expect(printed).not.toContain(credential);
   }
 });

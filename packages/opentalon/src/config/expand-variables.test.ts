@@ -24,16 +24,23 @@ test("an empty variable is set", () => {
 });
 
 test("there are no defaults, no escapes, and no names without braces", () => {
-  expect(expandVariables("${HOST:-x} $HOST $$ ${}", "braces", environment).text).toBe("${HOST:-x} $HOST $$ ${}");
+  expect(expandVariables("${HOST:-x} $HOST $$ ${}", "braces", environment).text).toBe(
+    "${HOST:-x} $HOST $$ ${}",
+  );
   expect(expandVariables("${odd name}", "braces", environment).text).toBe("odd");
 });
 
 test("the shell's way knows names without braces and empties what is not set", () => {
-  expect(expandVariables("$HOST ${HOST} $MISSING.", "shell", environment).text).toBe("example.org example.org .");
+  expect(expandVariables("$HOST ${HOST} $MISSING.", "shell", environment).text).toBe(
+    "example.org example.org .",
+  );
 });
 
 test("names of inherited properties are not variables", () => {
-  expect(expandVariables("${constructor} ${__proto__}", "braces", environment).unset).toEqual(["constructor", "__proto__"]);
+  expect(expandVariables("${constructor} ${__proto__}", "braces", environment).unset).toEqual([
+    "constructor",
+    "__proto__",
+  ]);
 });
 
 test("nothing happens where variables are not expanded", () => {

@@ -15,7 +15,11 @@ export interface Expanded {
  * Replaces `${NAME}` by the variable's value. There are no defaults, no escapes and no second round. With `shell`,
  * `$NAME` is replaced as well and what is not set becomes empty.
  */
-export function expandVariables(text: string, expansion: Expansion, environment: Environment): Expanded {
+export function expandVariables(
+  text: string,
+  expansion: Expansion,
+  environment: Environment,
+): Expanded {
   if (expansion === "none" || !text.includes("$")) return { text, used: [], unset: [] };
   const used: string[] = [];
   const unset: string[] = [];

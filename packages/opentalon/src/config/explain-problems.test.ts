@@ -73,7 +73,9 @@ server:
 });
 
 test("a file that is no map says so", () => {
-  expect(failWith("- a\n- b\n").message).toBe("config.yaml has a problem:\n\n  Expected a map; found a list.");
+  expect(failWith("- a\n- b\n").message).toBe(
+    "config.yaml has a problem:\n\n  Expected a map; found a list.",
+  );
 });
 
 test("an unset variable names itself and the part that needs it", () => {
@@ -95,7 +97,10 @@ state:
            The environment variable SLACK_BOT_TOKEN is not set, and channel \`my-slack\` needs it. Set it, or switch the channel off with \`enabled: false\`.
   line 10  state.db.dsn
            The environment variable DATABASE_URL is not set, and \`state\` needs it. Set it, or remove the key.`);
-  expect(error.problems.map(({ variable }) => variable)).toEqual(["SLACK_BOT_TOKEN", "DATABASE_URL"]);
+  expect(error.problems.map(({ variable }) => variable)).toEqual([
+    "SLACK_BOT_TOKEN",
+    "DATABASE_URL",
+  ]);
 });
 
 test("keys that do not exist are ignored with the key that was probably meant", () => {
@@ -134,13 +139,24 @@ profiles:
   who_am_i: {url: https://example.org/me}
 `);
   expect(warnings).toEqual([
-    { level: "info", line: 1, key: "metrics", message: "config.yaml:1: metrics: Accepted, has no effect yet." },
-    { level: "info", line: 4, key: "scheduler", message: "config.yaml:4: scheduler: Accepted, has no effect yet." },
+    {
+      level: "info",
+      line: 1,
+      key: "metrics",
+      message: "config.yaml:1: metrics: Accepted, has no effect yet.",
+    },
+    {
+      level: "info",
+      line: 4,
+      key: "scheduler",
+      message: "config.yaml:4: scheduler: Accepted, has no effect yet.",
+    },
     {
       level: "warn",
       line: 6,
       key: "profiles",
-      message: "config.yaml:6: profiles: Accepted, has no effect yet. What it should protect is not protected.",
+      message:
+        "config.yaml:6: profiles: Accepted, has no effect yet. What it should protect is not protected.",
     },
   ]);
 });
@@ -167,11 +183,19 @@ test("a plugin cannot have the name of the settings for all plugins", () => {
 test("a door that other machines reach needs a credential", () => {
   const error = failWith("server: {enabled: true, addr: ':3978'}\n");
   expect(error.problems[0]).toMatchObject({ line: 1, key: "server.addr" });
-  expect(parse("server: {enabled: true, addr: ':3978', token: s3cret-token}\n").config.server.addr).toBe(":3978");
+  expect(
+    parse("server: {enabled: true, addr: ':3978', token: s3cret-token}\n").config.server.addr,
+  ).toBe(":3978");
   expect(parse("server: {enabled: true, addr: '[::1]:3978'}\n").config.server.enabled).toBe(true);
-  expect(parse("server: {enabled: true, addr: '0.0.0.0:3978', allow_public: true}\n").config.server.allowPublic).toBe(true);
+  expect(
+    parse("server: {enabled: true, addr: '0.0.0.0:3978', allow_public: true}\n").config.server
+      .allowPublic,
+  ).toBe(true);
 });
 
 test("PostgreSQL without an address is a problem", () => {
-  expect(failWith("state: {db: {driver: postgres}}\n").problems[0]).toMatchObject({ line: 1, key: "state.db.dsn" });
+  expect(failWith("state: {db: {driver: postgres}}\n").problems[0]).toMatchObject({
+    line: 1,
+    key: "state.db.dsn",
+  });
 });

@@ -32,7 +32,8 @@ export function describeUnknownKey(name: string, { keys }: SectionShape, root: K
   const known = Object.keys(keys).filter((candidate) => keys[candidate]?.hidden === false);
   const places = findPlaces(name, root, "");
   const meant = places.length === 1 ? places[0] : findNearestName(name, known);
-  if (meant !== undefined) return `There is no such key here, so it is ignored. Did you mean \`${meant}\`?`;
+  if (meant !== undefined)
+    return `There is no such key here, so it is ignored. Did you mean \`${meant}\`?`;
   return `There is no such key here, so it is ignored. Known here: ${known.slice(0, 12).join(", ")}${known.length > 12 ? ", …" : ""}.`;
 }
 
@@ -80,7 +81,8 @@ function findKeyAt(root: Key, path: Path): Key {
 function findValueAt(tree: Tree, path: Path): unknown {
   let value: unknown = tree;
   for (const part of path) {
-    if (typeof value !== "object" || value === null || !Object.hasOwn(value, part)) return undefined;
+    if (typeof value !== "object" || value === null || !Object.hasOwn(value, part))
+      return undefined;
     value = (value as Tree)[part];
   }
   return value;
@@ -92,14 +94,14 @@ function describeFound(value: unknown, { secret }: Key): string {
   if (typeof value === "object" && value !== null) return "a map";
   if (value === undefined || value === null) return "nothing";
   if (secret) return `a ${typeof value === "string" ? "text" : typeof value}`;
-  if (typeof value !== "string") return String(value as number | boolean);
+  if (typeof value !== "string") return JSON.stringify(value);
   const shown = redactText(value);
   return `the text ${JSON.stringify(shown.length > 40 ? `${shown.slice(0, 40)}…` : shown)}`;
 }
 
 function suggest(value: unknown, { type, shape, secret }: Key): string {
   if (secret || value === undefined || typeof value === "object") return "";
-  const text = String(value as string | number | boolean);
+  const text = typeof value === "string" ? value : JSON.stringify(value);
   if (type === "duration" && /^\d+$/.test(text)) return ` Did you mean \`${text}s\`?`;
   if (type === "whole number" && /^["']?\d+["']?$/.test(text)) return " Remove the quotes.";
   if (type === "true / false" && /^(?:true|false)$/i.test(text)) return " Remove the quotes.";

@@ -4,7 +4,11 @@ import { parseConfig } from "./load-config.ts";
 // Files as the first releases of the Go program documented them.
 
 function load(text: string, environment: Record<string, string> = {}) {
-  return parseConfig({ text, path: "/etc/opentalon/config.yaml", environment: { HOME: "/home/ada", ...environment } });
+  return parseConfig({
+    text,
+    path: "/etc/opentalon/config.yaml",
+    environment: { HOME: "/home/ada", ...environment },
+  });
 }
 
 test("rules of several lines", () => {
@@ -90,7 +94,11 @@ state:
   data_dir: ~/.opentalon
 `);
   expect(warnings).toEqual([]);
-  expect(config.plugins["hello-world"]).toMatchObject({ github: "opentalon/hello-world-plugin", ref: "", plugin: "" });
+  expect(config.plugins["hello-world"]).toMatchObject({
+    github: "opentalon/hello-world-plugin",
+    ref: "",
+    plugin: "",
+  });
   expect(config.state.dataDir).toBe("/home/ada/.opentalon");
 });
 

@@ -15,7 +15,11 @@ export type Tree = Record<string, unknown>;
 
 /** What a value is made of; the reader, the redaction and the reference page walk along it. */
 export type KeyShape =
-  | { readonly kind: "scalar"; readonly type: "text" | "flag" | "number"; readonly synonyms: Readonly<Record<string, string>> }
+  | {
+      readonly kind: "scalar";
+      readonly type: "text" | "flag" | "number";
+      readonly synonyms: Readonly<Record<string, string>>;
+    }
   | SectionShape
   | NamedShape
   | {
@@ -87,7 +91,9 @@ type CamelCase<Name extends string> = Name extends `${infer Head}_${infer Tail}`
 
 /** What a section becomes in code. */
 export type SectionOutput<Keys extends Readonly<Record<string, Key>>> = {
-  readonly [Name in keyof Keys & string as `${CamelCase<Name>}${Keys[Name]["unit"]}`]: Output<Keys[Name]>;
+  readonly [Name in keyof Keys & string as `${CamelCase<Name>}${Keys[Name]["unit"]}`]: Output<
+    Keys[Name]
+  >;
 };
 
 /** What a map in a plugin's own configuration may hold. */

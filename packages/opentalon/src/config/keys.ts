@@ -1,7 +1,16 @@
 import * as z from "zod/mini";
 import { parseDuration } from "../base/duration.ts";
 import { createSecret, type Secret } from "../base/secret.ts";
-import type { Expansion, Key, KeyShape, KeyUnit, OpaqueValue, SectionOutput, Tree, UnsetValue } from "./key.ts";
+import type {
+  Expansion,
+  Key,
+  KeyShape,
+  KeyUnit,
+  OpaqueValue,
+  SectionOutput,
+  Tree,
+  UnsetValue,
+} from "./key.ts";
 import {
   createNamedSchema,
   createOpaqueSchema,
@@ -56,11 +65,22 @@ function createKey<Output, Unit extends KeyUnit>(
     Partial<Pick<Key, "written" | "secret" | "path">>,
 ): Key<Output, Unit> {
   const { about, expands = "none", formerly = [], hidden = false } = common;
-  return { written: undefined, secret: false, path: "no", ...rest, about, expands, formerly, hidden };
+  return {
+    written: undefined,
+    secret: false,
+    path: "no",
+    ...rest,
+    about,
+    expands,
+    formerly,
+    hidden,
+  };
 }
 
 /** Any text; empty when absent. Numbers and words such as `true` are taken as they are written. */
-export function text(common: Common & { readonly default?: string; readonly example?: string }): Key<string, ""> {
+export function text(
+  common: Common & { readonly default?: string; readonly example?: string },
+): Key<string, ""> {
   const { default: written, example } = common;
   return createKey(common, {
     ...textKind,
@@ -83,7 +103,12 @@ export function path(
 
 /** `host:port`. */
 export function address(common: Common & { readonly default: string }): Key<string, ""> {
-  return { ...text(common), ...addressKind, type: "host:port", expected: "an address as host:port, for example 127.0.0.1:3978" };
+  return {
+    ...text(common),
+    ...addressKind,
+    type: "host:port",
+    expected: "an address as host:port, for example 127.0.0.1:3978",
+  };
 }
 
 /** A credential: never shown, never logged. */
@@ -105,7 +130,9 @@ export function secretItem(common: Common): Key<Secret, ""> {
 }
 
 /** One `NAME=value` of an environment; the value may be a credential. */
-export function assignment(common: Common): Key<{ readonly name: string; readonly value: Secret }, ""> {
+export function assignment(
+  common: Common,
+): Key<{ readonly name: string; readonly value: Secret }, ""> {
   const split = (written: string) => {
     const end = written.indexOf("=");
     return { name: written.slice(0, end), value: createSecret(written.slice(end + 1)) };
@@ -135,7 +162,9 @@ export function flag(common: Common & { readonly default: boolean }): Key<boolea
 }
 
 /** A whole number, 0 or more (or 1 or more with `least: 1`). */
-export function whole(common: Common & { readonly default: number; readonly least?: 0 | 1 }): Key<number, ""> {
+export function whole(
+  common: Common & { readonly default: number; readonly least?: 0 | 1 },
+): Key<number, ""> {
   const { default: written, least = 0 } = common;
   return createKey(common, {
     ...(least === 0 ? wholeKind : positiveKind),
@@ -185,7 +214,11 @@ export function duration(common: Common & { readonly default: string }): Key<num
 
 /** A duration that may be absent. */
 export function optionalDuration(common: Common): Key<number | undefined, "Ms"> {
-  return { ...duration({ ...common, default: "0" }), fallback: () => undefined, written: undefined };
+  return {
+    ...duration({ ...common, default: "0" }),
+    fallback: () => undefined,
+    written: undefined,
+  };
 }
 
 /** One of a few words; upper and lower case are the same. */
@@ -213,7 +246,9 @@ export function choice<const Word extends string>(
 }
 
 /** A list; empty when absent. */
-export function list<Item>(common: Common & { readonly item: Key<Item>; readonly orText?: boolean }): Key<readonly Item[], ""> {
+export function list<Item>(
+  common: Common & { readonly item: Key<Item>; readonly orText?: boolean },
+): Key<readonly Item[], ""> {
   const { item, orText = false } = common;
   const plural = item.type === "map" ? "maps" : `${item.type} values`;
   const expected = `a list of ${plural}`;
@@ -297,7 +332,10 @@ export function sectionAs<Keys extends Readonly<Record<string, Key>>, Final>(
 /** A map of named entries in which a few names are reserved for settings of all. */
 export function namedWithSettings<Value, Settings extends Readonly<Record<string, Key>>>(
   common: Common & { readonly value: Key<Value>; readonly settings: Settings },
-): Key<{ readonly entries: Readonly<Record<string, Value>>; readonly settings: SectionOutput<Settings> }, ""> {
+): Key<
+  { readonly entries: Readonly<Record<string, Value>>; readonly settings: SectionOutput<Settings> },
+  ""
+> {
   const { value, settings } = common;
   return createKey(common, {
     ...createKind(() => createSettingsSchema(value, settings)),
@@ -311,5 +349,7 @@ export function namedWithSettings<Value, Settings extends Readonly<Record<string
 
 function toActivity(keys: Readonly<Record<string, Key>>): (tree: Tree) => boolean {
   const { enabled } = keys;
-  return enabled === undefined ? () => true : (tree) => (tree["enabled"] ?? enabled.written) === true;
+  return enabled === undefined
+    ? () => true
+    : (tree) => (tree["enabled"] ?? enabled.written) === true;
 }

@@ -7,14 +7,22 @@ import { isSecret } from "../base/secret.ts";
 import { loadConfig, parseConfig, revealBlock } from "./load-config.ts";
 
 function parse(text: string, environment: Record<string, string> = {}) {
-  return parseConfig({ text, path: "/etc/opentalon/config.yaml", environment: { HOME: "/home/ada", ...environment } });
+  return parseConfig({
+    text,
+    path: "/etc/opentalon/config.yaml",
+    environment: { HOME: "/home/ada", ...environment },
+  });
 }
 
 describe("the example", () => {
   const path = fileURLToPath(new URL("../../../../config.example.yaml", import.meta.url));
 
   test("loads without warnings, whatever keys are set", async () => {
-    for (const environment of [{}, { DEEPSEEK_API_KEY: "sk-deepseek-1234" }, { GROQ_API_KEY: "gsk-1234567890" }]) {
+    for (const environment of [
+      {},
+      { DEEPSEEK_API_KEY: "sk-deepseek-1234" },
+      { GROQ_API_KEY: "gsk-1234567890" },
+    ]) {
       const { config, warnings } = await loadConfig({ path, environment });
       expect(warnings).toEqual([]);
       expect(config.routing.primary).toBe("");
@@ -22,7 +30,10 @@ describe("the example", () => {
   });
 
   test("names several providers, of which those with a key are configured", async () => {
-    const { config } = await loadConfig({ path, environment: { OPENAI_API_KEY: "sk-openai-1234" } });
+    const { config } = await loadConfig({
+      path,
+      environment: { OPENAI_API_KEY: "sk-openai-1234" },
+    });
     const { deepseek, openai } = config.models.providers;
     expect(deepseek?.unconfigured).toEqual({ variable: "DEEPSEEK_API_KEY" });
     expect(openai?.unconfigured).toBeUndefined();
@@ -35,18 +46,38 @@ describe("defaults", () => {
 
   test("an empty file is complete", () => {
     expect(config.orchestrator.maxConcurrentSessions).toBe(64);
-    expect(config.agent).toEqual({ maxRounds: 20, firstTokenTimeoutMs: 60_000, idleTimeoutMs: 60_000, toolTimeoutMs: 30_000 });
+    expect(config.agent).toEqual({
+      maxRounds: 20,
+      firstTokenTimeoutMs: 60_000,
+      idleTimeoutMs: 60_000,
+      toolTimeoutMs: 30_000,
+    });
     expect(config.state.dataDir).toBe("/home/ada/.opentalon");
     expect(config.state.db).toMatchObject({ driver: "sqlite", dsn: undefined, maxOpenConns: 25 });
-    expect(config.server).toEqual({ enabled: false, addr: "127.0.0.1:3978", token: undefined, allowPublic: false });
+    expect(config.server).toEqual({
+      enabled: false,
+      addr: "127.0.0.1:3978",
+      token: undefined,
+      allowPublic: false,
+    });
     expect(config.log).toEqual({ level: "info", file: "" });
     expect(config.plugins).toEqual({});
-    expect(config.pluginSettings.tools.defaults).toEqual({ timeoutMs: undefined, maxResponseBytes: 65_536 });
+    expect(config.pluginSettings.tools.defaults).toEqual({
+      timeoutMs: undefined,
+      maxResponseBytes: 65_536,
+    });
   });
 
   test("plugins and channels are off, and untrusted, until somebody says otherwise", () => {
-    const { plugins, channels } = parse("plugins: {a: {plugin: ./a}, b: }\nchannels: {c: }\n").config;
-    expect(plugins["a"]).toMatchObject({ enabled: false, insecure: true, dialTimeoutMs: 5_000, timeoutMs: undefined });
+    const { plugins, channels } = parse(
+      "plugins: {a: {plugin: ./a}, b: }\nchannels: {c: }\n",
+    ).config;
+    expect(plugins["a"]).toMatchObject({
+      enabled: false,
+      insecure: true,
+      dialTimeoutMs: 5_000,
+      timeoutMs: undefined,
+    });
     expect(plugins["b"]).toMatchObject({ enabled: false, plugin: "" });
     expect(channels["c"]).toMatchObject({ enabled: false, config: {} });
   });
@@ -65,7 +96,9 @@ describe("defaults", () => {
 
 describe("values", () => {
   test("texts are taken as they are written", () => {
-    const { config } = parse("plugins: {a: {ref: 1.10, github: true}}\norchestrator: {rules: [yes, 007, 'x']}\n");
+    const { config } = parse(
+      "plugins: {a: {ref: 1.10, github: true}}\norchestrator: {rules: [yes, 007, 'x']}\n",
+    );
     expect(config.plugins["a"]).toMatchObject({ ref: "1.10", github: "true" });
     expect(config.orchestrator.rules).toEqual(["yes", "007", "x"]);
   });
@@ -76,14 +109,20 @@ describe("values", () => {
   });
 
   test("durations become milliseconds", () => {
-    const { config } = parse("orchestrator: {debounce_window: 1.5s}\nplugins: {a: {dial_timeout: 1m30s, timeout: 0}}\n");
+    const { config } = parse(
+      "orchestrator: {debounce_window: 1.5s}\nplugins: {a: {dial_timeout: 1m30s, timeout: 0}}\n",
+    );
     expect(config.orchestrator.debounceWindowMs).toBe(1_500);
     expect(config.plugins["a"]).toMatchObject({ dialTimeoutMs: 90_000, timeoutMs: 0 });
   });
 
   test("tool calls are shown raw for true", () => {
-    expect(parse("orchestrator: {show_tool_calls: true}\n").config.orchestrator.showToolCalls).toBe("raw");
-    expect(parse("orchestrator: {show_tool_calls: Friendly}\n").config.orchestrator.showToolCalls).toBe("friendly");
+    expect(parse("orchestrator: {show_tool_calls: true}\n").config.orchestrator.showToolCalls).toBe(
+      "raw",
+    );
+    expect(
+      parse("orchestrator: {show_tool_calls: Friendly}\n").config.orchestrator.showToolCalls,
+    ).toBe("friendly");
   });
 
   test("a plugin may be a command with arguments", () => {
@@ -92,7 +131,10 @@ describe("values", () => {
   b: {plugin: [./b, ~/x]}
   c: {plugin: ./c}
 `);
-    expect(config.plugins["a"]).toMatchObject({ plugin: "node", arguments: ["./plugins/a.js", "--verbose"] });
+    expect(config.plugins["a"]).toMatchObject({
+      plugin: "node",
+      arguments: ["./plugins/a.js", "--verbose"],
+    });
     expect(config.plugins["b"]).toMatchObject({ plugin: "/etc/opentalon/b", arguments: ["~/x"] });
     expect(config.plugins["c"]).toMatchObject({ plugin: "/etc/opentalon/c", arguments: [] });
   });
@@ -131,11 +173,17 @@ channels:
     <<: *base
     enabled: false
 `);
-    expect(config.channels["b"]).toMatchObject({ enabled: false, plugin: "console", config: { x: 1 } });
+    expect(config.channels["b"]).toMatchObject({
+      enabled: false,
+      plugin: "console",
+      config: { x: 1 },
+    });
   });
 
   test("numbers too long to be exact are handed on as texts", () => {
-    const { config, warnings } = parse("channels: {a: {config: {guild: 12345678901234567890, port: 80}}}\n");
+    const { config, warnings } = parse(
+      "channels: {a: {config: {guild: 12345678901234567890, port: 80}}}\n",
+    );
     expect(config.channels["a"]?.config).toEqual({ guild: "12345678901234567890", port: 80 });
     expect(warnings).toHaveLength(1);
   });
@@ -143,35 +191,53 @@ channels:
 
 describe("variables", () => {
   test("of a switched-off part stay as they are written", () => {
-    const { config } = parse("channels: {a: {plugin: '${WHERE}/x', config: {token: '${TOKEN}', n: {deep: '${DEEP}'}}}}\n");
+    const { config } = parse(
+      "channels: {a: {plugin: '${WHERE}/x', config: {token: '${TOKEN}', n: {deep: '${DEEP}'}}}}\n",
+    );
     expect(config.channels["a"]?.config).toEqual({ token: "${TOKEN}", n: { deep: "${DEEP}" } });
   });
 
   test("of a config block are replaced at its top only, and are secret", () => {
-    const { config } = parse("plugins: {a: {enabled: true, plugin: ./a, config: {token: 'x-${TOKEN}', n: {deep: '${TOKEN}'}}}}\n", {
-      TOKEN: "abc",
-    });
+    const { config } = parse(
+      "plugins: {a: {enabled: true, plugin: ./a, config: {token: 'x-${TOKEN}', n: {deep: '${TOKEN}'}}}}\n",
+      {
+        TOKEN: "abc",
+      },
+    );
     const block = config.plugins["a"]?.config ?? {};
     expect(isSecret(block["token"])).toBe(true);
     expect(revealBlock(block)).toEqual({ token: "x-abc", n: { deep: "${TOKEN}" } });
   });
 
   test("are not replaced where the reference does not say so", () => {
-    const { config } = parse("plugins: {a: {enabled: true, github: '${REPO}'}}\nrouting: {pin: {code: '${REPO}'}}\n", { REPO: "x/y" });
+    const { config } = parse(
+      "plugins: {a: {enabled: true, github: '${REPO}'}}\nrouting: {pin: {code: '${REPO}'}}\n",
+      { REPO: "x/y" },
+    );
     expect(config.plugins["a"]?.github).toBe("${REPO}");
     expect(config.routing.pin["code"]).toBe("${REPO}");
   });
 
   test("of parts that have no effect yet need not be set", () => {
-    expect(parse("redis: {redis_url: '${REDIS_URL}'}\ncluster: {enabled: true, dedup_ttl: '${TTL}'}\n").config.cluster.dedupTtlMs).toBe(
-      300_000,
-    );
+    expect(
+      parse("redis: {redis_url: '${REDIS_URL}'}\ncluster: {enabled: true, dedup_ttl: '${TTL}'}\n")
+        .config.cluster.dedupTtlMs,
+    ).toBe(300_000);
   });
 
   test("the environment of a plugin is secret", () => {
-    const { config } = parse("plugins: {a: {enabled: true, env: ['A=${X}', B=1=2, EMPTY=]}}\n", { X: "y" });
-    const entries = Object.entries(config.plugins["a"]?.env ?? {}).map(([name, value]) => [name, value.reveal()]);
-    expect(entries).toEqual([["A", "y"], ["B", "1=2"], ["EMPTY", ""]]);
+    const { config } = parse("plugins: {a: {enabled: true, env: ['A=${X}', B=1=2, EMPTY=]}}\n", {
+      X: "y",
+    });
+    const entries = Object.entries(config.plugins["a"]?.env ?? {}).map(([name, value]) => [
+      name,
+      value.reveal(),
+    ]);
+    expect(entries).toEqual([
+      ["A", "y"],
+      ["B", "1=2"],
+      ["EMPTY", ""],
+    ]);
   });
 });
 
@@ -185,7 +251,12 @@ describe("providers without a key", () => {
 
   test("are left out without an error", () => {
     const { config, warnings } = parse(providers);
-    expect(Object.entries(config.models.providers).map(([name, { unconfigured }]) => [name, unconfigured?.variable])).toEqual([
+    expect(
+      Object.entries(config.models.providers).map(([name, { unconfigured }]) => [
+        name,
+        unconfigured?.variable,
+      ]),
+    ).toEqual([
       ["a", "A_KEY"],
       ["b", "B_KEY"],
       ["local", "LOCAL_URL"],
@@ -201,12 +272,19 @@ describe("providers without a key", () => {
   });
 
   test("an empty variable is no key", () => {
-    expect(parse(providers, { A_KEY: "" }).config.models.providers["a"]?.unconfigured).toEqual({ variable: "A_KEY" });
+    expect(parse(providers, { A_KEY: "" }).config.models.providers["a"]?.unconfigured).toEqual({
+      variable: "A_KEY",
+    });
   });
 
   test("a service that asks for no key is configured", () => {
-    const { local } = parse(providers, { LOCAL_URL: "http://localhost:11434/v1" }).config.models.providers;
-    expect(local).toMatchObject({ baseUrl: "http://localhost:11434/v1", apiKeys: [], unconfigured: undefined });
+    const { local } = parse(providers, { LOCAL_URL: "http://localhost:11434/v1" }).config.models
+      .providers;
+    expect(local).toMatchObject({
+      baseUrl: "http://localhost:11434/v1",
+      apiKeys: [],
+      unconfigured: undefined,
+    });
   });
 
   test("are an error when routing.primary asks for one and another is configured", () => {
@@ -218,7 +296,9 @@ describe("providers without a key", () => {
   });
 
   test("are skipped as fallbacks", () => {
-    const { warnings } = parse(`${providers}routing: {fallbacks: [a/small, c/x]}\n`, { B_KEY: "set" });
+    const { warnings } = parse(`${providers}routing: {fallbacks: [a/small, c/x]}\n`, {
+      B_KEY: "set",
+    });
     expect(warnings.map(({ level, key }) => [level, key])).toEqual([
       ["info", "routing.fallbacks[0]"],
       ["warn", "routing.fallbacks[1]"],
@@ -226,7 +306,9 @@ describe("providers without a key", () => {
   });
 
   test("a provider that does not exist is an error", () => {
-    expect(() => parse(`${providers}routing: {primary: locl/x}\n`, { B_KEY: "set" })).toThrow("Did you mean `local`?");
+    expect(() => parse(`${providers}routing: {primary: locl/x}\n`, { B_KEY: "set" })).toThrow(
+      "Did you mean `local`?",
+    );
   });
 });
 
@@ -248,7 +330,9 @@ __proto__: {polluted: yes}
     expect(config.plugins["toString"]).toBeUndefined();
     expect(Object.keys(config.plugins)).toEqual(["constructor"]);
     const block = revealBlock(config.channels["a"]?.config ?? {});
-    expect(JSON.stringify(block)).toBe('{"toString":"x","deep":{"constructor":{"prototype":{"polluted":"yes"}}}}');
+    expect(JSON.stringify(block)).toBe(
+      '{"toString":"x","deep":{"constructor":{"prototype":{"polluted":"yes"}}}}',
+    );
     expect(warnings.filter(({ key }) => key.endsWith("__proto__"))).toHaveLength(4);
   });
 });
@@ -273,7 +357,10 @@ describe("files", () => {
   test("a file that is missing, a directory, too large or not text says so", async () => {
     const load = (path: string) => loadConfig({ path: join(directory, path), environment: {} });
     await expect(load("none.yaml")).rejects.toMatchObject({ code: "CONFIG_NOT_FOUND" });
-    await expect(load(".")).rejects.toMatchObject({ code: "CONFIG_UNREADABLE", message: expect.stringContaining("directory") as string });
+    await expect(load(".")).rejects.toMatchObject({
+      code: "CONFIG_UNREADABLE",
+      message: expect.stringContaining("directory") as string,
+    });
     await writeFile(join(directory, "large.yaml"), "#".repeat(1024 * 1024 + 1));
     await expect(load("large.yaml")).rejects.toThrow("larger than 1 MiB");
     await writeFile(join(directory, "binary.yaml"), Buffer.from([0xff, 0xfe, 0x00]));
@@ -282,6 +369,8 @@ describe("files", () => {
 
   test("a byte order mark is no part of the first key", async () => {
     await writeFile(join(directory, "mark.yaml"), "\uFEFFlog: {level: warn}\n");
-    expect((await loadConfig({ path: join(directory, "mark.yaml"), environment: {} })).config.log.level).toBe("warn");
+    expect(
+      (await loadConfig({ path: join(directory, "mark.yaml"), environment: {} })).config.log.level,
+    ).toBe("warn");
   });
 });

@@ -8,7 +8,12 @@ import { type Config, configKey, keysWithoutEffect, protectingKeys } from "./con
 import type { Environment } from "./expand-variables.ts";
 import { explainIssue } from "./explain-problems.ts";
 import type { OpaqueValue, Tree } from "./key.ts";
-import { ConfigFileError, type ConfigProblem, type ConfigWarning, createProblemsError } from "./problems.ts";
+import {
+  ConfigFileError,
+  type ConfigProblem,
+  type ConfigWarning,
+  createProblemsError,
+} from "./problems.ts";
 import { type ReadTree, readTree } from "./read-tree.ts";
 import { readText } from "./read-text.ts";
 import { readYaml, TooLargeError } from "./read-yaml.ts";
@@ -17,7 +22,7 @@ import { type RedactedOptions, toRedactedYaml } from "./to-redacted-yaml.ts";
 
 export type { Config } from "./config-schema.ts";
 export type { Environment } from "./expand-variables.ts";
-export type { ConfigProblem, ConfigWarning } from "./problems.ts";
+export type { ConfigWarning } from "./problems.ts";
 
 export interface LoadedConfig {
   /** Deeply frozen; credentials are `Secret`s. */
@@ -90,7 +95,9 @@ export function parseConfig({ text, path, environment, places = {} }: ParseOptio
 
   const found = checkConfig(config, (key) => lines.get(key) ?? 0);
   if (found.problems.length > 0) throw createProblemsError(path, found.problems);
-  const warnings = [...yaml.warnings, ...read.warnings, ...found.warnings].sort((a, b) => a.line - b.line);
+  const warnings = [...yaml.warnings, ...read.warnings, ...found.warnings].sort(
+    (a, b) => a.line - b.line,
+  );
   return {
     config: deepFreeze(config),
     path: absolutePath,
@@ -133,7 +140,8 @@ function readWithin(path: string, read: () => ReadTree): ReadTree {
     return read();
   } catch (error) {
     if (!(error instanceof TooLargeError) && !(error instanceof RangeError)) throw error;
-    const message = "Aliases (`*name`) repeat too much: the file stands for more than 100000 values.";
+    const message =
+      "Aliases (`*name`) repeat too much: the file stands for more than 100000 values.";
     throw new ConfigFileError("CONFIG_INVALID", path, [{ line: 0, key: "", message }]);
   }
 }

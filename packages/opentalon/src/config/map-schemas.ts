@@ -14,14 +14,17 @@ export function createSectionSchema<Shape extends Keys, Final>(
   return createMapSchema((given, check) => {
     const output: Tree = {};
     for (const [name, key] of Object.entries(keys)) {
-      output[toOutputName(name, key)] = given[name] === undefined ? key.fallback() : check(key, name);
+      output[toOutputName(name, key)] =
+        given[name] === undefined ? key.fallback() : check(key, name);
     }
     return () => convert(output as SectionOutput<Shape>);
   });
 }
 
 /** A map whose keys are names. */
-export function createNamedSchema<Value>(value: Key<Value>): z.ZodMiniType<Readonly<Record<string, Value>>> {
+export function createNamedSchema<Value>(
+  value: Key<Value>,
+): z.ZodMiniType<Readonly<Record<string, Value>>> {
   return createMapSchema((given, check) => {
     const entries = Object.keys(given).map((name) => [name, check(value, name)] as const);
     return () => withoutPrototype(Object.fromEntries(entries) as Record<string, Value>);
@@ -32,12 +35,16 @@ export function createNamedSchema<Value>(value: Key<Value>): z.ZodMiniType<Reado
 export function createSettingsSchema<Value, Settings extends Keys>(
   value: Key<Value>,
   settings: Settings,
-): z.ZodMiniType<{ readonly entries: Readonly<Record<string, Value>>; readonly settings: SectionOutput<Settings> }> {
+): z.ZodMiniType<{
+  readonly entries: Readonly<Record<string, Value>>;
+  readonly settings: SectionOutput<Settings>;
+}> {
   const own = createSectionSchema(settings, (output) => output);
   return createMapSchema((given, check) => {
     const names = Object.keys(given).filter((name) => !Object.hasOwn(settings, name));
     const entries = names.map((name) => [name, check(value, name)] as const);
-    for (const [name, key] of Object.entries(settings)) if (given[name] !== undefined) check(key, name);
+    for (const [name, key] of Object.entries(settings))
+      if (given[name] !== undefined) check(key, name);
     return () => ({
       entries: withoutPrototype(Object.fromEntries(entries) as Record<string, Value>),
       settings: z.parse(own, given),
@@ -52,12 +59,17 @@ export function createOpaqueSchema(): z.ZodMiniType<Readonly<Record<string, Opaq
 
 /** What a section is when the file does not have it. */
 export function toDefaults<Shape extends Keys>(keys: Shape): SectionOutput<Shape> {
-  const entries = Object.entries(keys).map(([name, key]) => [toOutputName(name, key), key.fallback()]);
+  const entries = Object.entries(keys).map(([name, key]) => [
+    toOutputName(name, key),
+    key.fallback(),
+  ]);
   return Object.fromEntries(entries) as SectionOutput<Shape>;
 }
 
 /** A name such as "constructor" must not find what every object inherits. */
-export function withoutPrototype<Value>(map: Readonly<Record<string, Value>>): Readonly<Record<string, Value>> {
+export function withoutPrototype<Value>(
+  map: Readonly<Record<string, Value>>,
+): Readonly<Record<string, Value>> {
   return Object.assign(Object.create(null) as Record<string, Value>, map);
 }
 
@@ -65,7 +77,9 @@ export function withoutPrototype<Value>(map: Readonly<Record<string, Value>>): R
 type Check = (key: Key, name: string) => unknown;
 
 /** `read` checks the values and returns how to make the result, which is called only when there was no issue. */
-function createMapSchema<Output>(read: (given: Tree, check: Check) => () => Output): z.ZodMiniType<Output> {
+function createMapSchema<Output>(
+  read: (given: Tree, check: Check) => () => Output,
+): z.ZodMiniType<Output> {
   return z.transform((given: unknown, context): Output => {
     if (typeof given !== "object" || given === null || Array.isArray(given)) {
       context.issues.push({ code: "invalid_type", expected: "object", input: given });

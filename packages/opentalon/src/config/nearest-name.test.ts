@@ -9,7 +9,14 @@ test.each([
   ["max_concurent_sessions", "max_concurrent_sessions"],
   ["Plugin", "plugin"],
 ])("%s is taken for %s", (name, meant) => {
-  const candidates = ["models", "enabled", "base_url", "api_key", "max_concurrent_sessions", "plugin"];
+  const candidates = [
+    "models",
+    "enabled",
+    "base_url",
+    "api_key",
+    "max_concurrent_sessions",
+    "plugin",
+  ];
   expect(findNearestName(name, candidates)).toBe(meant);
 });
 

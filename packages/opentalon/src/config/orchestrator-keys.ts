@@ -1,4 +1,15 @@
-import { choice, duration, flag, list, named, optionalWhole, path, section, text, whole } from "./keys.ts";
+import {
+  choice,
+  duration,
+  flag,
+  list,
+  named,
+  optionalWhole,
+  path,
+  section,
+  text,
+  whole,
+} from "./keys.ts";
 
 const promptNames = [
   "orchestrator_preamble",
@@ -31,22 +42,34 @@ const actionName = "Action of the plugin; not needed for a script.";
 export const orchestrator = section({
   about: "How a message becomes an answer.",
   keys: {
-    rules: list({ about: "Rules for the model, added to the built-in safety rules.", item: text({ about: "" }) }),
+    rules: list({
+      about: "Rules for the model, added to the built-in safety rules.",
+      item: text({ about: "" }),
+    }),
     prompt_overrides: named({
-      about: "Texts that replace built-in prompts, by their name. An empty text removes the prompt.",
+      about:
+        "Texts that replace built-in prompts, by their name. An empty text removes the prompt.",
       value: text({ about: "" }),
       knownNames: promptNames,
     }),
     content_preparers: list({
-      about: "Steps that see a message before the model does, in this order. A step may change the message or answer it itself.",
+      about:
+        "Steps that see a message before the model does, in this order. A step may change the message or answer it itself.",
       item: section({
         about: "",
         keys: {
           plugin: text({ about: pluginName }),
           action: text({ about: actionName }),
           arg_key: text({ about: "Argument that receives the message.", default: "text" }),
-          guard: flag({ about: "Run before every call of the model, also on what tools returned.", default: false }),
-          fail_open: flag({ about: "Go on with the unchanged message when the step fails. Otherwise the message is refused.", default: false }),
+          guard: flag({
+            about: "Run before every call of the model, also on what tools returned.",
+            default: false,
+          }),
+          fail_open: flag({
+            about:
+              "Go on with the unchanged message when the step fails. Otherwise the message is refused.",
+            default: false,
+          }),
           stt: flag({ about: "The step turns audio files into text.", default: false }),
         },
       }),
@@ -58,12 +81,16 @@ export const orchestrator = section({
         keys: {
           plugin: text({ about: pluginName }),
           action: text({ about: actionName }),
-          fail_open: flag({ about: "Send the unchanged answer when the step fails.", default: true }),
+          fail_open: flag({
+            about: "Send the unchanged answer when the step fails.",
+            default: true,
+          }),
         },
       }),
     }),
     permission_plugin: text({
-      about: "Plugin whose action `check` is asked before the model may use a tool. Whatever is not clearly allowed is refused.",
+      about:
+        "Plugin whose action `check` is asked before the model may use a tool. Whatever is not clearly allowed is refused.",
     }),
     max_concurrent_sessions: whole({
       about:
@@ -71,7 +98,11 @@ export const orchestrator = section({
       default: 64,
       least: 1,
     }),
-    debounce_window: duration({ about: "Messages of one conversation that come within this time are answered together; 0 is off.", default: "0" }),
+    debounce_window: duration({
+      about:
+        "Messages of one conversation that come within this time are answered together; 0 is off.",
+      default: "0",
+    }),
     pipeline: section({
       about: "Plans of several steps, made before the first one runs.",
       keys: {
@@ -79,9 +110,15 @@ export const orchestrator = section({
         max_step_retries: whole({ about: "Repeats of a failed step.", default: 3 }),
         step_timeout: duration({ about: "Longest time of one step.", default: "60s" }),
         plan_timeout: duration({ about: "Longest time to make the plan.", default: "15s" }),
-        confirmation_plugin: text({ about: "Plugin that decides which steps a person must approve. Works without planning, too." }),
+        confirmation_plugin: text({
+          about:
+            "Plugin that decides which steps a person must approve. Works without planning, too.",
+        }),
         confirmation_action: text({ about: "Action of that plugin." }),
-        confirmation_classifier_enabled: flag({ about: "Let the model understand free words as approval or refusal.", default: false }),
+        confirmation_classifier_enabled: flag({
+          about: "Let the model understand free words as approval or refusal.",
+          default: false,
+        }),
       },
     }),
     knowledge: section({
@@ -92,14 +129,20 @@ export const orchestrator = section({
         plugin: text({ about: "Plugin that stores the articles of `dir`." }),
         action: text({ about: "Action of that plugin." }),
         dir: path({ about: "Directory with Markdown articles.", expands: "braces" }),
-        refresh_interval: duration({ about: "Time between two updates; 0 is off.", default: "15m" }),
+        refresh_interval: duration({
+          about: "Time between two updates; 0 is off.",
+          default: "15m",
+        }),
       },
     }),
     subprocess: section({
       about: "Side tasks the model may start.",
       keys: {
         enabled: flag({ about: "Switches side tasks on.", default: false }),
-        max_depth: whole({ about: "How deep side tasks may start side tasks; at most 3.", default: 2 }),
+        max_depth: whole({
+          about: "How deep side tasks may start side tasks; at most 3.",
+          default: 2,
+        }),
         max_iterations: whole({ about: "Rounds of one side task; at most 10.", default: 5 }),
         default_timeout: duration({ about: "Longest time of one side task.", default: "60s" }),
         max_parallel: whole({ about: "Side tasks at the same time; at most 8.", default: 4 }),
@@ -125,8 +168,12 @@ export const orchestrator = section({
         tool_error_handling: section({
           about: "",
           keys: {
-            loop_cap_per_turn: optionalWhole({ about: "Failures of one tool in one turn before it is taken away." }),
-            sticky_demotion_threshold: optionalWhole({ about: "Turns with failures before the tool must be asked for again." }),
+            loop_cap_per_turn: optionalWhole({
+              about: "Failures of one tool in one turn before it is taken away.",
+            }),
+            sticky_demotion_threshold: optionalWhole({
+              about: "Turns with failures before the tool must be asked for again.",
+            }),
           },
         }),
       },
@@ -147,9 +194,23 @@ export const orchestrator = section({
 export const agent = section({
   about: "Limits of one turn.",
   keys: {
-    max_rounds: whole({ about: "Calls of the model in one turn. After the last one it must answer without tools.", default: 20, least: 1 }),
-    first_token_timeout: duration({ about: "How long a model may take to begin its answer before the next one is tried.", default: "60s" }),
-    idle_timeout: duration({ about: "How long a model may pause inside its answer.", default: "60s" }),
-    tool_timeout: duration({ about: "How long one call of a tool may take; `plugins.<name>.timeout` sets it for one plugin.", default: "30s" }),
+    max_rounds: whole({
+      about: "Calls of the model in one turn. After the last one it must answer without tools.",
+      default: 20,
+      least: 1,
+    }),
+    first_token_timeout: duration({
+      about: "How long a model may take to begin its answer before the next one is tried.",
+      default: "60s",
+    }),
+    idle_timeout: duration({
+      about: "How long a model may pause inside its answer.",
+      default: "60s",
+    }),
+    tool_timeout: duration({
+      about:
+        "How long one call of a tool may take; `plugins.<name>.timeout` sets it for one plugin.",
+      default: "30s",
+    }),
   },
 });

@@ -16,7 +16,8 @@ import {
   whole,
 } from "./keys.ts";
 
-const repository = "GitHub repository as `owner/name`, or the address of a Git repository. It is fetched and built once, then locked.";
+const repository =
+  "GitHub repository as `owner/name`, or the address of a Git repository. It is fetched and built once, then locked.";
 const reference = "Branch, tag or commit; the default branch when absent.";
 
 const plugin = sectionAs(
@@ -34,8 +35,15 @@ const plugin = sectionAs(
       }),
       github: text({ about: repository }),
       ref: text({ about: reference }),
-      cache: flag({ about: "Use what was built before. Locked builds are always used again.", default: false }),
-      insecure: flag({ about: "Only a plugin with `insecure: false` may have other tools run by its answer to a message.", default: true }),
+      cache: flag({
+        about: "Use what was built before. Locked builds are always used again.",
+        default: false,
+      }),
+      insecure: flag({
+        about:
+          "Only a plugin with `insecure: false` may have other tools run by its answer to a message.",
+        default: true,
+      }),
       bundle: list({
         about: "Plugins that are compiled into this one.",
         item: section({
@@ -49,13 +57,24 @@ const plugin = sectionAs(
         }),
       }),
       config: opaque({ about: "Settings of the plugin, handed to it as they are." }),
-      db_access: flag({ about: "Tell the plugin how to reach the state database. It can read every conversation then.", default: false }),
-      dial_timeout: duration({ about: "How long the plugin may take to answer the first time.", default: "5s" }),
-      expose_http: flag({ about: "Pass HTTP requests below `/<name>/` on to the plugin.", default: false }),
+      db_access: flag({
+        about:
+          "Tell the plugin how to reach the state database. It can read every conversation then.",
+        default: false,
+      }),
+      dial_timeout: duration({
+        about: "How long the plugin may take to answer the first time.",
+        default: "5s",
+      }),
+      expose_http: flag({
+        about: "Pass HTTP requests below `/<name>/` on to the plugin.",
+        default: false,
+      }),
       http_port: whole({ about: "Port the plugin should serve HTTP on.", default: 0 }),
       grpc_port: whole({ about: "Port on which other programs may call the plugin.", default: 0 }),
       env: list({
-        about: "Environment of the program. It gets nothing of the host's own environment but what is listed here.",
+        about:
+          "Environment of the program. It gets nothing of the host's own environment but what is listed here.",
         item: assignment({ about: "", expands: "braces" }),
       }),
       limits: section({
@@ -67,7 +86,9 @@ const plugin = sectionAs(
           open_files: optionalWhole({ about: "Open files and connections." }),
         },
       }),
-      timeout: optionalDuration({ about: "How long one call of a tool may take; `agent.tool_timeout` when absent." }),
+      timeout: optionalDuration({
+        about: "How long one call of a tool may take; `agent.tool_timeout` when absent.",
+      }),
     },
   },
   ({ plugin: command, env, ...rest }) => ({
@@ -76,31 +97,48 @@ const plugin = sectionAs(
     plugin: command[0] ?? "",
     /** Arguments of the program. */
     arguments: command.slice(1) as readonly string[],
-    env: Object.fromEntries(env.map(({ name, value }) => [name, value])) as Readonly<Record<string, Secret>>,
+    env: Object.fromEntries(env.map(({ name, value }) => [name, value])) as Readonly<
+      Record<string, Secret>
+    >,
   }),
 );
 
 export const plugins = namedWithSettings({
-  about: "Programs that offer tools, by the name you give them. `tools` and `lua` are reserved for settings of all.",
+  about:
+    "Programs that offer tools, by the name you give them. `tools` and `lua` are reserved for settings of all.",
   value: plugin,
   settings: {
     tools: section({
       about: "Settings for all plugins.",
       keys: {
         plugin_dir: path({ about: "Directory whose programs are run as plugins." }),
-        health_check_interval: duration({ about: "Time between two checks that a plugin still answers.", default: "30s" }),
+        health_check_interval: duration({
+          about: "Time between two checks that a plugin still answers.",
+          default: "30s",
+        }),
         restart_on_failure: flag({ about: "Start a plugin again that ended.", default: true }),
-        max_restarts: whole({ about: "Restarts in a row before it stays stopped; 0 is no limit.", default: 0 }),
+        max_restarts: whole({
+          about: "Restarts in a row before it stays stopped; 0 is no limit.",
+          default: 0,
+        }),
         defaults: section({
           about: "Bounds of a call.",
           keys: {
-            timeout: optionalDuration({ about: "Longest time of one call; `agent.tool_timeout` when absent." }),
-            max_response_bytes: whole({ about: "Longest answer; what is longer is cut.", default: 65_536 }),
+            timeout: optionalDuration({
+              about: "Longest time of one call; `agent.tool_timeout` when absent.",
+            }),
+            max_response_bytes: whole({
+              about: "Longest answer; what is longer is cut.",
+              default: 65_536,
+            }),
           },
         }),
         overrides: named({
           about: "Exceptions for single plugins.",
-          value: section({ about: "", keys: { timeout: optionalDuration({ about: "Longest time of one call." }) } }),
+          value: section({
+            about: "",
+            keys: { timeout: optionalDuration({ about: "Longest time of one call." }) },
+          }),
         }),
       },
     }),
@@ -114,8 +152,16 @@ export const plugins = namedWithSettings({
           about: "Bounds of one call of a script.",
           keys: {
             memory_mb: whole({ about: "Memory in MiB.", default: 64, least: 1 }),
-            timeout_seconds: whole({ about: "Time in seconds, without waiting for models.", default: 5, least: 1 }),
-            llm_timeout_seconds: whole({ about: "Time in seconds for one `ctx.llm`.", default: 10, least: 1 }),
+            timeout_seconds: whole({
+              about: "Time in seconds, without waiting for models.",
+              default: 5,
+              least: 1,
+            }),
+            llm_timeout_seconds: whole({
+              about: "Time in seconds for one `ctx.llm`.",
+              default: 10,
+              least: 1,
+            }),
             llm_max_calls: whole({ about: "Calls of `ctx.llm`.", default: 3 }),
           },
         }),
@@ -141,7 +187,10 @@ export const channels = named({
       },
       github: text({ about: repository, expands: "braces" }),
       ref: text({ about: reference, expands: "braces" }),
-      cache: flag({ about: "Use what was built before. Locked builds are always used again.", default: false }),
+      cache: flag({
+        about: "Use what was built before. Locked builds are always used again.",
+        default: false,
+      }),
       config: opaque({ about: "Settings of the channel, handed to it as they are." }),
     },
   }),

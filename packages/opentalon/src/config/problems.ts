@@ -39,9 +39,16 @@ export class ConfigFileError extends ConfigError {
 }
 
 /** Chooses the code: unset variables have their own when nothing else is wrong. */
-export function createProblemsError(file: string, problems: readonly ConfigProblem[]): ConfigFileError {
+export function createProblemsError(
+  file: string,
+  problems: readonly ConfigProblem[],
+): ConfigFileError {
   const onlyUnset = problems.every((problem) => problem.variable !== undefined);
-  return new ConfigFileError(onlyUnset ? "CONFIG_VARIABLE_UNSET" : "CONFIG_INVALID", file, problems);
+  return new ConfigFileError(
+    onlyUnset ? "CONFIG_VARIABLE_UNSET" : "CONFIG_INVALID",
+    file,
+    problems,
+  );
 }
 
 const maxShown = 30;
@@ -56,7 +63,12 @@ function toText(file: string, problems: readonly ConfigProblem[]): string {
   });
   const more = problems.length - shown.length;
   const count = problems.length === 1 ? "a problem" : `${problems.length} problems`;
-  return [`${file} has ${count}:`, "", ...shown, ...(more > 0 ? [`  … and ${more} more`] : [])].join("\n");
+  return [
+    `${file} has ${count}:`,
+    "",
+    ...shown,
+    ...(more > 0 ? [`  … and ${more} more`] : []),
+  ].join("\n");
 }
 
 /** `["plugins", "a b", "env", 0]` as `plugins["a b"].env[0]`. */

@@ -12,7 +12,10 @@ export async function readText(path: string): Promise<string> {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    throw new ConfigError("CONFIG_UNREADABLE", `${path} is not text in UTF-8. Save it in that encoding.`);
+    throw new ConfigError(
+      "CONFIG_UNREADABLE",
+      `${path} is not text in UTF-8. Save it in that encoding.`,
+    );
   }
 }
 
@@ -30,11 +33,23 @@ async function readBytes(path: string): Promise<Uint8Array> {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT") {
       const advice = "Copy config.example.yaml to config.yaml, or name a file with -config.";
-      throw new ConfigError("CONFIG_NOT_FOUND", `There is no configuration file at ${path}. ${advice}`);
+      throw new ConfigError(
+        "CONFIG_NOT_FOUND",
+        `There is no configuration file at ${path}. ${advice}`,
+      );
     }
     const reason =
-      code === "EISDIR" ? "it is a directory" : code === "EACCES" ? "reading it is not permitted" : toMessage(error);
-    throw new ConfigError("CONFIG_UNREADABLE", `${path} cannot be read: ${reason}.`, { cause: error });
+      code === "EISDIR"
+        ? "it is a directory"
+        : code === "EACCES"
+          ? "reading it is not permitted"
+          : toMessage(error);
+    throw new ConfigError("CONFIG_UNREADABLE", `${path} cannot be read: ${reason}.`, {
+      cause: error,
+    });
   }
-  throw new ConfigError("CONFIG_UNREADABLE", `${path} is larger than 1 MiB, which no configuration is.`);
+  throw new ConfigError(
+    "CONFIG_UNREADABLE",
+    `${path} is larger than 1 MiB, which no configuration is.`,
+  );
 }

@@ -48,7 +48,14 @@ interface Unset extends ConfigProblem {
  * Never: a wrong type as a problem of its own; the tree keeps what was found, and the schema says it is wrong.
  * @throws TooLargeError when aliases multiply beyond reason.
  */
-export function readTree({ yaml, root, environment, resolvePath, withoutEffect, protecting }: TreeOptions): ReadTree {
+export function readTree({
+  yaml,
+  root,
+  environment,
+  resolvePath,
+  withoutEffect,
+  protecting,
+}: TreeOptions): ReadTree {
   const problems: ConfigProblem[] = [];
   const warnings: ConfigWarning[] = [];
   const lines = new Map<string, number>();
@@ -56,7 +63,8 @@ export function readTree({ yaml, root, environment, resolvePath, withoutEffect, 
   let unset: Unset[] = [];
 
   const warn = (line: number, path: Place["path"], message: string): void => {
-    if (warnings.length < maxWarnings) warnings.push({ level: "warn", line, key: toKeyPath(path), message });
+    if (warnings.length < maxWarnings)
+      warnings.push({ level: "warn", line, key: toKeyPath(path), message });
   };
 
   const readValue = (node: Node | null, key: Key, place: Place): unknown => {
@@ -66,7 +74,9 @@ export function readTree({ yaml, root, environment, resolvePath, withoutEffect, 
     if (isAbsent(value)) return undefined;
     switch (shape.kind) {
       case "scalar":
-        return isScalar(value) ? readScalar(value, key, shape.type, shape.synonyms, place) : toFound(value);
+        return isScalar(value)
+          ? readScalar(value, key, shape.type, shape.synonyms, place)
+          : toFound(value);
       case "section":
         if (isScalar(value) && shape.textAs !== undefined) return { [shape.textAs]: toText(value) };
         return isMap(value) ? readSection(value, shape, place) : toFound(value);
@@ -96,7 +106,9 @@ export function readTree({ yaml, root, environment, resolvePath, withoutEffect, 
     }
     if (!shape.isActive(tree)) unset.length = unsetBefore;
     if (shape.whenUnset !== undefined && unset.length > unsetBefore) {
-      const own = unset.splice(unsetBefore).map(({ variable, path }) => toUnsetValue(variable, path, place));
+      const own = unset
+        .splice(unsetBefore)
+        .map(({ variable, path }) => toUnsetValue(variable, path, place));
       shape.whenUnset(tree, own);
     }
     return tree;
@@ -112,7 +124,11 @@ export function readTree({ yaml, root, environment, resolvePath, withoutEffect, 
       }
       if (shape.knownNames?.includes(name) === false) {
         const nearest = findNearestName(name, shape.knownNames);
-        warn(line, path, `There is no such name.${nearest === undefined ? "" : ` Did you mean \`${nearest}\`?`}`);
+        warn(
+          line,
+          path,
+          `There is no such name.${nearest === undefined ? "" : ` Did you mean \`${nearest}\`?`}`,
+        );
       }
       const reserved = Object.hasOwn(shape.reserved, name) ? shape.reserved[name] : undefined;
       if (reserved !== undefined && isEntry(value)) {
@@ -123,14 +139,28 @@ export function readTree({ yaml, root, environment, resolvePath, withoutEffect, 
         });
         continue;
       }
-      readInto(tree, name, value, reserved ?? shape.value, descend(place, name, reserved === undefined ? "*" : name), line);
+      readInto(
+        tree,
+        name,
+        value,
+        reserved ?? shape.value,
+        descend(place, name, reserved === undefined ? "*" : name),
+        line,
+      );
       // A name without anything below it is an entry with defaults.
       if (isAbsent(yaml.follow(value)) && shape.value.shape.kind === "section") tree[name] = {};
     }
     return tree;
   };
 
-  const readInto = (tree: Tree, name: string, node: Node | null, key: Key, place: Place, line: number): void => {
+  const readInto = (
+    tree: Tree,
+    name: string,
+    node: Node | null,
+    key: Key,
+    place: Place,
+    line: number,
+  ): void => {
     const unsetBefore = unset.length;
     lines.set(toKeyPath(place.path), line);
     const value = readValue(node, key, place);
@@ -147,8 +177,13 @@ export function readTree({ yaml, root, environment, resolvePath, withoutEffect, 
     });
   };
 
-  const readList = (value: Node | null, shape: KeyShape & { kind: "list" }, place: Place): unknown => {
-    if (shape.orText && isScalar(value)) return [readValue(value, shape.item, descend(place, 0, "[]"))];
+  const readList = (
+    value: Node | null,
+    shape: KeyShape & { kind: "list" },
+    place: Place,
+  ): unknown => {
+    if (shape.orText && isScalar(value))
+      return [readValue(value, shape.item, descend(place, 0, "[]"))];
     if (!isSeq(value)) return toFound(value);
     const items: unknown[] = [];
     for (const node of value.items as (Node | null)[]) {
@@ -222,19 +257,32 @@ export function readTree({ yaml, root, environment, resolvePath, withoutEffect, 
     if (isMap(value)) {
       const copy = Object.create(null) as Tree;
       for (const [inner, entry] of yaml.entriesOf(value)) {
-        if (inner === "__proto__") warn(entry.line, [...path, inner], "This name cannot be used and is ignored.");
+        if (inner === "__proto__")
+          warn(entry.line, [...path, inner], "This name cannot be used and is ignored.");
         else copy[inner] = toPlain(entry.value, inner, [...path, inner]);
       }
       return copy;
     }
-    if (isSeq(value)) return (value.items as (Node | null)[]).map((item, index) => toPlain(item, name, [...path, index]));
+    if (isSeq(value))
+      return (value.items as (Node | null)[]).map((item, index) =>
+        toPlain(item, name, [...path, index]),
+      );
     if (!isScalar(value)) return null;
-    if (typeof value.value === "number" && !Number.isSafeInteger(value.value) && /^[+-]?\d+$/.test(value.source ?? "")) {
-      warn(yaml.lineOf(value), path, "The number is too long to be exact and is handed on as a text. Put it in quotes.");
+    if (
+      typeof value.value === "number" &&
+      !Number.isSafeInteger(value.value) &&
+      /^[+-]?\d+$/.test(value.source ?? "")
+    ) {
+      warn(
+        yaml.lineOf(value),
+        path,
+        "The number is too long to be exact and is handed on as a text. Put it in quotes.",
+      );
       return value.source;
     }
     // Written out credentials never reach the log either; short ones could be common words.
-    if (typeof value.value === "string" && value.value.length >= 12 && isCredentialName(name)) createSecret(value.value);
+    if (typeof value.value === "string" && value.value.length >= 12 && isCredentialName(name))
+      createSecret(value.value);
     return value.value ?? null;
   };
 
@@ -246,7 +294,9 @@ export function readTree({ yaml, root, environment, resolvePath, withoutEffect, 
 
   const tree = yaml.root === null ? {} : readValue(yaml.root, root, { path: [], pattern: "" });
   unset = unset.filter((one, index) => {
-    return unset.findIndex(({ variable, key }) => variable === one.variable && key === one.key) === index;
+    return (
+      unset.findIndex(({ variable, key }) => variable === one.variable && key === one.key) === index
+    );
   });
   return { tree: tree as Tree, problems: [...problems, ...unset], warnings, lines, derived };
 }
@@ -266,7 +316,9 @@ function createUnset(variable: string, path: Place["path"], line: number): Unset
   const [first = "", second] = path;
   const isEntry = (first === "plugins" || first === "channels") && typeof second === "string";
   const part = isEntry ? `${first.slice(0, -1)} \`${second}\`` : `\`${first}\``;
-  const otherwise = isEntry ? `, or switch the ${first.slice(0, -1)} off with \`enabled: false\`` : ", or remove the key";
+  const otherwise = isEntry
+    ? `, or switch the ${first.slice(0, -1)} off with \`enabled: false\``
+    : ", or remove the key";
   return {
     line,
     path,
@@ -278,7 +330,11 @@ function createUnset(variable: string, path: Place["path"], line: number): Unset
 
 function toUnsetValue(variable: string, path: Place["path"], place: Place): UnsetValue {
   const index = path[place.path.length + 1];
-  return { variable, key: String(path[place.path.length]), index: typeof index === "number" ? index : undefined };
+  return {
+    variable,
+    key: String(path[place.path.length]),
+    index: typeof index === "number" ? index : undefined,
+  };
 }
 
 function isFreeText(key: Key): boolean {

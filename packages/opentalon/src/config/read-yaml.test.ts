@@ -16,18 +16,31 @@ describe("syntax", () => {
   test.each([
     ["a tab", "log:\n\tlevel: info\n", 2, "Indent with spaces"],
     ["a quote that is not closed", 'log:\n  level: "info\n', 3, "quote is missing"],
-    ["a list that is not closed", "routing:\n  fallbacks: [a, b\nlog: {}\n", 3, "bracket further up"],
+    [
+      "a list that is not closed",
+      "routing:\n  fallbacks: [a, b\nlog: {}\n",
+      3,
+      "bracket further up",
+    ],
     ["indentation that does not fit", "log:\n    level: info\n  file: x\n", 3, "indent"],
     ["an alias without an anchor", "log:\n  file: *nowhere\n", 2, "must stand in quotes"],
     ["a reserved sign", "log:\n  file: @x\n", 2, "must stand in quotes"],
   ])("%s is reported with its line", (_, text, line, words) => {
     const error = failWith(text);
     expect(error.code).toBe("CONFIG_SYNTAX");
-    expect(error.problems[0]).toMatchObject({ line, message: expect.stringContaining(words) as string });
+    expect(error.problems[0]).toMatchObject({
+      line,
+      message: expect.stringContaining(words) as string,
+    });
   });
 
   test("an error never quotes the file, which may hold credentials", () => {
-    for (const text of ["a:\n  password: *hunter22\n", "a: @hunter22\n", "a: [hunter22\nb: hunter22: x\n", "a: !hunter22 &x *hunter22\n"]) {
+    for (const text of [
+      "a:\n  password: *hunter22\n",
+      "a: @hunter22\n",
+      "a: [hunter22\nb: hunter22: x\n",
+      "a: !hunter22 &x *hunter22\n",
+    ]) {
       expect(failWith(text).message).not.toContain("hunter22");
     }
   });
@@ -60,7 +73,12 @@ describe("syntax", () => {
 describe("hostile files", () => {
   test("aliases that multiply are refused", () => {
     const levels = Array.from({ length: 9 }, (_, level) => {
-      const items = level === 0 ? "x, x, x, x, x, x, x, x, x, x" : Array(10).fill(`*a${level - 1}`).join(", ");
+      const items =
+        level === 0
+          ? "x, x, x, x, x, x, x, x, x, x"
+          : Array(10)
+              .fill(`*a${level - 1}`)
+              .join(", ");
       return `  a${level}: &a${level} [${items}]`;
     });
     const text = `channels:\n  console:\n    config:\n${levels.map((line) => `    ${line}`).join("\n")}\n`;
@@ -71,16 +89,25 @@ describe("hostile files", () => {
 
   test("merge keys that multiply are refused", () => {
     const levels = Array.from({ length: 20 }, (_, level) => {
-      const merged = level === 0 ? "k: 1" : `<<: [${Array(10).fill(`*m${level - 1}`).join(", ")}]`;
+      const merged =
+        level === 0
+          ? "k: 1"
+          : `<<: [${Array(10)
+              .fill(`*m${level - 1}`)
+              .join(", ")}]`;
       return `m${level}: &m${level} {${merged}}`;
     });
-    expect(failWith(`channels:\n  console:\n    config:\n${levels.map((line) => `      ${line}`).join("\n")}\n`).message).toContain(
-      "100000 values",
-    );
+    expect(
+      failWith(
+        `channels:\n  console:\n    config:\n${levels.map((line) => `      ${line}`).join("\n")}\n`,
+      ).message,
+    ).toContain("100000 values");
   });
 
   test("an alias inside its own anchor is refused", () => {
-    expect(failWith("channels:\n  console:\n    config: &a\n      inner: *a\n").code).toBe("CONFIG_INVALID");
+    expect(failWith("channels:\n  console:\n    config: &a\n      inner: *a\n").code).toBe(
+      "CONFIG_INVALID",
+    );
     expect(failWith("channels: &a\n  <<: *a\n").code).toBe("CONFIG_INVALID");
   });
 

@@ -1,4 +1,15 @@
-import { type Alias, isAlias, isMap, isPair, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAMLMap } from "yaml";
+import {
+  type Alias,
+  isAlias,
+  isMap,
+  isPair,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  type YAMLMap,
+} from "yaml";
 import type { ConfigProblem, ConfigWarning } from "./problems.ts";
 
 /** A parsed file: nodes that know their line. */
@@ -47,7 +58,12 @@ export function readYaml(text: string): YamlFile {
     for (const { code, message, pos } of document.errors) {
       const line = lineCounter.linePos(pos[0]).line;
       if (code === "MULTIPLE_DOCS") {
-        warnings.push({ level: "warn", line, key: "", message: "Only the part before this `---` is read." });
+        warnings.push({
+          level: "warn",
+          line,
+          key: "",
+          message: "Only the part before this `---` is read.",
+        });
       } else if (problems.length < maxSyntaxProblems && problems.at(-1)?.line !== line) {
         problems.push({ line, key: "", message: explainSyntax(code, message) });
       }
@@ -65,7 +81,8 @@ export function readYaml(text: string): YamlFile {
   const targets = new Map<Alias, Node>();
   if (problems.length === 0) survey(root, targets, lineOf, problems);
 
-  const follow = (node: Node | null): Node | null => (isAlias(node) ? (targets.get(node) ?? null) : node);
+  const follow = (node: Node | null): Node | null =>
+    isAlias(node) ? (targets.get(node) ?? null) : node;
   let values = 0;
   const count = (): void => {
     values += 1;
@@ -86,7 +103,8 @@ export function readYaml(text: string): YamlFile {
       }
     }
     for (const source of merged) {
-      for (const [name, entry] of entriesOf(source)) if (!entries.has(name)) entries.set(name, entry);
+      for (const [name, entry] of entriesOf(source))
+        if (!entries.has(name)) entries.set(name, entry);
     }
     return entries;
   };
@@ -104,7 +122,11 @@ function survey(
   const walk = (node: unknown, depth: number): void => {
     if (depth > maxDepth) {
       if (problems.length === 0) {
-        problems.push({ line: lineOf(node), key: "", message: `Values may be nested ${maxDepth} deep at most.` });
+        problems.push({
+          line: lineOf(node),
+          key: "",
+          message: `Values may be nested ${maxDepth} deep at most.`,
+        });
       }
       return;
     }
@@ -127,18 +149,30 @@ function survey(
   walk(root, 0);
 }
 
-function findDuplicates(map: YAMLMap, lineOf: (node: unknown) => number, problems: ConfigProblem[]): void {
+function findDuplicates(
+  map: YAMLMap,
+  lineOf: (node: unknown) => number,
+  problems: ConfigProblem[],
+): void {
   const seen = new Map<string, number>();
   for (const { key } of map.items) {
     const name = toName(key);
     const line = lineOf(key);
     const before = seen.get(name);
     if (!isScalar(key)) {
-      problems.push({ line, key: "", message: "A key must be a word, not a list, a map or an alias." });
+      problems.push({
+        line,
+        key: "",
+        message: "A key must be a word, not a list, a map or an alias.",
+      });
     } else if (before === undefined || name === "<<") {
       seen.set(name, line);
     } else {
-      problems.push({ line, key: name, message: `The key stands here twice; it is also in line ${before}. Remove one.` });
+      problems.push({
+        line,
+        key: name,
+        message: `The key stands here twice; it is also in line ${before}. Remove one.`,
+      });
     }
   }
 }
@@ -158,7 +192,9 @@ function explainSyntax(code: string, message: string): string {
     case "BAD_INDENT":
       return "The indentation does not fit the lines around it, or a bracket further up is not closed.";
     case "MISSING_CHAR":
-      return /[Qq]uote/.test(message) ? "A quote is missing here or further up." : "A `:`, a comma or a bracket is missing here or further up.";
+      return /[Qq]uote/.test(message)
+        ? "A quote is missing here or further up."
+        : "A `:`, a comma or a bracket is missing here or further up.";
     case "BLOCK_AS_IMPLICIT_KEY":
     case "MULTILINE_IMPLICIT_KEY":
       return "This is not valid YAML. A text that contains `: ` must stand in quotes, and keys of one map must be indented equally.";

@@ -6,7 +6,11 @@ import { parseConfig } from "./load-config.ts";
 import { redactText } from "./redact.ts";
 
 function show(text: string, environment: Record<string, string> = {}, defaults = false): string {
-  return parseConfig({ text, path: "/etc/config.yaml", environment: { HOME: "/home/ada", ...environment } }).toRedactedYaml({ defaults });
+  return parseConfig({
+    text,
+    path: "/etc/config.yaml",
+    environment: { HOME: "/home/ada", ...environment },
+  }).toRedactedYaml({ defaults });
 }
 
 test("what is shown is the configuration in effect, without its secrets", () => {
@@ -74,14 +78,24 @@ state:
 });
 
 test("with defaults, every key is shown, and the text is YAML again", () => {
-  const shown = parseYaml(show("channels: {a: {enabled: true}}\n", {}, true)) as Record<string, Record<string, unknown>>;
-  expect(shown["agent"]).toEqual({ max_rounds: 20, first_token_timeout: "60s", idle_timeout: "60s", tool_timeout: "30s" });
+  const shown = parseYaml(show("channels: {a: {enabled: true}}\n", {}, true)) as Record<
+    string,
+    Record<string, unknown>
+  >;
+  expect(shown["agent"]).toEqual({
+    max_rounds: 20,
+    first_token_timeout: "60s",
+    idle_timeout: "60s",
+    tool_timeout: "30s",
+  });
   expect(shown["channels"]).toMatchObject({ a: { enabled: true, cache: false } });
 });
 
 test("known secrets are hidden wherever they stand", () => {
   expect(
-    show("models: {providers: {a: {api_key: planted-1234}}}\norchestrator: {rules: ['say planted-1234 twice']}\n"),
+    show(
+      "models: {providers: {a: {api_key: planted-1234}}}\norchestrator: {rules: ['say planted-1234 twice']}\n",
+    ),
   ).not.toContain("planted-1234");
 });
 
@@ -97,10 +111,19 @@ test.each([
   expect(redactText(text)).toBe(shown);
 });
 
-test.each(["api_key", "apiKey", "API-KEY", "BOT_TOKEN", "clientSecret", "password", "DB_DSN", "Authorization", "set-cookie", "PRIVATE-TOKEN", "slack_webhook_url"])(
-  "%s is the name of a credential",
-  (name) => expect(isCredentialName(name)).toBe(true),
-);
+test.each([
+  "api_key",
+  "apiKey",
+  "API-KEY",
+  "BOT_TOKEN",
+  "clientSecret",
+  "password",
+  "DB_DSN",
+  "Authorization",
+  "set-cookie",
+  "PRIVATE-TOKEN",
+  "slack_webhook_url",
+])("%s is the name of a credential", (name) => expect(isCredentialName(name)).toBe(true));
 
 test.each(["name", "url", "keyboard", "monkey", "author", "passage", "tenant_id", "path"])(
   "%s is not the name of a credential",
@@ -108,10 +131,23 @@ test.each(["name", "url", "keyboard", "monkey", "author", "passage", "tenant_id"
 );
 
 const word = fc.stringMatching(/^[a-z]{1,8}$/).filter((name) => !isCredentialName(name));
-const credentialName = fc.constantFrom("api_key", "token", "botToken", "client_secret", "password", "dsn", "Authorization", "cookie", "X-Api-Key");
+const credentialName = fc.constantFrom(
+  "api_key",
+  "token",
+  "botToken",
+  "client_secret",
+  "password",
+  "dsn",
+  "Authorization",
+  "cookie",
+  "X-Api-Key",
+);
 // Short ones as well: the log learns only long texts, and must not be what hides them here.
 const planted = fc
-  .oneof(fc.stringMatching(/^[A-Za-z0-9+_.-]{6,8}$/), fc.stringMatching(/^[A-Za-z0-9+/_.-]{12,24}$/))
+  .oneof(
+    fc.stringMatching(/^[A-Za-z0-9+_.-]{6,8}$/),
+    fc.stringMatching(/^[A-Za-z0-9+/_.-]{12,24}$/),
+  )
   .map((text) => `pl4${text}`);
 
 /** A nested block with `secret` under one credential-like name, somewhere. */
@@ -132,15 +168,24 @@ function blockWith(secret: string): fc.Arbitrary<unknown> {
   );
   const wrap = (inner: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> =>
     fc.oneof(
-      fc.tuple(word, inner, word, fc.string()).map(([name, value, other, text]) => ({ [other]: text, [name]: value })),
+      fc
+        .tuple(word, inner, word, fc.string())
+        .map(([name, value, other, text]) => ({ [other]: text, [name]: value })),
       inner.map((value) => ({ items: ["x", value] })),
     );
-  return fc.nat(3).chain((depth) => Array.from({ length: depth }).reduce<fc.Arbitrary<unknown>>(wrap, leaf));
+  return fc
+    .nat(3)
+    .chain((depth) => Array.from({ length: depth }).reduce<fc.Arbitrary<unknown>>(wrap, leaf));
 }
 
 test("a planted secret is never shown", () => {
   const places = planted.chain((secret) =>
-    fc.tuple(fc.constant(secret), blockWith(secret), fc.boolean(), fc.constantFrom("plugins", "channels")),
+    fc.tuple(
+      fc.constant(secret),
+      blockWith(secret),
+      fc.boolean(),
+      fc.constantFrom("plugins", "channels"),
+    ),
   );
   fc.assert(
     fc.property(places, ([secret, block, enabled, part]) => {
@@ -156,13 +201,19 @@ test("a planted variable is never shown, whichever key it is used in", () => {
   const keys = fc.constantFrom(
     (value: string) => ({ models: { providers: { a: { base_url: value } } } }),
     (value: string) => ({ models: { providers: { a: { api_key: value, api_keys: [value] } } } }),
-    (value: string) => ({ channels: { a: { enabled: true, plugin: value, github: value, config: { note: value } } } }),
-    (value: string) => ({ plugins: { a: { enabled: true, plugin: [value, value], env: [`NOTE=${value}`] } } }),
+    (value: string) => ({
+      channels: { a: { enabled: true, plugin: value, github: value, config: { note: value } } },
+    }),
+    (value: string) => ({
+      plugins: { a: { enabled: true, plugin: [value, value], env: [`NOTE=${value}`] } },
+    }),
     (value: string) => ({ state: { data_dir: value, db: { driver: "postgres", dsn: value } } }),
     (value: string) => ({ redis: { redis_url: value, sentinels: [value] } }),
     (value: string) => ({ event_webhook: { url: value, headers: { note: value } } }),
     (value: string) => ({ profiles: { who_am_i: { extra_headers: { note: value } } } }),
-    (value: string) => ({ request_packages: { inline: [{ packages: [{ url: value, headers: { note: value } }] }] } }),
+    (value: string) => ({
+      request_packages: { inline: [{ packages: [{ url: value, headers: { note: value } }] }] },
+    }),
     (value: string) => ({ bootstrap: { url: value, token: value, token_header: value } }),
     (value: string) => ({ server: { token: value } }),
   );

@@ -16,7 +16,10 @@ export function redactText(text: string): string {
     .join("\n")
     .replaceAll(/:\/\/\S*@/g, `://${hiddenText}@`)
     .replaceAll(/\bbearer\s+\S+/gi, `Bearer ${hiddenText}`)
-    .replaceAll(/\b(?:sk-|xox[a-z]-|xapp-|gh[a-z]_|github_pat_|glpat-|AKIA|AIza|eyJ)[\w.-]{8,}/g, hiddenText);
+    .replaceAll(
+      /\b(?:sk-|xox[a-z]-|xapp-|gh[a-z]_|github_pat_|glpat-|AKIA|AIza|eyJ)[\w.-]{8,}/g,
+      hiddenText,
+    );
 }
 
 function redactAssignments(line: string): string {
@@ -38,7 +41,9 @@ function redactValue(value: unknown, key: Key, path: Path, derived: ReadonlySet<
   const { shape } = key;
   if (Array.isArray(value)) {
     const item = shape.kind === "list" ? shape.item : key;
-    return redactArguments(value.map((element, index) => redactValue(element, item, [...path, index], derived)));
+    return redactArguments(
+      value.map((element, index) => redactValue(element, item, [...path, index], derived)),
+    );
   }
   if (isSecret(value)) return hiddenText;
   if (typeof value === "object" && value !== null) {
@@ -49,12 +54,16 @@ function redactValue(value: unknown, key: Key, path: Path, derived: ReadonlySet<
       if (innerKey === undefined) continue;
       const isLooseCredential =
         shape.kind === "named" && typeof inner !== "object" && isCredentialName(name);
-      copy[name] = isLooseCredential ? hiddenText : redactValue(inner, innerKey, [...path, name], derived);
+      copy[name] = isLooseCredential
+        ? hiddenText
+        : redactValue(inner, innerKey, [...path, name], derived);
     }
     return copy;
   }
   if (value === "" || value === undefined) return value;
-  if (key.type === "NAME=value") return `${/^\w*/.exec(String(value as string))?.[0]}=${hiddenText}`;
+  if (key.type === "NAME=value" && typeof value === "string") {
+    return `${/^\w*/.exec(value)?.[0] ?? ""}=${hiddenText}`;
+  }
   if (key.secret || derived.has(toKeyPath(path))) return hiddenText;
   return typeof value === "string" ? redactText(value) : value;
 }
@@ -69,7 +78,8 @@ function toInnerKey({ shape }: Key, name: string): Key | undefined {
 function redactArguments(items: readonly unknown[]): unknown[] {
   return items.map((item, index) => {
     const before = items[index - 1];
-    const names = typeof before === "string" && /^-{1,2}[\w-]+$/.test(before) && isCredentialName(before);
+    const names =
+      typeof before === "string" && /^-{1,2}[\w-]+$/.test(before) && isCredentialName(before);
     return names && typeof item !== "object" ? hiddenText : item;
   });
 }
@@ -84,8 +94,11 @@ function redactOpaque(block: Tree): Tree {
     const isName = names && typeof value === "string" && ["name", "key", "header"].includes(name);
     if (isName) copy[name] = redactText(value);
     else if (names && name === "value") copy[name] = hiddenText;
-    else if (/headers?$/i.test(name) && typeof value === "object" && value !== null) copy[name] = hideLeaves(value);
-    else copy[name] = isCredentialName(name) && !isCount(name, value) ? hide(value) : redactOpaqueValue(value);
+    else if (/headers?$/i.test(name) && typeof value === "object" && value !== null)
+      copy[name] = hideLeaves(value);
+    else
+      copy[name] =
+        isCredentialName(name) && !isCount(name, value) ? hide(value) : redactOpaqueValue(value);
   }
   return copy;
 }
@@ -99,7 +112,10 @@ function redactOpaqueValue(value: unknown): unknown {
 
 // `max_tokens: 4096` counts tokens, it is none.
 function isCount(name: string, value: unknown): boolean {
-  return typeof value === "boolean" || (typeof value === "number" && /^(?:max|min|num|limit)_?\w*tokens$/i.test(name));
+  return (
+    typeof value === "boolean" ||
+    (typeof value === "number" && /^(?:max|min|num|limit)_?\w*tokens$/i.test(name))
+  );
 }
 
 function hide(value: unknown): unknown {

@@ -3,7 +3,9 @@ import type { Key } from "./key.ts";
 /** The reference page of the configuration file, as Markdown: one table per section. */
 export function toReferencePage(root: Key, withoutEffect: readonly string[]): string {
   if (root.shape.kind !== "section") throw new TypeError("the root of the configuration is a map");
-  const sections = Object.entries(root.shape.keys).map(([name, key]) => toSection(name, key, withoutEffect));
+  const sections = Object.entries(root.shape.keys).map(([name, key]) =>
+    toSection(name, key, withoutEffect),
+  );
   return `${[introduction, ...sections, ending].join("\n\n")}\n`;
 }
 
@@ -28,9 +30,21 @@ function toSection(name: string, key: Key, withoutEffect: readonly string[]): st
   ].join("\n");
 }
 
-function toRows(name: string, key: Key, pattern: string, hasEffect: boolean, withoutEffect: readonly string[]): Row[] {
+function toRows(
+  name: string,
+  key: Key,
+  pattern: string,
+  hasEffect: boolean,
+  withoutEffect: readonly string[],
+): Row[] {
   const inner = (shown: string, value: Key, innerPattern: string): Row[] =>
-    toRows(shown, value, innerPattern, hasEffect && !withoutEffect.includes(innerPattern), withoutEffect);
+    toRows(
+      shown,
+      value,
+      innerPattern,
+      hasEffect && !withoutEffect.includes(innerPattern),
+      withoutEffect,
+    );
   const own: Row = { name, key, hasEffect };
   const { shape } = key;
   switch (shape.kind) {
@@ -39,18 +53,25 @@ function toRows(name: string, key: Key, pattern: string, hasEffect: boolean, wit
       return [own];
     case "list":
       // Rows of the items say more than their map itself.
-      return [own, ...inner(`${name}[]`, shape.item, `${pattern}[]`).filter((row) => row.name !== `${name}[]`)];
+      return [
+        own,
+        ...inner(`${name}[]`, shape.item, `${pattern}[]`).filter((row) => row.name !== `${name}[]`),
+      ];
     case "named": {
       const reserved = Object.entries(shape.reserved).flatMap(([reservedName, value]) =>
         inner(`${name}.${reservedName}`, value, `${pattern}.${reservedName}`),
       );
       const entry = `${name}.<name>`;
-      const rows = inner(entry, shape.value, `${pattern}.*`).filter((row) => row.name !== entry || row.key.about !== "");
+      const rows = inner(entry, shape.value, `${pattern}.*`).filter(
+        (row) => row.name !== entry || row.key.about !== "",
+      );
       return [own, ...rows, ...reserved];
     }
     case "section": {
       const shown = Object.entries(shape.keys).filter(([, value]) => !value.hidden);
-      const rows = shown.flatMap(([innerName, value]) => inner(`${name}.${innerName}`, value, `${pattern}.${innerName}`));
+      const rows = shown.flatMap(([innerName, value]) =>
+        inner(`${name}.${innerName}`, value, `${pattern}.${innerName}`),
+      );
       return key.about === "" ? rows : [own, ...rows];
     }
   }
@@ -77,7 +98,8 @@ function toDefault({ written }: Key): string {
 
 function toExpansion({ expands, shape }: Key): string {
   if (shape.kind === "opaque") return "texts at the top";
-  const inner = shape.kind === "list" ? shape.item : shape.kind === "named" ? shape.value : undefined;
+  const inner =
+    shape.kind === "list" ? shape.item : shape.kind === "named" ? shape.value : undefined;
   const effective = inner?.shape.kind === "scalar" ? inner.expands : expands;
   return effective === "none" ? "" : effective === "braces" ? "yes" : "yes, also `$VAR`";
 }

@@ -5,7 +5,8 @@ const places = {
   directory: "/etc/opentalon",
   workingDirectory: "/srv/start",
   homeDirectory: "/home/ada",
-  exists: (path: string) => path === "/etc/opentalon/plugins/echo" || path === "/etc/opentalon/echo",
+  exists: (path: string) =>
+    path === "/etc/opentalon/plugins/echo" || path === "/etc/opentalon/echo",
 };
 
 test.each([

@@ -1,4 +1,14 @@
-import { flag, list, named, optionalDuration, path, secretItem, section, text, whole } from "./keys.ts";
+import {
+  flag,
+  list,
+  named,
+  optionalDuration,
+  path,
+  secretItem,
+  section,
+  text,
+  whole,
+} from "./keys.ts";
 
 const reference = "Branch, tag or commit.";
 
@@ -28,7 +38,10 @@ const requestPackage = section({
           method: text({ about: "HTTP method.", default: "GET" }),
           url: text({ about: "Address, with placeholders.", expands: "braces" }),
           body: text({ about: "Body, with placeholders." }),
-          headers: named({ about: "Headers, with placeholders.", value: secretItem({ about: "", expands: "braces" }) }),
+          headers: named({
+            about: "Headers, with placeholders.",
+            value: secretItem({ about: "", expands: "braces" }),
+          }),
           required_env: list({ about: "Variables that must be set.", item: text({ about: "" }) }),
           parameters: list({
             about: "What the model may pass.",
@@ -49,11 +62,20 @@ const requestPackage = section({
       keys: {
         server: text({ about: "Its name." }),
         url: text({ about: "Its address.", expands: "braces" }),
-        headers: named({ about: "Headers of every request.", value: secretItem({ about: "", expands: "braces" }) }),
-        context_headers: named({ about: "Headers made from the conversation.", value: text({ about: "" }) }),
+        headers: named({
+          about: "Headers of every request.",
+          value: secretItem({ about: "", expands: "braces" }),
+        }),
+        context_headers: named({
+          about: "Headers made from the conversation.",
+          value: text({ about: "" }),
+        }),
       },
     }),
-    groups: list({ about: "Groups that may use it; everybody when empty.", item: text({ about: "" }) }),
+    groups: list({
+      about: "Groups that may use it; everybody when empty.",
+      item: text({ about: "" }),
+    }),
   },
 });
 
@@ -62,7 +84,10 @@ export const requestPackages = section({
   keys: {
     path: path({ about: "Directory of request packages." }),
     skills_path: path({ about: "Directory of skills." }),
-    skills: list({ about: "Skills to fetch: names, or maps for those from other repositories.", item: source("") }),
+    skills: list({
+      about: "Skills to fetch: names, or maps for those from other repositories.",
+      item: source(""),
+    }),
     default_skill_github: text({ about: "Repository that skills come from." }),
     default_skill_ref: text({ about: reference }),
     inline: list({ about: "Request packages written here.", item: requestPackage }),
@@ -72,8 +97,14 @@ export const requestPackages = section({
 export const lua = section({
   about: "Lua scripts for preparers and formatters.",
   keys: {
-    scripts_dir: path({ about: "Directory of scripts; `<name>.lua` is used as `lua:<name>`.", expands: "braces" }),
-    plugins: list({ about: "Scripts to fetch: names, or maps for those from other repositories.", item: source("") }),
+    scripts_dir: path({
+      about: "Directory of scripts; `<name>.lua` is used as `lua:<name>`.",
+      expands: "braces",
+    }),
+    plugins: list({
+      about: "Scripts to fetch: names, or maps for those from other repositories.",
+      item: source(""),
+    }),
     default_github: text({ about: "Repository that scripts come from.", expands: "braces" }),
     default_ref: text({ about: reference, expands: "braces" }),
   },
@@ -88,7 +119,9 @@ export const scheduler = section({
         about: "",
         keys: {
           name: text({ about: "Name of the job." }),
-          interval: optionalDuration({ about: "Time between two runs. Give one of `interval`, `cron` and `at`." }),
+          interval: optionalDuration({
+            about: "Time between two runs. Give one of `interval`, `cron` and `at`.",
+          }),
           cron: text({ about: "Times as five cron fields, or `@daily` and the like." }),
           at: text({ about: "One time, for example 2030-01-31T09:00:00Z." }),
           action: text({ about: "What to run, as `plugin__action` or `plugin.action`." }),
@@ -99,7 +132,10 @@ export const scheduler = section({
         },
       }),
     }),
-    approvers: list({ about: "People who may create, change and delete jobs; everybody when empty.", item: text({ about: "" }) }),
+    approvers: list({
+      about: "People who may create, change and delete jobs; everybody when empty.",
+      item: text({ about: "" }),
+    }),
     max_jobs_per_user: whole({ about: "Jobs one person may have; 0 is no limit.", default: 0 }),
   },
 });

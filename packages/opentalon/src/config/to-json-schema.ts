@@ -36,7 +36,10 @@ function toStructure(key: Key, pattern: string, withoutEffect: readonly string[]
       return shape.orText ? { anyOf: [{ type: "string" }, list] } : list;
     }
     case "named": {
-      const reserved = Object.entries(shape.reserved).map(([name, value]) => [name, inner(name, value)]);
+      const reserved = Object.entries(shape.reserved).map(([name, value]) => [
+        name,
+        inner(name, value),
+      ]);
       return {
         type: "object",
         ...(reserved.length > 0 ? { properties: Object.fromEntries(reserved) } : {}),
@@ -50,7 +53,11 @@ function toStructure(key: Key, pattern: string, withoutEffect: readonly string[]
         if (value.hidden) continue;
         properties[name] = inner(name, value);
         for (const former of value.formerly) {
-          properties[former] = { ...inner(name, value), deprecated: true, description: `Older spelling of \`${name}\`.` };
+          properties[former] = {
+            ...inner(name, value),
+            deprecated: true,
+            description: `Older spelling of \`${name}\`.`,
+          };
         }
       }
       const map = { type: "object", properties, additionalProperties: false };
@@ -60,8 +67,12 @@ function toStructure(key: Key, pattern: string, withoutEffect: readonly string[]
 }
 
 function toScalar(key: Key): Tree {
-  const { $schema, ...rest } = z.toJSONSchema(key.schema(), { io: "input", unrepresentable: "any" }) as Tree;
-  if (key.type === "duration") return { type: ["string", "integer"], examples: ["500ms", "30s", "5m"] };
+  const { $schema, ...rest } = z.toJSONSchema(key.schema(), {
+    io: "input",
+    unrepresentable: "any",
+  }) as Tree;
+  if (key.type === "duration")
+    return { type: ["string", "integer"], examples: ["500ms", "30s", "5m"] };
   if (rest["type"] === "integer") delete rest["maximum"];
   // Where a variable may stand, the text cannot be checked before it is known.
   if (key.expands !== "none" && rest["pattern"] !== undefined) delete rest["pattern"];

@@ -15,7 +15,11 @@ export function toRedactedYaml(
   derived: ReadonlySet<string>,
   { defaults = false }: RedactedOptions = {},
 ): string {
-  const shown = redactTree(defaults ? (withDefaults(tree, configKey) as Tree) : tree, configKey, derived);
+  const shown = redactTree(
+    defaults ? (withDefaults(tree, configKey) as Tree) : tree,
+    configKey,
+    derived,
+  );
   return redactSecrets(stringify(shown, { lineWidth: 0, aliasDuplicateObjects: false }));
 }
 
@@ -23,12 +27,19 @@ export function toRedactedYaml(
 function withDefaults(value: unknown, { shape, written }: Key): unknown {
   if (shape.kind === "section") {
     const tree = (value ?? {}) as Tree;
-    const keys = Object.entries(shape.keys).filter(([name, key]) => !key.hidden || tree[name] !== undefined);
+    const keys = Object.entries(shape.keys).filter(
+      ([name, key]) => !key.hidden || tree[name] !== undefined,
+    );
     return Object.fromEntries(keys.map(([name, key]) => [name, withDefaults(tree[name], key)]));
   }
   if (shape.kind === "named" && value !== undefined) {
     const inner = (name: string): Key => shape.reserved[name] ?? shape.value;
-    return Object.fromEntries(Object.entries(value as Tree).map(([name, entry]) => [name, withDefaults(entry, inner(name))]));
+    return Object.fromEntries(
+      Object.entries(value as Tree).map(([name, entry]) => [
+        name,
+        withDefaults(entry, inner(name)),
+      ]),
+    );
   }
   return value ?? written;
 }

@@ -7,12 +7,17 @@ import type { Key } from "./key.ts";
 import { createReferenceFiles, findStaleFiles } from "./write-reference.ts";
 
 function listPatterns({ shape }: Key, pattern: string): string[] {
-  const inner = (name: string, key: Key): string[] => listPatterns(key, pattern === "" ? name : `${pattern}.${name}`);
+  const inner = (name: string, key: Key): string[] =>
+    listPatterns(key, pattern === "" ? name : `${pattern}.${name}`);
   switch (shape.kind) {
     case "section":
       return [pattern, ...Object.entries(shape.keys).flatMap(([name, key]) => inner(name, key))];
     case "named":
-      return [pattern, ...inner("*", shape.value), ...Object.entries(shape.reserved).flatMap(([name, key]) => inner(name, key))];
+      return [
+        pattern,
+        ...inner("*", shape.value),
+        ...Object.entries(shape.reserved).flatMap(([name, key]) => inner(name, key)),
+      ];
     case "list":
       return [pattern, ...listPatterns(shape.item, `${pattern}[]`)];
     default:
@@ -32,7 +37,9 @@ test("keys that are said to have no effect exist", () => {
 
 test("every key is explained", () => {
   const page = createReferenceFiles()[0]?.text ?? "";
-  const rows = page.split("\n").filter((line) => line.startsWith("| `") && line.split(" | ").length > 4);
+  const rows = page
+    .split("\n")
+    .filter((line) => line.startsWith("| `") && line.split(" | ").length > 4);
   const unexplained = rows.filter((line) => (line.split(" | ")[3] ?? "").trim() === "");
   expect(unexplained).toEqual([]);
 });
@@ -40,10 +47,19 @@ test("every key is explained", () => {
 test("the JSON Schema accepts the example and refuses mistakes", async () => {
   const schema = JSON.parse(createReferenceFiles()[1]?.text ?? "") as object;
   const validate = new Ajv2020({ strict: false, allErrors: true }).compile(schema);
-  const example = parse(await readFile(new URL("../../../../config.example.yaml", import.meta.url), "utf8")) as unknown;
+  const example = parse(
+    await readFile(new URL("../../../../config.example.yaml", import.meta.url), "utf8"),
+  ) as unknown;
   expect(validate(example), JSON.stringify(validate.errors)).toBe(true);
-  expect(validate({ plugins: { a: { plugin: ["node", "x.js"], path: "./x" } }, lua: { plugins: ["a", { name: "b" }] } })).toBe(true);
+  expect(
+    validate({
+      plugins: { a: { plugin: ["node", "x.js"], path: "./x" } },
+      lua: { plugins: ["a", { name: "b" }] },
+    }),
+  ).toBe(true);
   expect(validate({ modles: {} })).toBe(false);
   expect(validate({ log: { level: "loud" } })).toBe(false);
-  expect(validate({ models: { providers: { a: { models: [{ id: "x", context_window: "big" }] } } } })).toBe(false);
+  expect(
+    validate({ models: { providers: { a: { models: [{ id: "x", context_window: "big" }] } } } }),
+  ).toBe(false);
 });

@@ -16,7 +16,10 @@ export function createReferenceFiles(): readonly ReferenceFile[] {
   const folder = new URL("../../../../docs/reference/", import.meta.url);
   const schema = `${JSON.stringify(toJsonSchema(configKey, keysWithoutEffect), undefined, 2)}\n`;
   return [
-    { path: fileURLToPath(new URL("configuration.md", folder)), text: toReferencePage(configKey, keysWithoutEffect) },
+    {
+      path: fileURLToPath(new URL("configuration.md", folder)),
+      text: toReferencePage(configKey, keysWithoutEffect),
+    },
     { path: fileURLToPath(new URL("config.schema.json", folder)), text: schema },
   ];
 }
@@ -24,7 +27,9 @@ export function createReferenceFiles(): readonly ReferenceFile[] {
 /** Those that are not on disk as they should be. */
 export async function findStaleFiles(): Promise<readonly ReferenceFile[]> {
   const files = createReferenceFiles();
-  const current = await Promise.all(files.map(({ path }) => readFile(path, "utf8").catch(() => "")));
+  const current = await Promise.all(
+    files.map(({ path }) => readFile(path, "utf8").catch(() => "")),
+  );
   return files.filter(({ text }, index) => text !== current[index]);
 }
 
@@ -33,5 +38,6 @@ if (import.meta.main) {
   const { values } = parseArgs({ options: { check: { type: "boolean", default: false } } });
   const stale = await findStaleFiles();
   if (!values.check) await Promise.all(stale.map(({ path, text }) => writeFile(path, text)));
-  else if (stale.length > 0) throw new Error(`run write-reference.ts, stale: ${stale.map(({ path }) => path).join(", ")}`);
+  else if (stale.length > 0)
+    throw new Error(`run write-reference.ts, stale: ${stale.map(({ path }) => path).join(", ")}`);
 }

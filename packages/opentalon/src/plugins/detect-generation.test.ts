@@ -49,7 +49,7 @@ describe("with a server made for it", () => {
   test("nothing is sent to a server that speaks first", async () => {
     const received: Buffer[] = [];
     const path = await serve((socket) => {
-      socket.on("data", (bytes) => received.push(bytes));
+      socket.on("data", (bytes: Buffer) => received.push(bytes));
       for (const byte of Buffer.from("000006040000000000000500004000", "hex")) socket.write(Uint8Array.of(byte));
     });
     expect(await detect(path)).toBe("grpc");

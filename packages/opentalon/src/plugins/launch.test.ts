@@ -10,11 +10,22 @@ import { isRunning, launchFake, readJournal } from "./testing/launch-fake.ts";
 
 let folder: string;
 let journal: string;
+let temporary: string;
+const systemTemporary = process.env["TMPDIR"];
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "opentalon-test-"));
   journal = join(folder, "journal");
+  // Of its own, so that what is left in it was left by the test.
+  temporary = mkdtempSync(join(tmpdir(), "t-"));
+  process.env["TMPDIR"] = temporary;
 });
-afterEach(() => rmSync(folder, { recursive: true }));
+afterEach(() => {
+  if (systemTemporary === undefined) delete process.env["TMPDIR"];
+  else process.env["TMPDIR"] = systemTemporary;
+  expect(readdirSync(temporary)).toEqual([]);
+  rmSync(temporary, { recursive: true });
+  rmSync(folder, { recursive: true });
+});
 
 async function ask(fake: LaunchedFake, action: string): Promise<string> {
   const client = createGrpcPluginClient({ plugin: "fake", address: fake.handshake, maxMessageBytes: 2 ** 20, clock: systemClock });
@@ -25,9 +36,6 @@ async function ask(fake: LaunchedFake, action: string): Promise<string> {
 }
 
 const pids = async (): Promise<number[]> => (await readJournal(journal)).flatMap(({ pid }) => (pid === undefined ? [] : [pid]));
-
-/** Folders of launches, which must not pile up. */
-const leftFolders = (): string[] => readdirSync(tmpdir()).filter((name) => /^(?:ot-|opentalon-plugin-)/.test(name));
 
 describe("a launch that fails says why, and leaves no process and no folder", () => {
   test.each<[FakePluginOptions["start"], string]>([
@@ -78,7 +86,6 @@ describe("a launch that fails says why, and leaves no process and no folder", ()
 });
 
 test("twenty crashing starts leave no process, socket or folder", { timeout: 60_000 }, async () => {
-  const before = leftFolders();
   for (let round = 0; round < 5; round += 1) {
     const launches = Array.from({ length: 4 }, () => launchFake({ start: "crash", journal, grandchild: true }));
     for (const outcome of await Promise.allSettled(launches)) expect(outcome.status).toBe("rejected");
@@ -86,7 +93,7 @@ test("twenty crashing starts leave no process, socket or folder", { timeout: 60_
   const started = await pids();
   expect(started).toHaveLength(40);
   for (const pid of started) await expect.poll(() => isRunning(pid)).toBe(false);
-  expect(leftFolders().filter((name) => !before.includes(name))).toEqual([]);
+  expect(readdirSync(temporary)).toEqual([]);
 });
 
 test("a plugin gets few variables, a folder for its socket and a folder of its own to run in", async () => {

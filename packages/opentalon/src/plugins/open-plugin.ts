@@ -92,12 +92,13 @@ async function join(
       const problem = `the plugin "${key}" reports a name no action can be called by: ${JSON.stringify(capabilities.name.slice(0, 100))}`;
       throw new PluginError(key, "protocol-violated", problem);
     }
-    return createRunning(key, client, capabilities, host);
+    return createRunning(key, client, capabilities, host, clock);
   } catch (error) {
     generations.forget(command);
+    const cause = await explainLoss(error, host.gone, clock);
     await client?.[Symbol.asyncDispose]();
     await host.stop();
-    throw error instanceof PluginError ? error : new PluginError(key, "unavailable", toMessage(error), { cause: error });
+    throw cause instanceof PluginError ? cause : new PluginError(key, "unavailable", toMessage(cause), { cause });
   }
 }
 
@@ -106,6 +107,7 @@ function createRunning(
   client: PluginClient,
   capabilities: RunningPlugin["capabilities"],
   { gone, stop }: Pick<LaunchedPlugin, "gone" | "stop">,
+  clock: Clock,
 ): RunningPlugin {
   let calls = 0;
   return {
@@ -119,6 +121,8 @@ function createRunning(
       try {
         const signal = AbortSignal.any([execution.signal, gone]);
         return await client.execute({ ...execution, signal }, capabilities.name);
+      } catch (error) {
+        throw execution.signal.aborted ? error : await explainLoss(error, gone, clock);
       } finally {
         calls -= 1;
       }
@@ -128,4 +132,18 @@ function createRunning(
       await stop();
     },
   };
+}
+
+/** A connection can be lost a moment before the end of the process is known. */
+const endGraceMs = 250;
+
+/** What to say about a call that failed: how the plugin ended when it did, otherwise the error itself. */
+async function explainLoss(error: unknown, gone: AbortSignal, clock: Clock): Promise<unknown> {
+  if (!(error instanceof PluginError) || error.reason !== "unavailable") return error;
+  const known = new AbortController();
+  const settle = (): void => known.abort();
+  gone.addEventListener("abort", settle, { once: true });
+  if (!gone.aborted) await clock.sleep(endGraceMs, known.signal);
+  gone.removeEventListener("abort", settle);
+  return gone.aborted ? gone.reason : error;
 }

@@ -47,8 +47,6 @@ const firstRetryMs = 1_000;
 const lastRetryMs = 300_000;
 /** After this long without a failure the next one counts as the first. */
 const goodAfterMs = 600_000;
-/** A connection can be lost a moment before the end of the process is known. */
-const endGraceMs = 250;
 
 export function supervise({ entry, open, claimName, clock, log, onChange }: SuperviseOptions): SupervisedPlugin {
   const { key } = entry;
@@ -127,14 +125,6 @@ export function supervise({ entry, open, claimName, clock, log, onChange }: Supe
     if (plugin !== undefined) stopping = plugin.stop();
   };
 
-  /** Waits until it is clear whether a call failed because the plugin is gone, and tells that then. */
-  const explainFailure = async (plugin: RunningPlugin, error: unknown): Promise<unknown> => {
-    if (!(error instanceof PluginError) || error.reason !== "unavailable" || plugin.gone.aborted) return error;
-    const gone = new Promise<void>((resolve) => plugin.gone.addEventListener("abort", () => resolve(), { once: true }));
-    await Promise.race([gone, clock.sleep(endGraceMs)]);
-    return plugin.gone.aborted ? plugin.gone.reason : error;
-  };
-
   return {
     key,
     start: () => (opening = attempt()),
@@ -145,11 +135,7 @@ export function supervise({ entry, open, claimName, clock, log, onChange }: Supe
       if (plugin === undefined) {
         throw new PluginError(key, "unavailable", `the plugin "${key}" is not ready: ${problem === "" ? state : problem}`);
       }
-      try {
-        return await plugin.execute(execution);
-      } catch (error) {
-        throw execution.signal.aborted ? error : await explainFailure(plugin, error);
-      }
+      return plugin.execute(execution);
     },
     fail,
     [Symbol.asyncDispose]: async () => {

@@ -37,17 +37,28 @@ export function createCommitTurn(options: CommitTurnOptions): Store["commitTurn"
     return reply === undefined ? undefined : addReply(connection, entry, reply, nowMs);
   };
 
-  const repeat = async (connection: Connection, entry: InboxEntry): Promise<Delivery | undefined> => {
+  const repeat = async (
+    connection: Connection,
+    entry: InboxEntry,
+  ): Promise<Delivery | undefined> => {
     const { id, attempt } = entry;
     const [row] = await connection.rows(statements.selectEntry, { id, owner, attempt });
     if (row === undefined) {
-      throw new StoreError("STORE_FENCED", `turn ${id} was taken over by another process; this answer is dropped`);
+      throw new StoreError(
+        "STORE_FENCED",
+        `turn ${id} was taken over by another process; this answer is dropped`,
+      );
     }
     const [delivery] = await connection.rows(statements.selectDelivery, { id });
     return delivery === undefined ? undefined : toDelivery(delivery, database.place);
   };
 
-  const changeSession = async (connection: Connection, key: string, change: SessionChange, nowMs: number) => {
+  const changeSession = async (
+    connection: Connection,
+    key: string,
+    change: SessionChange,
+    nowMs: number,
+  ) => {
     const { appended, cleared, pinnedModel } = change;
     const id = toStorableKey(key);
     const at = new Date(nowMs).toISOString();
@@ -66,7 +77,12 @@ export function createCommitTurn(options: CommitTurnOptions): Store["commitTurn"
     }
   };
 
-  const addUsage = async (connection: Connection, entry: InboxEntry, rows: readonly UsageRow[], nowMs: number) => {
+  const addUsage = async (
+    connection: Connection,
+    entry: InboxEntry,
+    rows: readonly UsageRow[],
+    nowMs: number,
+  ) => {
     const at = new Date(nowMs).toISOString();
     for (const [index, row] of rows.entries()) {
       await connection.change(statements.addUsage, {
@@ -85,7 +101,12 @@ export function createCommitTurn(options: CommitTurnOptions): Store["commitTurn"
     }
   };
 
-  const addReply = async (connection: Connection, entry: InboxEntry, message: OutboundMessage, nowMs: number) => {
+  const addReply = async (
+    connection: Connection,
+    entry: InboxEntry,
+    message: OutboundMessage,
+    nowMs: number,
+  ) => {
     const { id: turnId, sessionKey } = entry;
     const id = createId();
     const stored = toMessagePayload(sessionKey, message);
@@ -184,7 +205,9 @@ function prepareStatements({ prepare }: Database) {
           interaction_kind: "chat",
         })
         .onConflict((conflict) =>
-          conflict.column("id").doUpdateSet((row) => ({ updated_at: row.ref("excluded.updated_at") })),
+          conflict
+            .column("id")
+            .doUpdateSet((row) => ({ updated_at: row.ref("excluded.updated_at") })),
         ),
     ),
     clearMessages: prepare((database, is: { id: string }) =>

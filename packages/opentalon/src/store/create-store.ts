@@ -27,7 +27,12 @@ export interface SharedStoreOptions extends StoreOptions {
 }
 
 /** All ports over one database: the part both engines share. Brings the schema up to date first. */
-export async function createStore({ database, clock, limits, owner = createIdentifier() }: SharedStoreOptions): Promise<Store> {
+export async function createStore({
+  database,
+  clock,
+  limits,
+  owner = createIdentifier(),
+}: SharedStoreOptions): Promise<Store> {
   await migrate({ database, clock });
   const { unanswered, newest } = await readState(database);
   const createId = createSortableId({ clock, newest });
@@ -52,9 +57,18 @@ async function readState(database: Database): Promise<{ unanswered: Set<string>;
   );
   const selectNewest = database.prepare((query) =>
     query.selectNoFrom((build) => [
-      build.selectFrom("inbox").select((row) => row.fn.max("id").as("id")).as("inbox"),
-      build.selectFrom("outbox").select((row) => row.fn.max("id").as("id")).as("outbox"),
-      build.selectFrom("turn_journal").select((row) => row.fn.max("sequence").as("id")).as("journal"),
+      build
+        .selectFrom("inbox")
+        .select((row) => row.fn.max("id").as("id"))
+        .as("inbox"),
+      build
+        .selectFrom("outbox")
+        .select((row) => row.fn.max("id").as("id"))
+        .as("outbox"),
+      build
+        .selectFrom("turn_journal")
+        .select((row) => row.fn.max("sequence").as("id"))
+        .as("journal"),
     ]),
   );
   const ids = await database.rows(select, {});

@@ -7,7 +7,10 @@ export interface Connection {
     parameters: Parameters,
   ) => Promise<readonly Row[]>;
   /** @returns how many rows changed. */
-  readonly change: <Parameters>(statement: Statement<Parameters, unknown>, parameters: Parameters) => Promise<number>;
+  readonly change: <Parameters>(
+    statement: Statement<Parameters, unknown>,
+    parameters: Parameters,
+  ) => Promise<number>;
 }
 
 /** One engine, as the stores see it. Everything rejects with `StoreError`, except for what `work` itself throws. */

@@ -116,4 +116,6 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
   };
 }
 
-type UnitOutcome = { readonly kind: "done"; readonly value: unknown } | { readonly kind: "failed"; readonly error: unknown };
+type UnitOutcome =
+  | { readonly kind: "done"; readonly value: unknown }
+  | { readonly kind: "failed"; readonly error: unknown };

@@ -23,12 +23,25 @@ interface StoredPayload {
 
 interface StoredBody {
   readonly content: string;
-  readonly files: readonly { readonly name: string; readonly mimeType: string; readonly size: number }[];
+  readonly files: readonly {
+    readonly name: string;
+    readonly mimeType: string;
+    readonly size: number;
+  }[];
+}
+
+export interface Restored<Message> {
+  readonly sessionKey: string;
+  readonly message: Message;
 }
 
 export function toMessagePayload(sessionKey: string, said: Said): MessagePayload {
   const { content, files, ...message } = said;
-  const sizes = files.map(({ name, mimeType, data }) => ({ name, mimeType, size: data.byteLength }));
+  const sizes = files.map(({ name, mimeType, data }) => ({
+    name,
+    mimeType,
+    size: data.byteLength,
+  }));
   return {
     payload: JSON.stringify({ sessionKey, message }),
     body: JSON.stringify({ content, files: sizes }),
@@ -40,27 +53,35 @@ export function toMessagePayload(sessionKey: string, said: Said): MessagePayload
 export function fromMessagePayload<Message extends Said>(
   stored: MessagePayload,
   place: string,
-): { readonly sessionKey: string; readonly message: Message } {
-  const { sessionKey, message } = parse<StoredPayload>(stored.payload, place);
-  const body = stored.body === "" ? { content: "", files: [] } : parse<StoredBody>(stored.body, place);
+): Restored<Message> {
+  const { sessionKey, message } = parse(stored.payload, place) as StoredPayload;
+  const body =
+    stored.body === "" ? { content: "", files: [] } : (parse(stored.body, place) as StoredBody);
   let offset = 0;
   const files = body.files.map(({ name, mimeType, size }) => {
     const data = Uint8Array.from(stored.files?.subarray(offset, offset + size) ?? []);
-    if (data.byteLength !== size) throw corrupt(place, `a file of ${size} bytes has ${data.byteLength}`);
+    if (data.byteLength !== size)
+      throw corrupt(place, `a file of ${size} bytes has ${data.byteLength}`);
     offset += size;
     return { name, mimeType, data };
   });
-  return { sessionKey, message: { ...message, content: body.content, files } as unknown as Message };
+  return {
+    sessionKey,
+    message: { ...message, content: body.content, files } as unknown as Message,
+  };
 }
 
-function parse<Stored>(json: string, place: string): Stored {
+function parse(json: string, place: string): unknown {
   try {
-    return JSON.parse(json) as Stored;
+    return JSON.parse(json);
   } catch (error) {
     throw corrupt(place, toMessage(error));
   }
 }
 
 function corrupt(place: string, problem: string): StoreError {
-  return new StoreError("STORE_CORRUPT", `a stored message in ${place} cannot be read (${problem}); restore a backup`);
+  return new StoreError(
+    "STORE_CORRUPT",
+    `a stored message in ${place} cannot be read (${problem}); restore a backup`,
+  );
 }

@@ -17,7 +17,11 @@ export interface MigrateOptions {
  * Brings the schema to the newest version, each step in one transaction with the note that it was done.
  * @throws StoreError STORE_TOO_NEW or STORE_FOREIGN; then nothing was changed.
  */
-export async function migrate({ database, clock, migrations = ownMigrations }: MigrateOptions): Promise<void> {
+export async function migrate({
+  database,
+  clock,
+  migrations = ownMigrations,
+}: MigrateOptions): Promise<void> {
   const newest = migrations.at(-1)?.version ?? 0;
   const current = await readVersion(database);
   if (current > newest) {

@@ -7,7 +7,7 @@ import { isConnectionBroken, toPostgresError } from "./to-postgres-error.ts";
 export interface PostgresDatabaseOptions {
   /** `postgres://user:password@host:port/database`; everything the driver understands. */
   readonly dsn: string;
-  /** Connections at once, besides the one that holds the lock. */
+  /** Connections at once, besides the one that holds the lock; 25 when absent or 0. */
   readonly maxOpenConnections?: number | undefined;
   /** Connections kept open when nothing is to do. */
   readonly maxIdleConnections?: number | undefined;
@@ -17,6 +17,7 @@ export interface PostgresDatabaseOptions {
   readonly connectionMaxIdleTimeMs?: number | undefined;
 }
 
+const defaultOpenConnections = 25;
 const connectTimeoutMs = 10_000;
 const statementTimeoutMs = 30_000;
 const lockTimeoutMs = 10_000;
@@ -32,7 +33,7 @@ export function toClientConfig(dsn: string): pg.ClientConfig {
     // The server ends a statement first; this one is for a network that swallows the answer.
     query_timeout: statementTimeoutMs + 5_000,
     keepAlive: true,
-    types: { getTypeParser: getTypeParser as typeof pg.types.getTypeParser },
+    types,
   };
 }
 
@@ -46,13 +47,17 @@ export function toPlace(dsn: string): string {
     return `${host}:${port}/${database ?? ""}`;
   } catch {
     const example = "postgres://user:password@host:5432/database";
-    throw new StoreError("STORE_UNREACHABLE", `the connection of PostgreSQL is not understood; it looks like ${example}`);
+    throw new StoreError(
+      "STORE_UNREACHABLE",
+      `the connection of PostgreSQL is not understood; it looks like ${example}`,
+    );
   }
 }
 
 /** PostgreSQL through a pool. Connections that break are replaced, so a server that restarts only fails what was under way. */
 export function createPostgresDatabase(options: PostgresDatabaseOptions): Database {
-  const { dsn, maxOpenConnections = 25, maxIdleConnections = 2 } = options;
+  const { dsn, maxIdleConnections = 2 } = options;
+  const maxOpenConnections = options.maxOpenConnections || defaultOpenConnections;
   const { connectionMaxLifetimeMs = 0, connectionMaxIdleTimeMs = 60_000 } = options;
   const place = toPlace(dsn);
   const pool = new pg.Pool({
@@ -96,7 +101,10 @@ export function createPostgresDatabase(options: PostgresDatabaseOptions): Databa
   };
 }
 
-async function transact<Result>(pool: pg.Pool, work: (connection: Connection) => Promise<Result>): Promise<Result> {
+async function transact<Result>(
+  pool: pg.Pool,
+  work: (connection: Connection) => Promise<Result>,
+): Promise<Result> {
   const client = await pool.connect();
   // A connection can break between two statements; the next statement reports it.
   const ignore = (): void => {};
@@ -127,14 +135,17 @@ async function rollBack(client: pg.PoolClient): Promise<boolean> {
 }
 
 function toConnection(client: pg.Pool | pg.PoolClient): Connection {
-  const query = async <Parameters>(statement: Statement<Parameters, unknown>, parameters: Parameters) => {
+  const query = async <Parameters>(
+    statement: Statement<Parameters, unknown>,
+    parameters: Parameters,
+  ) => {
     const { sql: text, name } = statement;
     const values = statement.bind(parameters);
     // Named statements are parsed and planned once per connection.
     return client.query(name === "" ? { text, values } : { name, text, values });
   };
   return {
-    rows: async (statement, parameters) => (await query(statement, parameters)).rows,
+    rows: async (statement, parameters) => (await query(statement, parameters)).rows as never,
     change: async (statement, parameters) => (await query(statement, parameters)).rowCount ?? 0,
   };
 }
@@ -143,7 +154,9 @@ const bigint = 20;
 const numeric = 1_700;
 
 /** Counts, times and sums come as numbers, as they do from SQLite; the driver would give text. */
-function getTypeParser(id: number, format?: "text" | "binary"): unknown {
-  if (id === bigint || id === numeric) return Number;
-  return format === undefined ? pg.types.getTypeParser(id) : pg.types.getTypeParser(id, format as "text");
-}
+const types: pg.CustomTypesConfig = {
+  getTypeParser: (id: number, format?: "text" | "binary"): unknown => {
+    if (id === bigint || id === numeric) return Number;
+    return (pg.types.getTypeParser as (id: number, format?: string) => unknown)(id, format);
+  },
+};

@@ -100,7 +100,10 @@ async function connect(dsn: string, owner: string, place: string): Promise<pg.Cl
   try {
     await client.connect();
     const key = "$1::int, hashtext(current_schema())";
-    const { rows } = await client.query<{ ok: boolean }>(`SELECT pg_try_advisory_lock(${key}) AS ok`, [lockClass]);
+    const { rows } = await client.query<{ ok: boolean }>(
+      `SELECT pg_try_advisory_lock(${key}) AS ok`,
+      [lockClass],
+    );
     if (rows[0]?.ok === true) return client;
     throw new StoreError(
       "STORE_LOCKED",
@@ -128,5 +131,9 @@ async function findHolder(client: pg.Client): Promise<string> {
 }
 
 function lost(place: string, cause: unknown): StoreError {
-  return new StoreError("STORE_UNREACHABLE", `the connection that keeps ${place} to this process broke`, { cause });
+  return new StoreError(
+    "STORE_UNREACHABLE",
+    `the connection that keeps ${place} to this process broke`,
+    { cause },
+  );
 }

@@ -62,18 +62,16 @@ function prepareStatements({ prepare }: Database) {
         ),
     ),
     dropJournals: prepare((database, is: Before) =>
-      database
-        .deleteFrom("turn_journal")
-        .where("sequence", "in", (rows) =>
-          rows
-            .selectFrom("turn_journal")
-            .select("sequence")
-            .where("created_at_ms", "<", is.beforeMs)
-            .where("turn_id", "not in", (turns) =>
-              turns.selectFrom("inbox").select("id").where("answered_at_ms", "is", null),
-            )
-            .limit(is.limit),
-        ),
+      database.deleteFrom("turn_journal").where("sequence", "in", (rows) =>
+        rows
+          .selectFrom("turn_journal")
+          .select("sequence")
+          .where("created_at_ms", "<", is.beforeMs)
+          .where("turn_id", "not in", (turns) =>
+            turns.selectFrom("inbox").select("id").where("answered_at_ms", "is", null),
+          )
+          .limit(is.limit),
+      ),
     ),
   };
 }

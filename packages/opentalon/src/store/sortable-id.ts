@@ -16,7 +16,9 @@ export interface SortableIdOptions {
  * within one millisecond. Sorted as text they are in the order of their making.
  */
 export function createSortableId({ clock, newest = "" }: SortableIdOptions): () => string {
-  const isKnown = newest.length === timeLength + tailLength && [...newest].every((digit) => digits.includes(digit));
+  const isKnown =
+    newest.length === timeLength + tailLength &&
+    [...newest].every((digit) => digits.includes(digit));
   let timeMs = isKnown ? decode(newest.slice(0, timeLength)) : 0;
   let tail = isKnown ? decode(newest.slice(timeLength)) : 0;
   return () => {

@@ -37,7 +37,10 @@ export function createInbox(options: InboxOptions): Inbox {
 
   const reserve = (): string => {
     if (unanswered.size >= limits.maxPending) {
-      throw new StoreError("STORE_INBOX_FULL", `${unanswered.size} messages wait for an answer, no more are taken`);
+      throw new StoreError(
+        "STORE_INBOX_FULL",
+        `${unanswered.size} messages wait for an answer, no more are taken`,
+      );
     }
     const id = createId();
     unanswered.add(id);
@@ -56,9 +59,13 @@ export function createInbox(options: InboxOptions): Inbox {
       });
     const earlier = uncertain.get(identity);
     uncertain.delete(identity);
-    if (isInserted === 1) return { kind: "accepted", entry: { id, sessionKey, message, attempt: 1 } };
+    if (isInserted === 1)
+      return { kind: "accepted", entry: { id, sessionKey, message, attempt: 1 } };
     unanswered.delete(id);
-    if (earlier === undefined || (await database.rows(isUnanswered, { id: earlier, owner })).length === 0) {
+    if (
+      earlier === undefined ||
+      (await database.rows(isUnanswered, { id: earlier, owner })).length === 0
+    ) {
       return { kind: "duplicate" };
     }
     unanswered.add(earlier);
@@ -79,7 +86,10 @@ export function createInbox(options: InboxOptions): Inbox {
   };
 }
 
-function toRow(message: InboundMessage, sessionKey: string): Omit<NewRow, "id" | "owner" | "nowMs"> {
+function toRow(
+  message: InboundMessage,
+  sessionKey: string,
+): Omit<NewRow, "id" | "owner" | "nowMs"> {
   return {
     channel: toStorableKey(message.channel),
     platformMessageId: toStorableKey(message.platformMessageId),

@@ -28,13 +28,30 @@ interface Entry {
 export function createJournal({ database, clock, owner, createId }: JournalOptions): Journal {
   const { select, begin, record, isTaken } = prepareStatements(database);
 
-  const write = async (statement: typeof begin, turnId: string, step: string, state: Entry["state"], value: unknown) => {
+  const write = async (
+    statement: typeof begin,
+    turnId: string,
+    step: string,
+    state: Entry["state"],
+    value: unknown,
+  ) => {
     const content = JSON.stringify({ step, value });
     const sequence = createId();
-    const entry = { sequence, turnId, step: toStorableKey(step), state, content, nowMs: clock.now(), owner };
+    const entry = {
+      sequence,
+      turnId,
+      step: toStorableKey(step),
+      state,
+      content,
+      nowMs: clock.now(),
+      owner,
+    };
     const changed = await database.change(statement, entry);
     if (changed === 0 && (await database.rows(isTaken, { turnId, owner })).length > 0) {
-      throw new StoreError("STORE_FENCED", `turn ${turnId} was answered or taken over by another process`);
+      throw new StoreError(
+        "STORE_FENCED",
+        `turn ${turnId} was answered or taken over by another process`,
+      );
     }
   };
 
@@ -61,17 +78,24 @@ function prepareStatements({ prepare }: Database) {
         .orderBy("sequence"),
     ),
     begin: prepare((database, entry: Entry) =>
-      insertUnlessTaken(database, entry).onConflict((conflict) => conflict.columns(["turn_id", "step"]).doNothing()),
+      insertUnlessTaken(database, entry).onConflict((conflict) =>
+        conflict.columns(["turn_id", "step"]).doNothing(),
+      ),
     ),
     record: prepare((database, entry: Entry) =>
       insertUnlessTaken(database, entry).onConflict((conflict) =>
         conflict
           .columns(["turn_id", "step"])
-          .doUpdateSet((row) => ({ state: row.ref("excluded.state"), content: row.ref("excluded.content") }))
+          .doUpdateSet((row) => ({
+            state: row.ref("excluded.state"),
+            content: row.ref("excluded.content"),
+          }))
           .where("turn_journal.state", "=", "started"),
       ),
     ),
-    isTaken: prepare((database, by: { turnId: string; owner: string }) => selectTaken(database, by)),
+    isTaken: prepare((database, by: { turnId: string; owner: string }) =>
+      selectTaken(database, by),
+    ),
   };
 }
 

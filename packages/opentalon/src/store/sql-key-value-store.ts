@@ -49,11 +49,17 @@ function checkKey(namespace: string, key: string): void {
 
 function check(name: string, text: string, maxBytes: number): void {
   if (!isStorableText(text)) {
-    throw new StoreError("STORE_FAILED", `the ${name} holds U+0000 or half a surrogate pair; encode it, for example as base64`);
+    throw new StoreError(
+      "STORE_FAILED",
+      `the ${name} holds U+0000 or half a surrogate pair; encode it, for example as base64`,
+    );
   }
   const bytes = Buffer.byteLength(text);
   if (bytes <= maxBytes) return;
-  throw new StoreError("STORE_FAILED", `the ${name} has ${bytes} bytes, ${maxBytes} are allowed; split or shorten it`);
+  throw new StoreError(
+    "STORE_FAILED",
+    `the ${name} has ${bytes} bytes, ${maxBytes} are allowed; split or shorten it`,
+  );
 }
 
 function prepareStatements({ prepare }: Database) {
@@ -65,19 +71,28 @@ function prepareStatements({ prepare }: Database) {
         .where("namespace", "=", is.namespace)
         .where("key", "=", is.key),
     ),
-    upsert: prepare((database, row: { namespace: string; key: string; value: string; nowMs: number }) =>
-      database
-        .insertInto("plugin_state")
-        .values({ namespace: row.namespace, key: row.key, value: row.value, updated_at_ms: row.nowMs })
-        .onConflict((conflict) =>
-          conflict.columns(["namespace", "key"]).doUpdateSet((earlier) => ({
-            value: earlier.ref("excluded.value"),
-            updated_at_ms: earlier.ref("excluded.updated_at_ms"),
-          })),
-        ),
+    upsert: prepare(
+      (database, row: { namespace: string; key: string; value: string; nowMs: number }) =>
+        database
+          .insertInto("plugin_state")
+          .values({
+            namespace: row.namespace,
+            key: row.key,
+            value: row.value,
+            updated_at_ms: row.nowMs,
+          })
+          .onConflict((conflict) =>
+            conflict.columns(["namespace", "key"]).doUpdateSet((earlier) => ({
+              value: earlier.ref("excluded.value"),
+              updated_at_ms: earlier.ref("excluded.updated_at_ms"),
+            })),
+          ),
     ),
     remove: prepare((database, is: { namespace: string; key: string }) =>
-      database.deleteFrom("plugin_state").where("namespace", "=", is.namespace).where("key", "=", is.key),
+      database
+        .deleteFrom("plugin_state")
+        .where("namespace", "=", is.namespace)
+        .where("key", "=", is.key),
     ),
     listKeys: prepare(
       (database, is: { namespace: string; prefix: string; prefixLength: number; limit: number }) =>
@@ -87,7 +102,12 @@ function prepareStatements({ prepare }: Database) {
           .where("namespace", "=", is.namespace)
           // The first condition finds the start in the index, the second ends at the last match.
           .where("key", ">=", is.prefix)
-          .where((row) => row.fn<string>("substr", [row.ref("key"), row.lit(1), row.val(is.prefixLength)]), "=", is.prefix)
+          .where(
+            (row) =>
+              row.fn<string>("substr", [row.ref("key"), row.lit(1), row.val(is.prefixLength)]),
+            "=",
+            is.prefix,
+          )
           .orderBy("key")
           .limit(is.limit),
     ),

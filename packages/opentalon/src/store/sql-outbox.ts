@@ -61,8 +61,19 @@ export function createOutbox({ database, clock, owner }: OutboxOptions): Outbox 
     return rows.map((row) => toDelivery(row, database.place));
   };
 
-  const change = async (id: string, state: DeliveryState, dueAtMs: number, problem: string): Promise<void> => {
-    await database.change(move, { id, state, dueAtMs, problem: toStorableText(problem), nowMs: clock.now() });
+  const change = async (
+    id: string,
+    state: DeliveryState,
+    dueAtMs: number,
+    problem: string,
+  ): Promise<void> => {
+    await database.change(move, {
+      id,
+      state,
+      dueAtMs,
+      problem: toStorableText(problem),
+      nowMs: clock.now(),
+    });
   };
 
   return {
@@ -72,7 +83,8 @@ export function createOutbox({ database, clock, owner }: OutboxOptions): Outbox 
       return toDeliveries(rows.toSorted((one, other) => (one.id < other.id ? -1 : 1)));
     },
     waiting: async () => toDeliveries(await database.rows(selectWaiting, {})),
-    markSending: async (id) => (await database.change(send, { id, owner, nowMs: clock.now() })) === 1,
+    markSending: async (id) =>
+      (await database.change(send, { id, owner, nowMs: clock.now() })) === 1,
     markDelivered: async (id) => {
       await database.change(deliver, { id, nowMs: clock.now() });
     },
@@ -142,7 +154,12 @@ function prepareStatements({ prepare }: Database) {
     move: prepare((database, to: Move) =>
       database
         .updateTable("outbox")
-        .set({ state: to.state, due_at_ms: to.dueAtMs, problem: to.problem, changed_at_ms: to.nowMs })
+        .set({
+          state: to.state,
+          due_at_ms: to.dueAtMs,
+          problem: to.problem,
+          changed_at_ms: to.nowMs,
+        })
         .where("id", "=", to.id),
     ),
   };

@@ -9,7 +9,10 @@ export function createUsageStore({ database }: { readonly database: Database }):
     total: async ({ sessionKey, sinceMs }) => {
       const since = sinceMs === undefined ? "" : new Date(sinceMs).toISOString();
       const statement = sessionKey === undefined ? ofAll : ofSession;
-      const [total] = await database.rows(statement, { since, sessionId: toStorableKey(sessionKey ?? "") });
+      const [total] = await database.rows(statement, {
+        since,
+        sessionId: toStorableKey(sessionKey ?? ""),
+      });
       return {
         inputTokens: Number(total?.input_tokens ?? 0),
         outputTokens: Number(total?.output_tokens ?? 0),

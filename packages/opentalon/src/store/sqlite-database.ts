@@ -54,7 +54,8 @@ function assemble(file: string, writer: DatabaseSync, reader: DatabaseSync): Dat
     place: file,
     prepare: createPrepare("sqlite"),
     write: groups.write,
-    change: (statement, parameters) => groups.write((connection) => connection.change(statement, parameters)),
+    change: (statement, parameters) =>
+      groups.write((connection) => connection.change(statement, parameters)),
     rows: async (statement, parameters) => {
       if (isClosed) throw new StoreError("STORE_FAILED", `${file} is closed`);
       try {
@@ -75,7 +76,11 @@ function assemble(file: string, writer: DatabaseSync, reader: DatabaseSync): Dat
 
 function open(file: string, readOnly: boolean): DatabaseSync {
   try {
-    return new DatabaseSync(file, { readOnly, timeout: busyTimeoutMs, enableForeignKeyConstraints: true });
+    return new DatabaseSync(file, {
+      readOnly,
+      timeout: busyTimeoutMs,
+      enableForeignKeyConstraints: true,
+    });
   } catch (error) {
     throw toSqliteError(error, file);
   }
@@ -85,13 +90,19 @@ function prepareWriter(writer: DatabaseSync, file: string, maxFileBytes: number 
   writer.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = FAST");
   // Savepoints keep copies of the pages they change; in memory that costs half of what it does in a file.
   writer.exec("PRAGMA temp_store = MEMORY");
-  writer.exec(`PRAGMA wal_autocheckpoint = ${checkpointPages}; PRAGMA journal_size_limit = ${maxWalBytes}`);
+  writer.exec(
+    `PRAGMA wal_autocheckpoint = ${checkpointPages}; PRAGMA journal_size_limit = ${maxWalBytes}`,
+  );
   if (maxFileBytes !== undefined) {
-    const { page_size: pageBytes } = writer.prepare("PRAGMA page_size").get() as { page_size: number };
+    const { page_size: pageBytes } = writer.prepare("PRAGMA page_size").get() as {
+      page_size: number;
+    };
     writer.exec(`PRAGMA max_page_count = ${Math.max(1, Math.floor(maxFileBytes / pageBytes))}`);
   }
   if (statSync(file).size > checkedBytes) return;
-  const { quick_check: verdict } = writer.prepare("PRAGMA quick_check(1)").get() as { quick_check: string };
+  const { quick_check: verdict } = writer.prepare("PRAGMA quick_check(1)").get() as {
+    quick_check: string;
+  };
   if (verdict !== "ok") throw createCorruptError(file, verdict);
 }
 
@@ -107,7 +118,9 @@ function toConnection(database: DatabaseSync): Connection {
     return statement;
   };
   return {
-    rows: async (statement, parameters) => find(statement.sql).all(...statement.bind(parameters)) as never,
-    change: async (statement, parameters) => Number(find(statement.sql).run(...statement.bind(parameters)).changes),
+    rows: async (statement, parameters) =>
+      find(statement.sql).all(...statement.bind(parameters)) as never,
+    change: async (statement, parameters) =>
+      Number(find(statement.sql).run(...statement.bind(parameters)).changes),
   };
 }

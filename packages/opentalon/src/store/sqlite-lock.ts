@@ -21,7 +21,8 @@ export function createSqliteLock(dataDirectory: string): Disposable {
     lock.close();
     if ((error as { errcode?: number }).errcode !== busy) throw toSqliteError(error, file);
     const pid = readPid(pidFile);
-    const holder = pid === undefined ? "another OpenTalon process" : `another OpenTalon process (pid ${pid})`;
+    const holder =
+      pid === undefined ? "another OpenTalon process" : `another OpenTalon process (pid ${pid})`;
     throw new StoreError(
       "STORE_LOCKED",
       `${dataDirectory} is in use by ${holder}; stop that process, or give this one a data directory of its own`,

@@ -1,6 +1,16 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -28,7 +38,12 @@ describe("the SQLite store", () => {
   let file: string;
   const open = (options: Partial<SqliteStoreOptions> = {}): Promise<Store> => {
     const clock = createManualClock();
-    return createSqliteStore({ dataDirectory: directory, clock, limits: defaultStoreLimits, ...options });
+    return createSqliteStore({
+      dataDirectory: directory,
+      clock,
+      limits: defaultStoreLimits,
+      ...options,
+    });
   };
   const close = (store: Store): Promise<void> => store[Symbol.asyncDispose]();
   const change = (sql: string): void => {
@@ -65,10 +80,17 @@ describe("the SQLite store", () => {
 
   it("finds a damaged page at start", async () => {
     const store = await open();
-    for (let index = 0; index < 200; index += 1) await store.keyValue.set("n", `k${index}`, "v".repeat(500));
+    for (let index = 0; index < 200; index += 1)
+      await store.keyValue.set("n", `k${index}`, "v".repeat(500));
     await close(store);
     const descriptor = openSync(file, "r+");
-    writeSync(descriptor, Buffer.alloc(8_192, 0xa5), 0, 8_192, Math.floor(statSync(file).size / 8_192 / 2) * 8_192);
+    writeSync(
+      descriptor,
+      Buffer.alloc(8_192, 0xa5),
+      0,
+      8_192,
+      Math.floor(statSync(file).size / 8_192 / 2) * 8_192,
+    );
     closeSync(descriptor);
     await expect(open()).rejects.toMatchObject({ code: "STORE_CORRUPT" });
   });
@@ -78,11 +100,15 @@ describe("the SQLite store", () => {
     change("INSERT INTO opentalon_schema VALUES (7, '')");
     const opening = open();
     await expect(opening).rejects.toMatchObject({ code: "STORE_TOO_NEW" });
-    await expect(opening).rejects.toThrow(`${file} has schema version 7, but this OpenTalon knows versions up to 1`);
+    await expect(opening).rejects.toThrow(
+      `${file} has schema version 7, but this OpenTalon knows versions up to 1`,
+    );
   });
 
   it("keeps away from a database of the Go program that it cannot read", async () => {
-    change("CREATE TABLE schema_version (version INTEGER NOT NULL); INSERT INTO schema_version VALUES (14)");
+    change(
+      "CREATE TABLE schema_version (version INTEGER NOT NULL); INSERT INTO schema_version VALUES (14)",
+    );
     const opening = open();
     await expect(opening).rejects.toMatchObject({ code: "STORE_FOREIGN" });
     await expect(opening).rejects.toThrow(/schema version 14; only version 15/);
@@ -114,7 +140,11 @@ describe("the SQLite store", () => {
       pinnedModel: "go/model",
       messages: [
         { role: "user", content: "from before" },
-        { role: "assistant", content: "", toolCalls: [{ id: "1", name: "p__a", arguments: { x: "y" } }] },
+        {
+          role: "assistant",
+          content: "",
+          toolCalls: [{ id: "1", name: "p__a", arguments: { x: "y" } }],
+        },
         { role: "tool", callId: "1", tool: "", content: "result", isError: false },
         { role: "user", content: "new" },
       ],
@@ -125,7 +155,9 @@ describe("the SQLite store", () => {
     const child = await startWriter(directory, "x");
     const opening = open();
     await expect(opening).rejects.toMatchObject({ code: "STORE_LOCKED" });
-    await expect(opening).rejects.toThrow(`${directory} is in use by another OpenTalon process (pid ${child.pid})`);
+    await expect(opening).rejects.toThrow(
+      `${directory} is in use by another OpenTalon process (pid ${child.pid})`,
+    );
     await child.kill();
     await close(await open());
   });
@@ -161,7 +193,11 @@ describe("the SQLite store", () => {
   });
 
   it("has after kill -9 everything it acknowledged", async () => {
-    const acknowledged = { accepted: new Set<string>(), recorded: new Map<string, string>(), committed: new Set<string>() };
+    const acknowledged = {
+      accepted: new Set<string>(),
+      recorded: new Map<string, string>(),
+      committed: new Set<string>(),
+    };
     for (const round of ["one", "two", "three"]) {
       const child = await startWriter(directory, round);
       await child.readLines(round === "one" ? 50 : 400, (line) => {
@@ -184,11 +220,15 @@ describe("the SQLite store", () => {
     }
     const waiting = new Set((await store.outbox.waiting()).map(({ message }) => message.content));
     expect(waiting).toEqual(said);
-    for (const id of acknowledged.committed) expect([id, said.has(id), open_.has(id)]).toEqual([id, true, false]);
-    for (const id of acknowledged.accepted) expect([id, said.has(id) !== open_.has(id)]).toEqual([id, true]);
+    for (const id of acknowledged.committed)
+      expect([id, said.has(id), open_.has(id)]).toEqual([id, true, false]);
+    for (const id of acknowledged.accepted)
+      expect([id, said.has(id) !== open_.has(id)]).toEqual([id, true]);
     for (const [id, turn] of acknowledged.recorded) {
       if (said.has(id)) continue;
-      expect(await store.journal.load(turn)).toEqual([{ step: "tool", state: "recorded", value: id }]);
+      expect(await store.journal.load(turn)).toEqual([
+        { step: "tool", state: "recorded", value: id },
+      ]);
     }
     expect(acknowledged.committed.size).toBeGreaterThan(0);
   });
@@ -197,7 +237,9 @@ describe("the SQLite store", () => {
 /** Starts `testing/write-until-killed.ts`; resolves once it has the store. */
 async function startWriter(directory: string, prefix: string) {
   const script = join(import.meta.dirname, "testing", "write-until-killed.ts");
-  const child = spawn(process.execPath, [script, directory, prefix], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [script, directory, prefix], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   const exited = once(child, "exit");
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const next = async (): Promise<string> => {

@@ -35,7 +35,10 @@ export interface Statement<Parameters, Row> {
  * values a run gives: `prepare((database, is: { id: string }) => database.selectFrom("inbox").where("id", "=", is.id))`.
  */
 export type Prepare = <Parameters extends object, Row>(
-  build: (database: Kysely<Schema>, parameters: Parameters) => { readonly compile: () => CompiledQuery<Row> },
+  build: (
+    database: Kysely<Schema>,
+    parameters: Parameters,
+  ) => { readonly compile: () => CompiledQuery<Row> },
 ) => Statement<Parameters, Row>;
 
 interface Placeholder {
@@ -79,7 +82,9 @@ function toBindValue(value: unknown, name: string, sql: string): BindValue {
   if (typeof value === "number" && Number.isFinite(value)) return value;
   if (value instanceof Uint8Array) return value;
   const found = typeof value === "number" ? String(value) : typeof value;
-  throw new TypeError(`${name} must be text, a finite number, bytes or null, not ${found}, in: ${sql}`);
+  throw new TypeError(
+    `${name} must be text, a finite number, bytes or null, not ${found}, in: ${sql}`,
+  );
 }
 
 function createQueryBuilder(engine: Engine): Kysely<Schema> {

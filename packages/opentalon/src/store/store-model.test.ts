@@ -18,14 +18,19 @@ interface Model {
 }
 
 type Operation =
-  | { readonly kind: "accept" | "begin" | "commit" | "commit-stale"; readonly message: number }
-  | { readonly kind: "record"; readonly message: number; readonly value: string }
+  | { readonly kind: "accept" | "commit" | "commit-stale"; readonly message: number }
+  /** Begins the step when there is no value, records it when there is one. */
+  | { readonly kind: "journal"; readonly message: number; readonly value: string | undefined }
   | { readonly kind: "restart"; readonly clockStepMs: number };
 
 const message = fc.nat({ max: 5 });
 const operations: fc.Arbitrary<Operation> = fc.oneof(
-  fc.record({ kind: fc.constantFrom("accept", "begin", "commit", "commit-stale"), message }),
-  fc.record({ kind: fc.constant("record"), message, value: fc.string() }),
+  fc.record({ kind: fc.constantFrom("accept", "commit", "commit-stale"), message }),
+  fc.record({
+    kind: fc.constant("journal"),
+    message,
+    value: fc.option(fc.string(), { nil: undefined }),
+  }),
   fc.record({ kind: fc.constant("restart"), clockStepMs: fc.integer({ min: -1_000, max: 1_000 }) }),
 );
 /** Operations of one batch start together, as messages of different conversations do. */
@@ -36,8 +41,15 @@ it("agrees with a model, whatever is accepted, recorded, committed and interrupt
     fc.asyncProperty(batches, async (script) => {
       const dataDirectory = mkdtempSync(join(tmpdir(), "opentalon-model-"));
       const clock = createManualClock();
-      const open = (): Promise<Store> => createSqliteStore({ dataDirectory, clock, limits: defaultStoreLimits });
-      const model: Model = { order: [], unanswered: new Map(), journal: new Map(), said: [], waiting: [] };
+      const open = (): Promise<Store> =>
+        createSqliteStore({ dataDirectory, clock, limits: defaultStoreLimits });
+      const model: Model = {
+        order: [],
+        unanswered: new Map(),
+        journal: new Map(),
+        said: [],
+        waiting: [],
+      };
       let store = await open();
       try {
         for (const batch of script) {
@@ -72,17 +84,13 @@ async function run(store: Store, model: Model, operation: Operation): Promise<vo
       if (outcome.kind === "accepted") model.unanswered.set(id, outcome.entry);
       return;
     }
-    case "begin":
-    case "record": {
+    case "journal": {
       const entry = model.unanswered.get(`m${operation.message}`);
       if (entry === undefined) return;
       const steps = model.journal.get(entry.id) ?? new Map<string, string | undefined>();
       model.journal.set(entry.id, steps);
-      if (operation.kind === "begin") {
-        if (!steps.has("step")) steps.set("step", undefined);
-        return store.journal.begin(entry.id, "step");
-      }
-      if (steps.get("step") === undefined) steps.set("step", operation.value);
+      steps.set("step", steps.get("step") ?? operation.value);
+      if (operation.value === undefined) return store.journal.begin(entry.id, "step");
       return store.journal.record(entry.id, "step", operation.value);
     }
     case "commit": {
@@ -93,14 +101,24 @@ async function run(store: Store, model: Model, operation: Operation): Promise<vo
       model.journal.delete(entry.id);
       model.said.push(id);
       model.waiting.push(id);
-      await store.commitTurn({ entry, reply: createReply(id), session: { appended: [{ role: "user", content: id }] }, usage: [] });
+      await store.commitTurn({
+        entry,
+        reply: createReply(id),
+        session: { appended: [{ role: "user", content: id }] },
+        usage: [],
+      });
       return;
     }
     case "commit-stale": {
       const entry = model.unanswered.get(`m${operation.message}`);
       if (entry === undefined) return;
       const stale = { ...entry, attempt: entry.attempt - 1 };
-      const commit = { entry: stale, reply: createReply("stale"), session: { appended: [] }, usage: [] };
+      const commit = {
+        entry: stale,
+        reply: createReply("stale"),
+        session: { appended: [] },
+        usage: [],
+      };
       await expect(store.commitTurn(commit)).rejects.toMatchObject({ code: "STORE_FENCED" });
       return;
     }
@@ -120,8 +138,12 @@ async function takeOver(store: Store, model: Model): Promise<void> {
 
 async function compare(store: Store, model: Model): Promise<void> {
   expect(await store.inbox.pending()).toBe(model.unanswered.size);
-  expect((await store.sessions.load("session", 0)).messages.map(({ content }) => content)).toEqual(model.said);
-  expect((await store.outbox.waiting()).map((delivery) => delivery.message.content)).toEqual(model.waiting);
+  expect((await store.sessions.load("session", 0)).messages.map(({ content }) => content)).toEqual(
+    model.said,
+  );
+  expect((await store.outbox.waiting()).map((delivery) => delivery.message.content)).toEqual(
+    model.waiting,
+  );
   for (const entry of model.unanswered.values()) {
     const steps = [...(model.journal.get(entry.id) ?? [])].map(([step, value]) => {
       return { step, state: value === undefined ? "started" : "recorded", value };

@@ -29,8 +29,19 @@ export function createMessage(id: string, changes: Partial<InboundMessage> = {})
   };
 }
 
-export function createReply(content: string, changes: Partial<OutboundMessage> = {}): OutboundMessage {
-  return { channel: "console", conversationId: "room", threadId: "", content, files: [], metadata: {}, ...changes };
+export function createReply(
+  content: string,
+  changes: Partial<OutboundMessage> = {},
+): OutboundMessage {
+  return {
+    channel: "console",
+    conversationId: "room",
+    threadId: "",
+    content,
+    files: [],
+    metadata: {},
+    ...changes,
+  };
 }
 
 function createUsage(changes: Partial<UsageRow> = {}): UsageRow {
@@ -49,7 +60,11 @@ function createUsage(changes: Partial<UsageRow> = {}): UsageRow {
 }
 
 const user = (content: string): TranscriptMessage => ({ role: "user", content });
-const assistant = (content: string): TranscriptMessage => ({ role: "assistant", content, toolCalls: [] });
+const assistant = (content: string): TranscriptMessage => ({
+  role: "assistant",
+  content,
+  toolCalls: [],
+});
 const strangeText = "nul \0, half \uD800 pair, \u{1F680}, e\u0301, \u202E, line\r\nbreak";
 
 /** What every engine promises. */
@@ -66,13 +81,22 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
       await store[Symbol.asyncDispose]();
       store = await open();
     };
-    const accept = async (id: string, changes: Partial<InboundMessage> = {}): Promise<InboxEntry> => {
+    const accept = async (
+      id: string,
+      changes: Partial<InboundMessage> = {},
+    ): Promise<InboxEntry> => {
       const outcome = await store.inbox.accept(createMessage(id, changes), "console:room");
       if (outcome.kind !== "accepted") throw new Error(`${id} is a ${outcome.kind}`);
       return outcome.entry;
     };
     const commit = (entry: InboxEntry, changes: Partial<TurnCommit> = {}) => {
-      return store.commitTurn({ entry, reply: createReply("hi"), session: { appended: [] }, usage: [], ...changes });
+      return store.commitTurn({
+        entry,
+        reply: createReply("hi"),
+        session: { appended: [] },
+        usage: [],
+        ...changes,
+      });
     };
     const send = async (id: string) => {
       const delivery = await commit(await accept(id));
@@ -92,14 +116,20 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
 
     describe("inbox", () => {
       it("takes an identity once, also beside itself, after a restart and after it was answered", async () => {
-        const twice = await Promise.all([1, 2].map(() => store.inbox.accept(createMessage("a"), "console:room")));
+        const twice = await Promise.all(
+          [1, 2].map(() => store.inbox.accept(createMessage("a"), "console:room")),
+        );
         expect(twice.map((outcome) => outcome.kind).toSorted()).toEqual(["accepted", "duplicate"]);
         await reopen();
-        expect(await store.inbox.accept(createMessage("a"), "console:room")).toEqual({ kind: "duplicate" });
+        expect(await store.inbox.accept(createMessage("a"), "console:room")).toEqual({
+          kind: "duplicate",
+        });
         const [entry] = await store.inbox.takeOver();
         await commit(entry as InboxEntry);
         await reopen();
-        expect(await store.inbox.accept(createMessage("a"), "console:room")).toEqual({ kind: "duplicate" });
+        expect(await store.inbox.accept(createMessage("a"), "console:room")).toEqual({
+          kind: "duplicate",
+        });
       });
 
       it("tells the same message id of two channels apart, however the names are cut", async () => {
@@ -115,7 +145,9 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
       });
 
       it("hands what is unanswered to the next process in the order of acceptance, with a higher attempt", async () => {
-        const accepted = await Promise.all(Array.from({ length: 50 }, (_, index) => accept(`m${index}`)));
+        const accepted = await Promise.all(
+          Array.from({ length: 50 }, (_, index) => accept(`m${index}`)),
+        );
         clock.advance(-5_000);
         accepted.push(await accept("after the clock was set back"));
         expect(await store.inbox.takeOver()).toEqual([]);
@@ -123,12 +155,17 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         const expected = accepted.filter((_, index) => index !== 7);
 
         await reopen();
-        expect(await store.inbox.takeOver()).toEqual(expected.map((entry) => ({ ...entry, attempt: 2 })));
+        expect(await store.inbox.takeOver()).toEqual(
+          expected.map((entry) => ({ ...entry, attempt: 2 })),
+        );
         expect(await store.inbox.takeOver()).toEqual([]);
         const late = await accept("late");
         await reopen();
         const third = await store.inbox.takeOver();
-        expect(third).toEqual([...expected.map((entry) => ({ ...entry, attempt: 3 })), { ...late, attempt: 2 }]);
+        expect(third).toEqual([
+          ...expected.map((entry) => ({ ...entry, attempt: 3 })),
+          { ...late, attempt: 2 },
+        ]);
       });
 
       it("brings a message back as it came: files, metadata and strange text included", async () => {
@@ -171,7 +208,9 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
       it("holds the bound against a burst", async () => {
         await store[Symbol.asyncDispose]();
         store = await open({ maxPending: 10 });
-        const burst = await Promise.allSettled(Array.from({ length: 30 }, (_, index) => accept(`m${index}`)));
+        const burst = await Promise.allSettled(
+          Array.from({ length: 30 }, (_, index) => accept(`m${index}`)),
+        );
         expect(burst.filter((outcome) => outcome.status === "fulfilled")).toHaveLength(10);
       });
     });
@@ -200,7 +239,9 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         await store.journal.record(id, "step", "first");
         await store.journal.record(id, "step", "second");
         await store.journal.begin(id, "step");
-        expect(await store.journal.load(id)).toEqual([{ step: "step", state: "recorded", value: "first" }]);
+        expect(await store.journal.load(id)).toEqual([
+          { step: "step", state: "recorded", value: "first" },
+        ]);
       });
 
       it("keeps turns apart, and steps of any name", async () => {
@@ -216,8 +257,12 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
       it("takes nothing more for a turn that was answered", async () => {
         const entry = await accept("a");
         await commit(entry);
-        await expect(store.journal.begin(entry.id, "late")).rejects.toMatchObject({ code: "STORE_FENCED" });
-        await expect(store.journal.record(entry.id, "late", 1)).rejects.toMatchObject({ code: "STORE_FENCED" });
+        await expect(store.journal.begin(entry.id, "late")).rejects.toMatchObject({
+          code: "STORE_FENCED",
+        });
+        await expect(store.journal.record(entry.id, "late", 1)).rejects.toMatchObject({
+          code: "STORE_FENCED",
+        });
         expect(await store.journal.load(entry.id)).toEqual([]);
       });
     });
@@ -227,11 +272,18 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         const entry = await accept("a");
         await store.journal.record(entry.id, "model", "reply");
         const delivery = await commit(entry, {
-          reply: createReply(strangeText, { files: [{ name: "f", mimeType: "t", data: Uint8Array.of(0, 255) }] }),
+          reply: createReply(strangeText, {
+            files: [{ name: "f", mimeType: "t", data: Uint8Array.of(0, 255) }],
+          }),
           session: { appended: [user("question"), assistant("answer")], pinnedModel: "fake/model" },
           usage: [createUsage(), createUsage({ model: "fake/other" })],
         });
-        expect(delivery).toMatchObject({ turnId: entry.id, sessionKey: entry.sessionKey, state: "waiting", attempts: 0 });
+        expect(delivery).toMatchObject({
+          turnId: entry.id,
+          sessionKey: entry.sessionKey,
+          state: "waiting",
+          attempts: 0,
+        });
         await reopen();
         expect(await store.inbox.takeOver()).toEqual([]);
         expect(await store.journal.load(entry.id)).toEqual([]);
@@ -241,7 +293,11 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
           messages: [user("question"), assistant("answer")],
           pinnedModel: "fake/model",
         });
-        expect(await store.usage.total({})).toEqual({ inputTokens: 20, outputTokens: 10, cost: 1.5 });
+        expect(await store.usage.total({})).toEqual({
+          inputTokens: 20,
+          outputTokens: 10,
+          cost: 1.5,
+        });
       });
 
       it("changes nothing when one part fails", async () => {
@@ -254,7 +310,10 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         await expect(broken).rejects.toThrow(/inputCost/);
         expect(await store.outbox.waiting()).toEqual([]);
         expect(await store.journal.load(entry.id)).toHaveLength(1);
-        expect(await store.sessions.load(entry.sessionKey, 0)).toMatchObject({ messages: [], pinnedModel: "" });
+        expect(await store.sessions.load(entry.sessionKey, 0)).toMatchObject({
+          messages: [],
+          pinnedModel: "",
+        });
         expect(await store.usage.total({})).toEqual({ inputTokens: 0, outputTokens: 0, cost: 0 });
         expect(await store.inbox.pending()).toBe(1);
         expect(await commit(entry)).toBeDefined();
@@ -298,7 +357,8 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         expect(await store.sessions.load("console:room", 10)).toEqual(empty);
         await append("a", user("1"), assistant("2"));
         await append("b", user("3"), assistant("4"));
-        const load = async (count: number) => (await store.sessions.load("console:room", count)).messages;
+        const load = async (count: number) =>
+          (await store.sessions.load("console:room", count)).messages;
         expect(await load(3)).toEqual([assistant("2"), user("3"), assistant("4")]);
         expect(await load(1)).toEqual([assistant("4")]);
         expect(await load(0)).toHaveLength(4);
@@ -326,7 +386,9 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
       it("replace what no text column can hold by U+FFFD", async () => {
         await append("a", user(strangeText));
         const [message] = (await store.sessions.load("console:room", 0)).messages;
-        expect(message?.content).toBe(strangeText.replace("\0", "\uFFFD").replace("\uD800", "\uFFFD"));
+        expect(message?.content).toBe(
+          strangeText.replace("\0", "\uFFFD").replace("\uD800", "\uFFFD"),
+        );
       });
 
       it("forget on demand, before what is appended", async () => {
@@ -334,7 +396,10 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         const entry = await accept("b");
         await commit(entry, { session: { appended: [user("new")], cleared: true } });
         await append("c", user("newer"));
-        expect((await store.sessions.load("console:room", 0)).messages).toEqual([user("new"), user("newer")]);
+        expect((await store.sessions.load("console:room", 0)).messages).toEqual([
+          user("new"),
+          user("newer"),
+        ]);
       });
 
       it("keep a pin until it is changed or removed", async () => {
@@ -353,22 +418,37 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
           const outcome = await store.inbox.accept(createMessage(`k${index}`), key);
           if (outcome.kind !== "accepted") throw new Error("not accepted");
           await commit(outcome.entry, { session: { appended: [user(`in ${index}`)] } });
-          expect(await store.sessions.load(key, 0)).toMatchObject({ key, messages: [user(`in ${index}`)] });
+          expect(await store.sessions.load(key, 0)).toMatchObject({
+            key,
+            messages: [user(`in ${index}`)],
+          });
         }
       });
     });
 
     describe("usage", () => {
       it("adds up by session and by time", async () => {
-        await commit(await accept("a"), { usage: [createUsage(), createUsage({ sessionKey: "other" })] });
+        await commit(await accept("a"), {
+          usage: [createUsage(), createUsage({ sessionKey: "other" })],
+        });
         clock.advance(1_000);
         const sinceMs = clock.now();
         await commit(await accept("b"), { usage: [createUsage({ inputTokens: 100 })] });
-        expect(await store.usage.total({})).toEqual({ inputTokens: 120, outputTokens: 15, cost: 2.25 });
+        expect(await store.usage.total({})).toEqual({
+          inputTokens: 120,
+          outputTokens: 15,
+          cost: 2.25,
+        });
         expect(await store.usage.total({ sessionKey: "other" })).toMatchObject({ inputTokens: 10 });
         expect(await store.usage.total({ sinceMs })).toMatchObject({ inputTokens: 100 });
-        expect(await store.usage.total({ sinceMs, sessionKey: "console:room" })).toMatchObject({ inputTokens: 100 });
-        expect(await store.usage.total({ sinceMs: sinceMs + 1 })).toEqual({ inputTokens: 0, outputTokens: 0, cost: 0 });
+        expect(await store.usage.total({ sinceMs, sessionKey: "console:room" })).toMatchObject({
+          inputTokens: 100,
+        });
+        expect(await store.usage.total({ sinceMs: sinceMs + 1 })).toEqual({
+          inputTokens: 0,
+          outputTokens: 0,
+          cost: 0,
+        });
       });
     });
 
@@ -381,7 +461,9 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         await store.outbox.markWaiting(id, 42, strangeText);
         const [retried] = await store.outbox.waiting();
         expect(retried).toMatchObject({ id, attempts: 1, dueAtMs: 42, message: createReply("hi") });
-        expect(retried?.problem).toBe(strangeText.replace("\0", "\uFFFD").replace("\uD800", "\uFFFD"));
+        expect(retried?.problem).toBe(
+          strangeText.replace("\0", "\uFFFD").replace("\uD800", "\uFFFD"),
+        );
         expect(await store.outbox.markSending(id)).toBe(true);
         await store.outbox.markDelivered(id);
         expect(await store.outbox.markSending(id)).toBe(false);
@@ -393,7 +475,9 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
       it("keeps where a delivered reply went and forgets its words and files", async () => {
         const entry = await accept("a");
         const files = [{ name: "f", mimeType: "t", data: Uint8Array.of(1) }];
-        const delivery = await commit(entry, { reply: createReply("secret words", { files, metadata: { kept: "yes" } }) });
+        const delivery = await commit(entry, {
+          reply: createReply("secret words", { files, metadata: { kept: "yes" } }),
+        });
         await store.outbox.markDelivered(delivery?.id ?? "");
         const [delivered] = await store.outbox.list(["delivered"], 1);
         expect(delivered?.message).toEqual(createReply("", { metadata: { kept: "yes" } }));
@@ -415,7 +499,10 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         expect(await list(["failed", "delivered"], 10)).toEqual([c, b]);
         expect(await list(["waiting", "failed", "delivered", "waiting"], 3)).toEqual([d, c, b]);
         expect(await list(["unknown", "sending"], 10)).toEqual([]);
-        expect((await store.outbox.list(["failed"], 1))[0]).toMatchObject({ problem: "gone", message: createReply("hi") });
+        expect((await store.outbox.list(["failed"], 1))[0]).toMatchObject({
+          problem: "gone",
+          message: createReply("hi"),
+        });
       });
 
       it("reports what a crash left undecided once, and does not offer it again", async () => {
@@ -424,7 +511,9 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         expect(await store.outbox.resolveInterrupted()).toEqual([]);
         await reopen();
         const interrupted = await store.outbox.resolveInterrupted();
-        expect(interrupted).toMatchObject([{ id: sending.id, state: "unknown", message: createReply("hi"), attempts: 1 }]);
+        expect(interrupted).toMatchObject([
+          { id: sending.id, state: "unknown", message: createReply("hi"), attempts: 1 },
+        ]);
         expect(await store.outbox.resolveInterrupted()).toEqual([]);
         expect((await store.outbox.waiting()).map(({ id }) => id)).toEqual([waiting.id]);
         expect(await store.outbox.markSending(sending.id)).toBe(false);
@@ -463,13 +552,18 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         }
         expect(await store.keyValue.list("n", "a", 10)).toEqual(["a", "a%", "aX1", "a_1"]);
         expect(await store.keyValue.list("n", "a_", 10)).toEqual(["a_1"]);
-        expect(await store.keyValue.list("n", "\u{1F680}", 10)).toEqual(["\u{1F680}a", "\u{1F680}b"]);
+        expect(await store.keyValue.list("n", "\u{1F680}", 10)).toEqual([
+          "\u{1F680}a",
+          "\u{1F680}b",
+        ]);
         expect(await store.keyValue.list("n", "", 2)).toEqual(["A", "a"]);
       });
 
       it("refuses what is too long or no text", async () => {
         const { keyValue } = store;
-        await expect(keyValue.set("n", "k".repeat(513), "")).rejects.toThrow(/513 bytes, 512 are allowed/);
+        await expect(keyValue.set("n", "k".repeat(513), "")).rejects.toThrow(
+          /513 bytes, 512 are allowed/,
+        );
         await expect(keyValue.set("n", "k", "é".repeat(131_073))).rejects.toThrow(/262146 bytes/);
         await expect(keyValue.set("n", "k", "\0")).rejects.toThrow(/base64/);
         await expect(keyValue.set("n", "\uD800", "")).rejects.toThrow(/key/);
@@ -496,7 +590,9 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
 
         clock.advance(1);
         await store.prune();
-        expect(await store.outbox.list(["delivered", "failed", "waiting"], 10)).toMatchObject([{ id: waiting.id }]);
+        expect(await store.outbox.list(["delivered", "failed", "waiting"], 10)).toMatchObject([
+          { id: waiting.id },
+        ]);
         expect((await store.inbox.accept(createMessage("unanswered"), "k")).kind).toBe("duplicate");
         expect((await store.inbox.accept(createMessage("delivered"), "k")).kind).toBe("accepted");
         expect(await store.journal.load(unanswered.id)).toHaveLength(1);
@@ -505,7 +601,9 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
       });
 
       it("works through more than one batch", async () => {
-        const entries = await Promise.all(Array.from({ length: 1_100 }, (_, index) => accept(`m${index}`)));
+        const entries = await Promise.all(
+          Array.from({ length: 1_100 }, (_, index) => accept(`m${index}`)),
+        );
         await Promise.all(entries.map((entry) => commit(entry, { reply: undefined })));
         clock.advance(defaultStoreLimits.identityRetentionMs + 1);
         await store.prune();
@@ -525,7 +623,9 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
       const closing = store[Symbol.asyncDispose]();
       expect((await pending).kind).toBe("accepted");
       await closing;
-      await expect(store.inbox.accept(createMessage("b"), "k")).rejects.toMatchObject({ code: "STORE_FAILED" });
+      await expect(store.inbox.accept(createMessage("b"), "k")).rejects.toMatchObject({
+        code: "STORE_FAILED",
+      });
       await expect(store.outbox.waiting()).rejects.toMatchObject({ code: "STORE_FAILED" });
       await store[Symbol.asyncDispose]();
       store = await open();

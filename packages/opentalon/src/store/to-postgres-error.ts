@@ -9,7 +9,8 @@ const corrupt = /^XX00[12]/;
 /** Errors of sockets, by their code in Node. */
 const socketCode = /^E[A-Z_]+$/;
 /** What the driver says without a code. */
-const brokenConnection = /connection terminated|connection ended|not queryable|timeout exceeded|query read timeout/i;
+const brokenConnection =
+  /connection terminated|connection ended|not queryable|timeout exceeded|query read timeout/i;
 
 /** Whether the connection an error came over must not be used again. */
 export function isConnectionBroken(error: unknown): boolean {
@@ -23,24 +24,41 @@ export function toPostgresError(error: unknown, place: string): unknown {
   if (error instanceof StoreError) return error;
   const code = toCode(error);
   if (isConnectionBroken(error)) {
-    const advice = "check that the server runs and can be reached; OpenTalon goes on by itself once it can";
-    return new StoreError("STORE_UNREACHABLE", `PostgreSQL at ${place}: ${describe(error)}; ${advice}`, { cause: error });
+    const advice =
+      "check that the server runs and can be reached; OpenTalon goes on by itself once it can";
+    return new StoreError(
+      "STORE_UNREACHABLE",
+      `PostgreSQL at ${place}: ${describe(error)}; ${advice}`,
+      { cause: error },
+    );
   }
   if (code === undefined) return error;
   if (refused.test(code)) {
     const advice = "check user, password and database of the connection";
-    return new StoreError("STORE_UNREACHABLE", `PostgreSQL at ${place} refuses: ${describe(error)}; ${advice}`, { cause: error });
+    return new StoreError(
+      "STORE_UNREACHABLE",
+      `PostgreSQL at ${place} refuses: ${describe(error)}; ${advice}`,
+      { cause: error },
+    );
   }
   if (code === diskFull) {
     const advice = "nothing of this was stored; free some space and it goes on by itself";
-    return new StoreError("STORE_FULL", `PostgreSQL at ${place} has no space left; ${advice}`, { cause: error });
-  }
-  if (corrupt.test(code)) {
-    return new StoreError("STORE_CORRUPT", `PostgreSQL at ${place} reports damaged data (${describe(error)}); restore a backup`, {
+    return new StoreError("STORE_FULL", `PostgreSQL at ${place} has no space left; ${advice}`, {
       cause: error,
     });
   }
-  return new StoreError("STORE_FAILED", `PostgreSQL at ${place}: ${describe(error)}`, { cause: error });
+  if (corrupt.test(code)) {
+    return new StoreError(
+      "STORE_CORRUPT",
+      `PostgreSQL at ${place} reports damaged data (${describe(error)}); restore a backup`,
+      {
+        cause: error,
+      },
+    );
+  }
+  return new StoreError("STORE_FAILED", `PostgreSQL at ${place}: ${describe(error)}`, {
+    cause: error,
+  });
 }
 
 function toCode(error: unknown): string | undefined {

@@ -2,7 +2,15 @@ import { join, dirname } from "node:path";
 import { StoreError, toMessage } from "../base/errors.ts";
 
 /** Primary result codes of SQLite that an operator has to act upon. */
-const resultCodes = { busy: 5, readOnly: 8, ioError: 10, corrupt: 11, full: 13, cannotOpen: 14, notADatabase: 26 } as const;
+const resultCodes = {
+  busy: 5,
+  readOnly: 8,
+  ioError: 10,
+  corrupt: 11,
+  full: 13,
+  cannotOpen: 14,
+  notADatabase: 26,
+} as const;
 
 const fileSystemCode = /^E[A-Z]+$/;
 
@@ -21,7 +29,9 @@ export function toSqliteError(error: unknown, file: string): unknown {
     case resultCodes.full:
       return diskFull(error, file);
     case resultCodes.busy:
-      return new StoreError("STORE_FAILED", `${file} is locked by another program; close it`, { cause: error });
+      return new StoreError("STORE_FAILED", `${file} is locked by another program; close it`, {
+        cause: error,
+      });
     case resultCodes.readOnly:
     case resultCodes.cannotOpen:
     case resultCodes.ioError:

@@ -17,12 +17,24 @@ export function toTranscriptRow(message: TranscriptMessage): TranscriptRow {
     case "user":
       return { role: "user", content, tool_calls: "[]", tool_call_id: "", metadata: "{}" };
     case "assistant":
-      return { role: "assistant", content, tool_calls: toJson(message.toolCalls), tool_call_id: "", metadata: "{}" };
+      return {
+        role: "assistant",
+        content,
+        tool_calls: toJson(message.toolCalls),
+        tool_call_id: "",
+        metadata: "{}",
+      };
     case "tool": {
       const { tool, isError, callId } = message;
       // The column serves other readers; ours takes the identifier from the metadata, which keeps it exactly.
       const metadata = JSON.stringify({ tool, is_error: isError, call_id: callId });
-      return { role: "tool", content, tool_calls: "[]", tool_call_id: toStorableText(callId), metadata };
+      return {
+        role: "tool",
+        content,
+        tool_calls: "[]",
+        tool_call_id: toStorableText(callId),
+        metadata,
+      };
     }
   }
 }
@@ -36,9 +48,19 @@ export function fromTranscriptRow(row: TranscriptRow): TranscriptMessage | undef
     case "assistant":
       return { role, content, toolCalls: fromJson(row.tool_calls) };
     case "tool": {
-      const metadata = parse(row.metadata) as { tool?: unknown; is_error?: unknown; call_id?: unknown } | null;
+      const metadata = parse(row.metadata) as {
+        tool?: unknown;
+        is_error?: unknown;
+        call_id?: unknown;
+      } | null;
       const callId = toText(metadata?.call_id) || (row.tool_call_id ?? "");
-      return { role, callId, tool: toText(metadata?.tool), content, isError: metadata?.is_error === true };
+      return {
+        role,
+        callId,
+        tool: toText(metadata?.tool),
+        content,
+        isError: metadata?.is_error === true,
+      };
     }
     default:
       return undefined;
@@ -76,7 +98,9 @@ function toText(value: unknown): string {
 }
 
 function toObject(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : {};
 }
 
 function parse(text: string | null): unknown {

@@ -6,7 +6,8 @@ const propertyOf = (schema: string, more = {}) => {
   const tool = createTool({
     parameters: [createParameter("p", { schema, description: "words", ...more })],
   });
-  return (toToolSpecification(tool)?.inputSchema["properties"] as Record<string, unknown>)["p"];
+  const properties = toToolSpecification(tool)?.inputSchema["properties"];
+  return (properties as Record<string, unknown> | undefined)?.["p"];
 };
 
 describe("a tool's specification", () => {

@@ -40,19 +40,24 @@ export async function loadConsoleHistory(
     }
   };
 
+  const start = (path: string): void => {
+    writing ??= writeAll(path)
+      .catch(reportOnce)
+      .finally(() => {
+        writing = undefined;
+        if (waiting !== undefined) start(path);
+      });
+  };
+
   return {
     lines: file === undefined ? [] : await readHistory(file, reportOnce),
     save: (lines) => {
       if (file === undefined) return;
       waiting = lines.filter(isWorthKeeping).slice(0, maxHistoryLines);
-      writing ??= writeAll(file)
-        .catch(reportOnce)
-        .finally(() => {
-          writing = undefined;
-        });
+      start(file);
     },
     flush: async () => {
-      await writing;
+      while (writing !== undefined) await writing;
     },
   };
 }

@@ -82,18 +82,23 @@ export function createTerminalPrompt(options: TerminalPromptOptions): TerminalPr
     if (hasText) clearLine();
     options.onInterrupt(hasText);
   });
-  editor.on("close", () => {
-    if (isClosed) return;
-    isClosed = true;
-    output.off("resize", onResize);
-    options.onEnd();
-  });
   const onKey = (): void => {
     if (editor.line.length <= maxLineLength) return;
     clearLine();
     options.onTooLong();
   };
   input.on("keypress", onKey);
+  const letGo = (): void => {
+    hide();
+    isClosed = true;
+    output.off("resize", onResize);
+    input.off("keypress", onKey);
+  };
+  editor.on("close", () => {
+    if (isClosed) return;
+    letGo();
+    options.onEnd();
+  });
 
   return {
     show: (prompt) => {
@@ -105,10 +110,7 @@ export function createTerminalPrompt(options: TerminalPromptOptions): TerminalPr
     hide,
     close: () => {
       if (isClosed) return;
-      hide();
-      isClosed = true;
-      output.off("resize", onResize);
-      input.off("keypress", onKey);
+      letGo();
       editor.close();
     },
   };

@@ -27,6 +27,7 @@ export interface TerminalScreenOptions {
 }
 
 const frames = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
+const narrowest = 10;
 const frameMs = 100;
 const maxWaitingBytes = 1_048_576;
 
@@ -57,7 +58,10 @@ export function createTerminalScreen(options: TerminalScreenOptions): TerminalSc
     if (output.writableLength === 0) {
       startLine();
       beforeWrite();
-      const line = `${frames[frame % frames.length] ?? ""} ${activity}`.slice(0, columns() - 1);
+      const line = `${frames[frame % frames.length] ?? ""} ${activity}`.slice(
+        0,
+        Math.max(narrowest, columns()) - 1,
+      );
       output.write(`${eraseLine}${dim(line, useColors)}`);
       isActivityShown = true;
       frame += 1;

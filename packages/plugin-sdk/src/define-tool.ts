@@ -29,7 +29,9 @@ interface ValueOf {
   readonly array: readonly unknown[];
 }
 
-type ArgumentOf<Definition> = Definition extends { readonly type: infer Type extends ParameterType } ? ValueOf[Type] : string;
+type ArgumentOf<Definition> = Definition extends { readonly type: infer Type extends ParameterType }
+  ? ValueOf[Type]
+  : string;
 
 /** The arguments `run` gets: one member for each parameter, `undefined` possible where it is not required. */
 export type ArgumentsOf<Parameters extends ParameterDefinitions> = {
@@ -47,7 +49,9 @@ export interface CallContext {
   /** Values of the `contextArguments` of the action, as far as the host knows them. */
   readonly values: Readonly<Record<string, string>>;
   /** Headers that let a request run in the name of the person, by server name. Secret: use them, never show them. */
-  readonly credentialHeaders: Readonly<Record<string, { readonly header: string; readonly value: string }>>;
+  readonly credentialHeaders: Readonly<
+    Record<string, { readonly header: string; readonly value: string }>
+  >;
 }
 
 /** An answer: text for the model, or text and the same for programs, which is sent as JSON. */
@@ -70,7 +74,10 @@ export interface ActionDefinition<Parameters extends ParameterDefinitions = Para
    * Does the work. Several calls may be under way at once. What it throws becomes the tool's error: the message, for
    * the model to read, never the stack.
    */
-  readonly run: (args: ArgumentsOf<Parameters>, context: CallContext) => ActionResult | Promise<ActionResult>;
+  readonly run: (
+    args: ArgumentsOf<Parameters>,
+    context: CallContext,
+  ) => ActionResult | Promise<ActionResult>;
 }
 
 export interface ToolDefinition<Parameters extends Readonly<Record<string, ParameterDefinitions>>> {
@@ -89,12 +96,18 @@ export interface ToolDefinition<Parameters extends Readonly<Record<string, Param
 }
 
 /** A definition without its types, as the server uses it. */
-export type AnyToolDefinition = Omit<ToolDefinition<Record<string, ParameterDefinitions>>, "actions"> & {
+export type AnyToolDefinition = Omit<
+  ToolDefinition<Record<string, ParameterDefinitions>>,
+  "actions"
+> & {
   readonly actions: Readonly<Record<string, AnyActionDefinition>>;
 };
 
 export type AnyActionDefinition = Omit<ActionDefinition, "run"> & {
-  readonly run: (args: Readonly<Record<string, unknown>>, context: CallContext) => ActionResult | Promise<ActionResult>;
+  readonly run: (
+    args: Readonly<Record<string, unknown>>,
+    context: CallContext,
+  ) => ActionResult | Promise<ActionResult>;
 };
 
 /** A parameter with all its members. */
@@ -109,9 +122,19 @@ export interface Parameter {
 /** The parameters of an action, complete and in order. */
 export function toParameters(definitions: ParameterDefinitions): readonly Parameter[] {
   return Object.entries(definitions).map(([name, definition]) => {
-    const { description, type = "string", required = true, schema } =
-      typeof definition === "string" ? { description: definition } : definition;
-    return { name, description, type, required, schema: schema === undefined ? "" : JSON.stringify(schema) };
+    const {
+      description,
+      type = "string",
+      required = true,
+      schema,
+    } = typeof definition === "string" ? { description: definition } : definition;
+    return {
+      name,
+      description,
+      type,
+      required,
+      schema: schema === undefined ? "" : JSON.stringify(schema),
+    };
   });
 }
 
@@ -121,10 +144,13 @@ export function toParameters(definitions: ParameterDefinitions): readonly Parame
  */
 export function checkToolDefinition(definition: AnyToolDefinition): void {
   const names = Object.keys(definition.actions);
-  if (names.length === 0) throw new Error(`the plugin ${JSON.stringify(definition.name)} has no actions`);
+  if (names.length === 0)
+    throw new Error(`the plugin ${JSON.stringify(definition.name)} has no actions`);
   for (const name of names) {
     const composed = `${definition.name}__${name}`;
     if (/^[a-zA-Z0-9_-]{1,64}$/.test(composed)) continue;
-    throw new Error(`the action ${JSON.stringify(name)} cannot be called: "${composed}" needs 1 to 64 letters, digits, "_" or "-"`);
+    throw new Error(
+      `the action ${JSON.stringify(name)} cannot be called: "${composed}" needs 1 to 64 letters, digits, "_" or "-"`,
+    );
   }
 }

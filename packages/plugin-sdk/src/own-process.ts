@@ -13,7 +13,7 @@ export function redirectConsole(): void {
 /** Sends everything written to standard output to standard error; returns the way to the real one. */
 export function takeStandardOutput(): (text: string) => void {
   const write = process.stdout.write.bind(process.stdout);
-  process.stdout.write = process.stderr.write.bind(process.stderr) as typeof process.stdout.write;
+  process.stdout.write = process.stderr.write.bind(process.stderr);
   // A host that reads no more, or is gone, must not end the plugin with a broken pipe.
   process.stdout.on("error", () => {});
   process.stderr.on("error", () => {});

@@ -19,11 +19,15 @@ export async function runAction(
   const action = Object.hasOwn(definition.actions, name) ? definition.actions[name] : undefined;
   if (action === undefined) {
     const known = Object.keys(definition.actions).join(", ");
-    return toFailure(`the plugin "${definition.name}" has no action "${name.slice(0, 100)}"; it has: ${known}`);
+    return toFailure(
+      `the plugin "${definition.name}" has no action "${name.slice(0, 100)}"; it has: ${known}`,
+    );
   }
   try {
     const context = { ...call, values: pick(args, action.contextArguments ?? []) };
-    return toOutcome(await action.run(parseArguments(toParameters(action.parameters), args), context));
+    return toOutcome(
+      await action.run(parseArguments(toParameters(action.parameters), args), context),
+    );
   } catch (error) {
     return toFailure(error instanceof Error ? error.message : String(error));
   }
@@ -31,15 +35,29 @@ export async function runAction(
 
 function toOutcome(result: ActionResult): ActionOutcome {
   if (typeof result === "string") return { content: result, error: "", structuredContent: "" };
-  if (typeof result?.content !== "string") return toFailure("the action gave neither text nor { content }");
+  if (typeof result?.content !== "string")
+    return toFailure("the action gave neither text nor { content }");
   const { content, structured } = result;
-  return { content, error: "", structuredContent: structured === undefined ? "" : JSON.stringify(structured) };
+  return {
+    content,
+    error: "",
+    structuredContent: structured === undefined ? "" : JSON.stringify(structured),
+  };
 }
 
 function toFailure(message: string): ActionOutcome {
-  return { content: "", error: message === "" ? "the action failed and did not say why" : message, structuredContent: "" };
+  return {
+    content: "",
+    error: message === "" ? "the action failed and did not say why" : message,
+    structuredContent: "",
+  };
 }
 
-function pick(args: Readonly<Record<string, string>>, names: readonly string[]): Readonly<Record<string, string>> {
-  return Object.fromEntries(names.flatMap((name) => (Object.hasOwn(args, name) ? [[name, args[name] ?? ""]] : [])));
+function pick(
+  args: Readonly<Record<string, string>>,
+  names: readonly string[],
+): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    names.flatMap((name) => (Object.hasOwn(args, name) ? [[name, args[name] ?? ""]] : [])),
+  );
 }

@@ -37,9 +37,9 @@ import { runAction } from "./run-action.ts";
  *   },
  * });
  */
-export async function serveTool<const Parameters extends Readonly<Record<string, ParameterDefinitions>>>(
-  tool: ToolDefinition<Parameters>,
-): Promise<void> {
+export async function serveTool<
+  const Parameters extends Readonly<Record<string, ParameterDefinitions>>,
+>(tool: ToolDefinition<Parameters>): Promise<void> {
   const definition = tool as unknown as AnyToolDefinition;
   checkToolDefinition(definition);
   const writeToHost = takeStandardOutput();
@@ -65,26 +65,40 @@ type Call<Value> = ServerUnaryCall<Value, unknown>;
 
 function createHandlers(definition: AnyToolDefinition): grpc.UntypedServiceImplementation {
   const capabilities = toCapabilities(definition);
-  const answerCapabilities = (_call: unknown, answer: Answer<pluginMessages.PluginCapabilities>): void => answer(null, capabilities);
+  const answerCapabilities = (
+    _call: unknown,
+    answer: Answer<pluginMessages.PluginCapabilities>,
+  ): void => answer(null, capabilities);
   return {
     capabilities: answerCapabilities,
     refreshCapabilities: answerCapabilities,
     init: (call: Call<pluginMessages.PluginInitRequest>, answer: Answer<unknown>) => {
       configure(definition, call.request.configJson).then(
         () => answer(null, create(EmptySchema)),
-        (error: unknown) => answer({ code: grpc.status.INVALID_ARGUMENT, details: `configure: ${toMessage(error)}` }),
+        (error: unknown) =>
+          answer({ code: grpc.status.INVALID_ARGUMENT, details: `configure: ${toMessage(error)}` }),
       );
     },
-    execute: (call: Call<pluginMessages.ToolCallRequest>, answer: Answer<pluginMessages.ToolResultResponse>) => {
+    execute: (
+      call: Call<pluginMessages.ToolCallRequest>,
+      answer: Answer<pluginMessages.ToolResultResponse>,
+    ) => {
       const { id, action, args, credentialHeaders } = call.request;
       const cancelled = new AbortController();
       call.on("cancelled", () => cancelled.abort());
-      void runAction(definition, action, args, { callId: id, signal: cancelled.signal, credentialHeaders }).then((outcome) =>
+      void runAction(definition, action, args, {
+        callId: id,
+        signal: cancelled.signal,
+        credentialHeaders,
+      }).then((outcome) =>
         answer(null, create(pluginMessages.ToolResultResponseSchema, { callId: id, ...outcome })),
       );
     },
     executeBidi: (call: grpc.ServerDuplexStream<unknown, unknown>) => {
-      call.emit("error", { code: grpc.status.UNIMPLEMENTED, details: "this plugin makes no callbacks, use Execute" });
+      call.emit("error", {
+        code: grpc.status.UNIMPLEMENTED,
+        details: "this plugin makes no callbacks, use Execute",
+      });
     },
   };
 }
@@ -116,7 +130,9 @@ function toCapabilities(definition: AnyToolDefinition): pluginMessages.PluginCap
 
 function listen(server: grpc.Server, address: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.bindAsync(address, grpc.ServerCredentials.createInsecure(), (error) => (error === null ? resolve() : reject(error)));
+    server.bindAsync(address, grpc.ServerCredentials.createInsecure(), (error) =>
+      error === null ? resolve() : reject(error),
+    );
   });
 }
 

@@ -80,7 +80,9 @@ function parseAction(action: JsonObject): GenerationZeroAction {
     userOnly: action["user_only"] === true,
     readOnly: action["read_only"] === true,
     alwaysInclude: action["always_include"] === true,
-    contextArguments: toList(action["inject_context_args"]).map(toText).filter((name) => name !== ""),
+    contextArguments: toList(action["inject_context_args"])
+      .map(toText)
+      .filter((name) => name !== ""),
   };
 }
 

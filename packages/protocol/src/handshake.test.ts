@@ -2,16 +2,29 @@ import { expect, test } from "vitest";
 import { formatHandshake, parseHandshake, parseHostAndPort } from "./handshake.ts";
 
 test("a socket path is read", () => {
-  expect(parseHandshake("1|unix|/run/p/plugin.sock\n")).toEqual({ network: "unix", address: "/run/p/plugin.sock" });
+  expect(parseHandshake("1|unix|/run/p/plugin.sock\n")).toEqual({
+    network: "unix",
+    address: "/run/p/plugin.sock",
+  });
 });
 
 test("a TCP address is read", () => {
-  expect(parseHandshake("  1|tcp|127.0.0.1:5000\r\n")).toEqual({ network: "tcp", address: "127.0.0.1:5000" });
+  expect(parseHandshake("  1|tcp|127.0.0.1:5000\r\n")).toEqual({
+    network: "tcp",
+    address: "127.0.0.1:5000",
+  });
 });
 
-test.each(["127.0.0.1:8080", "127.200.3.4:1", "[::1]:8080", "[0:0:0:0:0:0:0:1]:80"])("the web address %s is read", (httpAddress) => {
-  expect(parseHandshake(`1|unix|/p.sock|${httpAddress}`)).toEqual({ network: "unix", address: "/p.sock", httpAddress });
-});
+test.each(["127.0.0.1:8080", "127.200.3.4:1", "[::1]:8080", "[0:0:0:0:0:0:0:1]:80"])(
+  "the web address %s is read",
+  (httpAddress) => {
+    expect(parseHandshake(`1|unix|/p.sock|${httpAddress}`)).toEqual({
+      network: "unix",
+      address: "/p.sock",
+      httpAddress,
+    });
+  },
+);
 
 test("an empty web address counts as none", () => {
   expect(parseHandshake("1|unix|/p.sock|")).toEqual({ network: "unix", address: "/p.sock" });
@@ -30,7 +43,9 @@ test.each([
   "127.0.0.1:80|more",
   "http://127.0.0.1:80",
 ])("the web address %s is refused", (httpAddress) => {
-  expect(() => parseHandshake(`1|unix|/p.sock|${httpAddress}`)).toThrow("not a loopback IP address");
+  expect(() => parseHandshake(`1|unix|/p.sock|${httpAddress}`)).toThrow(
+    "not a loopback IP address",
+  );
 });
 
 test.each([
@@ -66,11 +81,16 @@ test.each([
 
 test("a handshake is written in the form all hosts know", () => {
   expect(formatHandshake({ network: "unix", address: "/p.sock" })).toBe("1|unix|/p.sock");
-  expect(formatHandshake({ network: "unix", address: "/p.sock", httpAddress: "127.0.0.1:80" })).toBe("1|unix|/p.sock|127.0.0.1:80");
+  expect(
+    formatHandshake({ network: "unix", address: "/p.sock", httpAddress: "127.0.0.1:80" }),
+  ).toBe("1|unix|/p.sock|127.0.0.1:80");
 });
 
 test("host and port are taken apart, IPv6 in brackets", () => {
-  expect(parseHostAndPort("plugins.internal:5000")).toEqual({ host: "plugins.internal", port: 5000 });
+  expect(parseHostAndPort("plugins.internal:5000")).toEqual({
+    host: "plugins.internal",
+    port: 5000,
+  });
   expect(parseHostAndPort("[::1]:5000")).toEqual({ host: "::1", port: 5000 });
   expect(parseHostAndPort("::1:5000")).toBeUndefined();
   expect(parseHostAndPort("user@host:5000")).toBeUndefined();

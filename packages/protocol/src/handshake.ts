@@ -23,13 +23,17 @@ export function parseHandshake(line: string): Handshake {
   const [version = "", network, address, ...rest] = text.split("|");
   const httpAddress = rest.length === 0 ? undefined : rest.join("|").trim();
   if (network === undefined || address === undefined) {
-    throw new Error(`the handshake line is not "1|unix|<path>" or "1|tcp|<host:port>": ${quote(text)}`);
+    throw new Error(
+      `the handshake line is not "1|unix|<path>" or "1|tcp|<host:port>": ${quote(text)}`,
+    );
   }
   if (version !== "1") {
     throw new Error(`the handshake has version ${quote(version)}, only version 1 is understood`);
   }
   if (network !== "unix" && network !== "tcp") {
-    throw new Error(`the handshake names the network ${quote(network)}, only unix and tcp are understood`);
+    throw new Error(
+      `the handshake names the network ${quote(network)}, only unix and tcp are understood`,
+    );
   }
   if (network === "unix") checkSocketPath(address);
   else if (parseHostAndPort(address) === undefined) {
@@ -38,7 +42,9 @@ export function parseHandshake(line: string): Handshake {
   if (httpAddress === undefined || httpAddress === "") return { network, address };
   const host = parseHostAndPort(httpAddress)?.host;
   if (host === undefined || !isLoopback(host)) {
-    throw new Error(`the handshake's web address is not a loopback IP address and port: ${quote(httpAddress)}`);
+    throw new Error(
+      `the handshake's web address is not a loopback IP address and port: ${quote(httpAddress)}`,
+    );
   }
   return { network, address, httpAddress };
 }
@@ -52,7 +58,8 @@ export function formatHandshake({ network, address, httpAddress }: Handshake): s
 
 function checkSocketPath(path: string): void {
   if (path === "") throw new Error("the handshake names no socket");
-  if (/\p{Cc}/u.test(path)) throw new Error(`the handshake's socket path has control characters: ${quote(path)}`);
+  if (/\p{Cc}/u.test(path))
+    throw new Error(`the handshake's socket path has control characters: ${quote(path)}`);
   const bytes = Buffer.byteLength(path);
   if (bytes > maxSocketPathBytes) {
     throw new Error(
@@ -62,7 +69,9 @@ function checkSocketPath(path: string): void {
 }
 
 /** `host:port` taken apart; IPv6 addresses stand in brackets. `undefined` when it is not that. */
-export function parseHostAndPort(text: string): { readonly host: string; readonly port: number } | undefined {
+export function parseHostAndPort(
+  text: string,
+): { readonly host: string; readonly port: number } | undefined {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9_.-]+)):(\d{1,5})$/.exec(text);
   const host = match?.[1] ?? match?.[2];
   const port = Number(match?.[3]);

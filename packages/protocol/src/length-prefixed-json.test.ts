@@ -13,11 +13,16 @@ test("a frame is four bytes of length, big-endian, and the document", () => {
 });
 
 test("a frame is read back", () => {
-  expect(createDocumentDecoder().push(Buffer.from(resultFrame, "hex"))).toEqual([{ call_id: "1", content: "hé" }]);
+  expect(createDocumentDecoder().push(Buffer.from(resultFrame, "hex"))).toEqual([
+    { call_id: "1", content: "hé" },
+  ]);
 });
 
 test("frames are read however the stream is cut", () => {
-  const cutStream = fc.tuple(fc.array(fc.jsonValue({ maxDepth: 2 }), { maxLength: 5 }), fc.array(fc.integer({ min: 1, max: 50 })));
+  const cutStream = fc.tuple(
+    fc.array(fc.jsonValue({ maxDepth: 2 }), { maxLength: 5 }),
+    fc.array(fc.integer({ min: 1, max: 50 })),
+  );
   fc.assert(
     fc.property(cutStream, ([documents, cuts]) => {
       const stream = Buffer.concat(documents.map(encodeDocument));
@@ -28,14 +33,20 @@ test("frames are read however the stream is cut", () => {
         read.push(...decoder.push(stream.subarray(offset, offset + cut)));
         offset += cut;
       }
-      expect(read).toEqual(documents.map((document) => JSON.parse(JSON.stringify(document))));
+      expect(read).toEqual(
+        documents.map((document) => JSON.parse(JSON.stringify(document)) as unknown),
+      );
       expect(decoder.pending()).toBe(0);
     }),
   );
 });
 
 test("invalid UTF-8 is replaced, not refused", () => {
-  const frame = Buffer.concat([Buffer.from("000000127b22636f6e74656e74223a2261", "hex"), Buffer.from([0xff, 0xc3]), Buffer.from('b"}')]);
+  const frame = Buffer.concat([
+    Buffer.from("000000127b22636f6e74656e74223a2261", "hex"),
+    Buffer.from([0xff, 0xc3]),
+    Buffer.from('b"}'),
+  ]);
   frame.writeUInt32BE(frame.length - 4, 0);
   expect(createDocumentDecoder().push(frame)).toEqual([{ content: "a��b" }]);
 });
@@ -44,7 +55,9 @@ test("a length over 4 MiB is refused before anything is kept", () => {
   const decoder = createDocumentDecoder();
   expect(() => decoder.push(Buffer.from("00400001", "hex"))).toThrow("4194305 bytes");
   // The preface of HTTP/2 reads as a length of 1.3 GB.
-  expect(() => createDocumentDecoder().push(Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"))).toThrow("1347569952 bytes");
+  expect(() =>
+    createDocumentDecoder().push(Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")),
+  ).toThrow("1347569952 bytes");
 });
 
 test("a length of exactly 4 MiB is taken", () => {
@@ -63,7 +76,9 @@ test("a trickle of single bytes is put together", () => {
 });
 
 test("a document that is not JSON is refused", () => {
-  expect(() => createDocumentDecoder().push(Buffer.from("00000002" + "7b7b", "hex"))).toThrow(SyntaxError);
+  expect(() => createDocumentDecoder().push(Buffer.from("00000002" + "7b7b", "hex"))).toThrow(
+    SyntaxError,
+  );
   expect(() => createDocumentDecoder().push(Buffer.from("00000000", "hex"))).toThrow(SyntaxError);
 });
 

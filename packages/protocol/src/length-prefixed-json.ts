@@ -9,7 +9,9 @@ export function encodeDocument(document: unknown): Buffer {
   const text = JSON.stringify(document);
   const bytes = Buffer.byteLength(text);
   if (bytes > maxDocumentBytes) {
-    throw new RangeError(`the message has ${bytes} bytes, this kind of plugin takes ${maxDocumentBytes}`);
+    throw new RangeError(
+      `the message has ${bytes} bytes, this kind of plugin takes ${maxDocumentBytes}`,
+    );
   }
   const frame = Buffer.allocUnsafe(4 + bytes);
   frame.writeUInt32BE(bytes, 0);
@@ -38,7 +40,9 @@ export function createDocumentDecoder(limitBytes: number = maxDocumentBytes): Do
   const begin = (): Filling => {
     const length = header.finish().readUInt32BE(0);
     if (length > limitBytes) {
-      throw new RangeError(`the peer announces a message of ${length} bytes, the limit is ${limitBytes}`);
+      throw new RangeError(
+        `the peer announces a message of ${length} bytes, the limit is ${limitBytes}`,
+      );
     }
     return createFilling(length);
   };

@@ -1,5 +1,11 @@
 import type { MethodDefinition } from "@grpc/grpc-js";
-import type { DescField, DescMessage, DescMethod, DescService, MessageShape } from "@bufbuild/protobuf";
+import type {
+  DescField,
+  DescMessage,
+  DescMethod,
+  DescService,
+  MessageShape,
+} from "@bufbuild/protobuf";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { ChannelService } from "./gen/opentalon/channel/v1/channel_pb.ts";
 import { PluginService } from "./gen/opentalon/plugin/v1/plugin_pb.ts";
@@ -25,14 +31,18 @@ function toServiceMethods<Service extends DescService>(service: Service): Servic
   return Object.fromEntries(methods) as ServiceMethods<Service>;
 }
 
-function toMethodDefinition(method: DescMethod): MethodDefinition<MessageShape<DescMessage>, MessageShape<DescMessage>> {
+function toMethodDefinition(
+  method: DescMethod,
+): MethodDefinition<MessageShape<DescMessage>, MessageShape<DescMessage>> {
   const request = createSerialization(method.input);
   const response = createSerialization(method.output);
   return {
     path: `/${method.parent.typeName}/${method.name}`,
     originalName: method.localName,
-    requestStream: method.methodKind === "client_streaming" || method.methodKind === "bidi_streaming",
-    responseStream: method.methodKind === "server_streaming" || method.methodKind === "bidi_streaming",
+    requestStream:
+      method.methodKind === "client_streaming" || method.methodKind === "bidi_streaming",
+    responseStream:
+      method.methodKind === "server_streaming" || method.methodKind === "bidi_streaming",
     requestSerialize: request.serialize,
     requestDeserialize: request.deserialize,
     responseSerialize: response.serialize,

@@ -8,7 +8,10 @@ export const recognisableBytes = 9;
  */
 export function isHttp2Start(bytes: Uint8Array): boolean {
   if (bytes.length < recognisableBytes) return false;
-  const [high = 0, middle = 0, low = 0, type, flags, ...stream] = bytes.subarray(0, recognisableBytes);
+  const [high = 0, middle = 0, low = 0, type, flags, ...stream] = bytes.subarray(
+    0,
+    recognisableBytes,
+  );
   const length = (high << 16) | (middle << 8) | low;
   if (stream.some((byte) => byte !== 0)) return false;
   if (type === settingsFrame) return flags === 0 && length % 6 === 0;

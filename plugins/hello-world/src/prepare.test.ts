@@ -24,6 +24,8 @@ test.each(["", "good morning", "helo"])("%j is answered without a model", (text)
 
 test("every question can come up, and nothing else", () => {
   const steps = questions.map((_question, index) => (index + 0.5) / questions.length);
-  const answers = [0, ...steps, 0.999_999].map((value) => prepare("hello", { promptFragment: "", random: () => value }));
+  const answers = [0, ...steps, 0.999_999].map((value) =>
+    prepare("hello", { promptFragment: "", random: () => value }),
+  );
   expect(new Set(answers.map((answer) => answer.split("\n\n")[1]))).toEqual(new Set(questions));
 });

@@ -15,7 +15,10 @@ export function prepare(text: string, { promptFragment, random }: PrepareOptions
   if (!/hello/i.test(text)) return JSON.stringify({ send_to_llm: false, message: invitation });
   const greeting = text.trim();
   const complete = / world$/i.test(greeting) ? greeting : `${greeting} world`;
-  const question = promptFragment === "" ? (questions[Math.floor(random() * questions.length)] ?? "") : promptFragment;
+  const question =
+    promptFragment === ""
+      ? (questions[Math.floor(random() * questions.length)] ?? "")
+      : promptFragment;
   return `${complete}\n\n${question}`;
 }
 

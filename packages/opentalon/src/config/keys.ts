@@ -1,6 +1,7 @@
 import * as z from "zod/mini";
 import { parseDuration } from "../base/duration.ts";
 import { createSecret, type Secret } from "../base/secret.ts";
+import { isCredentialName } from "./credential-name.ts";
 import type {
   Expansion,
   Key,
@@ -132,16 +133,19 @@ export function secretItem(common: Common): Key<Secret, ""> {
 /** One `NAME=value` of an environment; the value may be a credential. */
 export function assignment(
   common: Common,
-): Key<{ readonly name: string; readonly value: Secret }, ""> {
+): Key<{ readonly name: string; readonly value: string | Secret }, ""> {
   const split = (written: string) => {
     const end = written.indexOf("=");
-    return { name: written.slice(0, end), value: createSecret(written.slice(end + 1)) };
+    const name = written.slice(0, end);
+    const value = written.slice(end + 1);
+    // Everything treated as a credential would be blanked wherever it occurs: a region, a path, a word.
+    return { name, value: isCredentialName(name) ? createSecret(value) : value };
   };
   return createKey<ReturnType<typeof split>, "">(common, {
     ...createKind(() => z.pipe(z.string().check(z.regex(/^[A-Za-z_]\w*=/)), z.transform(split))),
     type: "NAME=value",
     expected: "a text of the form NAME=value",
-    fallback: () => ({ name: "", value: createSecret("") }),
+    fallback: () => ({ name: "", value: "" }),
     unit: "",
     secret: true,
     shape: scalarShapes.text,

@@ -98,7 +98,7 @@ const plugin = sectionAs(
     /** Arguments of the program. */
     arguments: command.slice(1) as readonly string[],
     env: Object.fromEntries(env.map(({ name, value }) => [name, value])) as Readonly<
-      Record<string, Secret>
+      Record<string, string | Secret>
     >,
   }),
 );

@@ -6,9 +6,17 @@ import type { Deadline } from "./deadline.ts";
 import { createDeadline } from "./deadline.ts";
 
 /** The deadline of one call: its timeout, or its caller giving up. */
-export function createCallDeadline(plugin: string, { action, timeoutMs, signal }: Execution, clock: Clock): Deadline {
+export function createCallDeadline(
+  plugin: string,
+  { action, timeoutMs, signal }: Execution,
+  clock: Clock,
+): Deadline {
   const toError = (): PluginError =>
-    new PluginError(plugin, "timed-out", `the plugin "${plugin}" did not answer "${action}" within ${formatDuration(timeoutMs)}`);
+    new PluginError(
+      plugin,
+      "timed-out",
+      `the plugin "${plugin}" did not answer "${action}" within ${formatDuration(timeoutMs)}`,
+    );
   return createDeadline({ clock, timeoutMs, signal, toError });
 }
 
@@ -16,8 +24,17 @@ export function createCallDeadline(plugin: string, { action, timeoutMs, signal }
  * The result of a call, once it is certain that it belongs to that call. Some plugins forget the identifier in errors.
  * @throws PluginError "protocol-violated"
  */
-export function toCheckedResult(plugin: string, { action, callId }: Execution, result: RawToolResult & { readonly callId: string }): RawToolResult {
+export function toCheckedResult(
+  plugin: string,
+  { action, callId }: Execution,
+  result: RawToolResult & { readonly callId: string },
+): RawToolResult {
   const { content, error, structuredContent } = result;
-  if (result.callId === callId || (result.callId === "" && error !== "")) return { content, error, structuredContent };
-  throw new PluginError(plugin, "protocol-violated", `the plugin "${plugin}" answered "${action}" with the identifier of another call`);
+  if (result.callId === callId || (result.callId === "" && error !== ""))
+    return { content, error, structuredContent };
+  throw new PluginError(
+    plugin,
+    "protocol-violated",
+    `the plugin "${plugin}" answered "${action}" with the identifier of another call`,
+  );
 }

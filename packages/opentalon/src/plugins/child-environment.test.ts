@@ -34,9 +34,14 @@ test("only names of the list are passed on", () => {
 
 test("what the configuration adds wins, secrets included", () => {
   const added = { TOKEN: createSecret("a long secret"), HOME: "/h" };
-  expect(toChildEnvironment({ host: { HOME: "/home/o" }, added, temporaryFolder })).toMatchObject({ TOKEN: "a long secret", HOME: "/h" });
+  expect(toChildEnvironment({ host: { HOME: "/home/o" }, added, temporaryFolder })).toMatchObject({
+    TOKEN: "a long secret",
+    HOME: "/h",
+  });
 });
 
 test("without a PATH the usual folders are searched", () => {
-  expect(toChildEnvironment({ host: {}, added: {}, temporaryFolder })["PATH"]).toMatch(/^\/usr\/local\/bin:/);
+  expect(toChildEnvironment({ host: {}, added: {}, temporaryFolder })["PATH"]).toMatch(
+    /^\/usr\/local\/bin:/,
+  );
 });

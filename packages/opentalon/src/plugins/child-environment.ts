@@ -19,7 +19,11 @@ const passedOn = /^(?:HOME|LANG|LC_[A-Z]+|TZ|OPENTALON_GRPC_MAX_MSG_BYTES)$/;
  * The environment of a child process, built from an allow-list, so that no secret of the host reaches it. The folder of
  * our own Node comes last on PATH: plugins that are scripts run where no Node is installed.
  */
-export function toChildEnvironment({ host, added, temporaryFolder }: ChildEnvironmentOptions): Record<string, string> {
+export function toChildEnvironment({
+  host,
+  added,
+  temporaryFolder,
+}: ChildEnvironmentOptions): Record<string, string> {
   const environment: Record<string, string> = {};
   for (const [name, value] of Object.entries(host)) {
     if (value !== undefined && passedOn.test(name)) environment[name] = value;
@@ -27,6 +31,7 @@ export function toChildEnvironment({ host, added, temporaryFolder }: ChildEnviro
   const path = host["PATH"] ?? "/usr/local/bin:/usr/bin:/bin";
   environment["PATH"] = [path, dirname(process.execPath)].join(delimiter);
   environment["TMPDIR"] = temporaryFolder;
-  for (const [name, value] of Object.entries(added)) environment[name] = isSecret(value) ? value.reveal() : value;
+  for (const [name, value] of Object.entries(added))
+    environment[name] = isSecret(value) ? value.reveal() : value;
   return environment;
 }

@@ -40,9 +40,15 @@ const outputGraceMs = 200;
  * Starts a program: nothing on standard input, a process group of its own.
  * @throws Error when it is clear at once that it cannot start; otherwise `ended` tells.
  */
-export function startChildProcess({ command, workingDirectory, environment, clock }: ChildProcessOptions): ChildProcess {
+export function startChildProcess({
+  command,
+  workingDirectory,
+  environment,
+  clock,
+}: ChildProcessOptions): ChildProcess {
   const [program = "", ...commandArguments] = command;
-  if (!existsSync(workingDirectory)) throw new Error(`the working directory ${workingDirectory} does not exist`);
+  if (!existsSync(workingDirectory))
+    throw new Error(`the working directory ${workingDirectory} does not exist`);
   const child = spawn(program, commandArguments, {
     cwd: workingDirectory,
     env: environment,
@@ -63,7 +69,9 @@ export function startChildProcess({ command, workingDirectory, environment, cloc
   };
 
   const ended = new Promise<ProcessEnd>((resolve) => {
-    child.once("error", (error) => resolve({ kind: "not-started", problem: explainStartFailure(program, error) }));
+    child.once("error", (error) =>
+      resolve({ kind: "not-started", problem: explainStartFailure(program, error) }),
+    );
     child.once("exit", (code, signal) => {
       killGroup("SIGKILL");
       hasEnded = true;
@@ -97,7 +105,9 @@ export function startChildProcess({ command, workingDirectory, environment, cloc
 }
 
 function untilClosed(stream: Readable): Promise<void> {
-  return new Promise((resolve) => (stream.closed ? resolve() : stream.once("close", () => resolve())));
+  return new Promise((resolve) =>
+    stream.closed ? resolve() : stream.once("close", () => resolve()),
+  );
 }
 
 /** How a process ended, in words that follow "it". */

@@ -37,13 +37,24 @@ export function toAbortError(plugin: string, signal: AbortSignal): PluginError {
   const reason: unknown = signal.reason;
   if (reason instanceof PluginError) return reason;
   if (reason instanceof Error && reason.name === "TimeoutError") {
-    return new PluginError(plugin, "timed-out", `the plugin "${plugin}" did not answer in time`, { cause: reason });
+    return new PluginError(plugin, "timed-out", `the plugin "${plugin}" did not answer in time`, {
+      cause: reason,
+    });
   }
-  return new PluginError(plugin, "unavailable", `the call of the plugin "${plugin}" was cancelled`, { cause: reason });
+  return new PluginError(
+    plugin,
+    "unavailable",
+    `the call of the plugin "${plugin}" was cancelled`,
+    { cause: reason },
+  );
 }
 
 /** Settles like `promise`, or rejects as soon as `signal` aborts. */
-export function untilAborted<T>(plugin: string, signal: AbortSignal, promise: Promise<T>): Promise<T> {
+export function untilAborted<T>(
+  plugin: string,
+  signal: AbortSignal,
+  promise: Promise<T>,
+): Promise<T> {
   return new Promise((resolve, reject) => {
     const abort = (): void => reject(toAbortError(plugin, signal));
     if (signal.aborted) abort();

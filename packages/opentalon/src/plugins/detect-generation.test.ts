@@ -10,13 +10,23 @@ import type { FakePluginOptions } from "./testing/fake-plugin-options.ts";
 import { launchFake } from "./testing/launch-fake.ts";
 
 const detect = (address: string, signal = AbortSignal.timeout(10_000), patienceMs?: number) =>
-  detectGeneration({ plugin: "p", address: { network: "unix", address }, clock: systemClock, signal, patienceMs });
+  detectGeneration({
+    plugin: "p",
+    address: { network: "unix", address },
+    clock: systemClock,
+    signal,
+    patienceMs,
+  });
 
 test.each<[string, FakePluginOptions, string]>([
   ["a gRPC server", { generation: "grpc" }, "grpc"],
   ["a server of the first generation", { generation: "json" }, "json"],
   ["a gRPC server that is slow to greet", { generation: "grpc", greetingDelayMs: 600 }, "grpc"],
-  ["a server of the first generation that is slow to answer", { generation: "json", greetingDelayMs: 600 }, "json"],
+  [
+    "a server of the first generation that is slow to answer",
+    { generation: "json", greetingDelayMs: 600 },
+    "json",
+  ],
 ])("%s is recognised", async (_name, options, expected) => {
   const fake = await launchFake(options);
   expect(await detect(fake.handshake.address)).toBe(expected);
@@ -50,7 +60,8 @@ describe("with a server made for it", () => {
     const received: Buffer[] = [];
     const path = await serve((socket) => {
       socket.on("data", (bytes: Buffer) => received.push(bytes));
-      for (const byte of Buffer.from("000006040000000000000500004000", "hex")) socket.write(Uint8Array.of(byte));
+      for (const byte of Buffer.from("000006040000000000000500004000", "hex"))
+        socket.write(Uint8Array.of(byte));
     });
     expect(await detect(path)).toBe("grpc");
     expect(received).toEqual([]);
@@ -68,7 +79,9 @@ describe("with a server made for it", () => {
 
   test("a server that never says anything is given up", async () => {
     const path = await serve(() => {});
-    await expect(detect(path, AbortSignal.timeout(100), 10)).rejects.toMatchObject({ reason: "timed-out" });
+    await expect(detect(path, AbortSignal.timeout(100), 10)).rejects.toMatchObject({
+      reason: "timed-out",
+    });
   });
 
   test("a socket that appears a little later is waited for", async () => {

@@ -1,6 +1,11 @@
 import { statSync } from "node:fs";
 import type { Socket } from "node:net";
-import { encodeDocument, isHttp2Start, maxDocumentBytes, recognisableBytes } from "@opentalon/protocol";
+import {
+  encodeDocument,
+  isHttp2Start,
+  maxDocumentBytes,
+  recognisableBytes,
+} from "@opentalon/protocol";
 import type { Clock } from "../base/clock.ts";
 import { PluginError } from "../base/errors.ts";
 import { toAbortError } from "./deadline.ts";
@@ -29,7 +34,9 @@ export interface DetectionOptions {
 export async function detectGeneration(options: DetectionOptions): Promise<WireGeneration> {
   const { plugin, address, clock, signal, patienceMs = 300 } = options;
   const socket = await connectPatiently(plugin, address, clock, signal);
-  const cancelTimer = clock.after(patienceMs, () => socket.write(encodeDocument({ method: "capabilities" })));
+  const cancelTimer = clock.after(patienceMs, () =>
+    socket.write(encodeDocument({ method: "capabilities" })),
+  );
   try {
     return await listen(plugin, socket, signal);
   } finally {
@@ -75,14 +82,18 @@ export interface GenerationMemory {
 }
 
 export function createGenerationMemory(): GenerationMemory {
-  const known = new Map<string, { readonly generation: WireGeneration; readonly version: string }>();
+  const known = new Map<
+    string,
+    { readonly generation: WireGeneration; readonly version: string }
+  >();
   const toKey = (command: string | readonly string[]): string => JSON.stringify(command);
   return {
     recall: (command) => {
       const entry = known.get(toKey(command));
       return entry?.version === toVersion(command) ? entry.generation : undefined;
     },
-    remember: (command, generation) => void known.set(toKey(command), { generation, version: toVersion(command) }),
+    remember: (command, generation) =>
+      void known.set(toKey(command), { generation, version: toVersion(command) }),
     forget: (command) => void known.delete(toKey(command)),
   };
 }

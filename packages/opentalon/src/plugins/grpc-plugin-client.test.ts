@@ -8,7 +8,12 @@ import type { LaunchedFake } from "./testing/launch-fake.ts";
 import { launchFake } from "./testing/launch-fake.ts";
 
 const create = (fake: LaunchedFake, maxMessageBytes = 32 * 2 ** 20): PluginClient =>
-  createGrpcPluginClient({ plugin: "fake", address: fake.handshake, maxMessageBytes, clock: systemClock });
+  createGrpcPluginClient({
+    plugin: "fake",
+    address: fake.handshake,
+    maxMessageBytes,
+    clock: systemClock,
+  });
 
 describePluginClient({ generation: "grpc", create });
 
@@ -21,7 +26,10 @@ describe("a plugin client for grpc alone", () => {
     client = create(fake, maxMessageBytes);
   };
   const execute = (action: string) =>
-    client.execute({ callId: "1", action, arguments: {}, signal: never, timeoutMs: 10_000 }, "fake");
+    client.execute(
+      { callId: "1", action, arguments: {}, signal: never, timeoutMs: 10_000 },
+      "fake",
+    );
 
   afterEach(async () => {
     await client[Symbol.asyncDispose]();
@@ -41,7 +49,9 @@ describe("a plugin client for grpc alone", () => {
 
   test("says why a plugin refuses its configuration", async () => {
     await open({ init: "refuse" });
-    await expect(client.init("{}", never)).rejects.toThrow("INVALID_ARGUMENT: configure: the key is missing");
+    await expect(client.init("{}", never)).rejects.toThrow(
+      "INVALID_ARGUMENT: configure: the key is missing",
+    );
   });
 
   test("names a status the plugin answered with", async () => {

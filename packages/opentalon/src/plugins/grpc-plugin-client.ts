@@ -20,9 +20,19 @@ export interface GrpcPluginClientOptions extends PluginClientOptions {
 }
 
 /** The gRPC way to be a `PluginClient`. */
-export function createGrpcPluginClient({ plugin, address, maxMessageBytes, clock, onLost }: GrpcPluginClientOptions): PluginClient {
+export function createGrpcPluginClient({
+  plugin,
+  address,
+  maxMessageBytes,
+  clock,
+  onLost,
+}: GrpcPluginClientOptions): PluginClient {
   const target = address.network === "unix" ? `unix:${address.address}` : address.address;
-  const client = new Client(target, credentials.createInsecure(), toChannelOptions(maxMessageBytes));
+  const client = new Client(
+    target,
+    credentials.createInsecure(),
+    toChannelOptions(maxMessageBytes),
+  );
   if (onLost !== undefined) watchConnection(client, onLost);
   // The library lets calls under way go on after the client was closed.
   const closed = new AbortController();
@@ -44,7 +54,7 @@ export function createGrpcPluginClient({ plugin, address, maxMessageBytes, clock
         (error: ServiceError | null, response?: Response) => {
           signal.removeEventListener("abort", abort);
           if (error === null && response !== undefined) resolve(response);
-          else reject(error === null ? new Error("no response") : error);
+          else reject(error ?? new Error("no response"));
         },
       );
       const abort = (): void => {
@@ -59,7 +69,11 @@ export function createGrpcPluginClient({ plugin, address, maxMessageBytes, clock
   return {
     init: async (configJson, signal) => {
       try {
-        await call(methods.init, create(pluginMessages.PluginInitRequestSchema, { configJson }), signal);
+        await call(
+          methods.init,
+          create(pluginMessages.PluginInitRequestSchema, { configJson }),
+          signal,
+        );
       } catch (error) {
         // Plugins written without a configuration in mind do not have the method.
         if (isServiceError(error) && error.code === status.UNIMPLEMENTED) return;
@@ -77,9 +91,18 @@ export function createGrpcPluginClient({ plugin, address, maxMessageBytes, clock
     execute: async (execution, pluginName): Promise<RawToolResult> => {
       using deadline = createCallDeadline(plugin, execution, clock);
       const { callId, action, arguments: args } = execution;
-      const request = create(pluginMessages.ToolCallRequestSchema, { id: callId, plugin: pluginName, action, args: { ...args } });
+      const request = create(pluginMessages.ToolCallRequestSchema, {
+        id: callId,
+        plugin: pluginName,
+        action,
+        args: { ...args },
+      });
       try {
-        return toCheckedResult(plugin, execution, await call(methods.execute, request, deadline.signal));
+        return toCheckedResult(
+          plugin,
+          execution,
+          await call(methods.execute, request, deadline.signal),
+        );
       } catch (error) {
         throw toError(error);
       }
@@ -129,7 +152,11 @@ function isServiceError(error: unknown): error is ServiceError {
 function toPluginError(plugin: string, error: unknown): PluginError {
   if (error instanceof PluginError) return error;
   if (!isServiceError(error)) {
-    return new PluginError(plugin, "protocol-violated", `the plugin "${plugin}" could not be asked: ${String(error)}`);
+    return new PluginError(
+      plugin,
+      "protocol-violated",
+      `the plugin "${plugin}" could not be asked: ${String(error)}`,
+    );
   }
   const details = error.details.slice(0, 1_000).toWellFormed();
   const message = `the plugin "${plugin}" failed: grpc: ${status[error.code] ?? error.code}: ${details}`;

@@ -1,4 +1,9 @@
-import { createDocumentDecoder, encodeDocument, maxDocumentBytes, parseGenerationZeroResponse } from "@opentalon/protocol";
+import {
+  createDocumentDecoder,
+  encodeDocument,
+  maxDocumentBytes,
+  parseGenerationZeroResponse,
+} from "@opentalon/protocol";
 import type { GenerationZeroRequest, GenerationZeroResponse } from "@opentalon/protocol";
 import type { Clock } from "../base/clock.ts";
 import { PluginError, toMessage } from "../base/errors.ts";
@@ -17,30 +22,44 @@ export interface JsonPluginClientOptions extends PluginClientOptions {
  * The first generation's way to be a `PluginClient`: length-prefixed JSON. Each call has a connection of its own, so
  * that calls run side by side and giving one up means hanging up.
  */
-export function createJsonPluginClient({ plugin, address, maxMessageBytes, clock }: JsonPluginClientOptions): PluginClient {
+export function createJsonPluginClient({
+  plugin,
+  address,
+  maxMessageBytes,
+  clock,
+}: JsonPluginClientOptions): PluginClient {
   const closed = new AbortController();
   const limitBytes = Math.min(maxMessageBytes, maxDocumentBytes);
   const fail = (reason: "unavailable" | "protocol-violated", problem: string): PluginError =>
     new PluginError(plugin, reason, `the plugin "${plugin}" ${problem}`);
 
-  const ask = async (request: GenerationZeroRequest, callerSignal: AbortSignal): Promise<GenerationZeroResponse> => {
+  const ask = async (
+    request: GenerationZeroRequest,
+    callerSignal: AbortSignal,
+  ): Promise<GenerationZeroResponse> => {
     const signal = AbortSignal.any([callerSignal, closed.signal]);
     const frame = encode(request);
     const socket = await connectPatiently(plugin, address, clock, signal);
     try {
       return await new Promise<GenerationZeroResponse>((resolve, reject) => {
         const decoder = createDocumentDecoder(limitBytes);
-        signal.addEventListener("abort", () => reject(toAbortError(plugin, signal)), { once: true });
+        signal.addEventListener("abort", () => reject(toAbortError(plugin, signal)), {
+          once: true,
+        });
         if (signal.aborted) return reject(toAbortError(plugin, signal));
         socket.on("data", (bytes: Buffer) => {
           try {
             const [document] = decoder.push(bytes);
             if (document !== undefined) resolve(parseGenerationZeroResponse(document));
           } catch (error) {
-            reject(fail("protocol-violated", `gave an answer that cannot be read: ${toMessage(error)}`));
+            reject(
+              fail("protocol-violated", `gave an answer that cannot be read: ${toMessage(error)}`),
+            );
           }
         });
-        socket.once("close", () => reject(fail("unavailable", "closed the connection before it answered")));
+        socket.once("close", () =>
+          reject(fail("unavailable", "closed the connection before it answered")),
+        );
         socket.write(frame);
       });
     } finally {
@@ -61,12 +80,17 @@ export function createJsonPluginClient({ plugin, address, maxMessageBytes, clock
     capabilities: async (signal) => {
       const { capabilities, error } = await ask({ method: "capabilities" }, signal);
       if (capabilities !== undefined) return { ...capabilities, supportsCallbacks: false };
-      throw fail("protocol-violated", `does not say what it can do${error === "" ? "" : `: ${error.slice(0, 1_000)}`}`);
+      throw fail(
+        "protocol-violated",
+        `does not say what it can do${error === "" ? "" : `: ${error.slice(0, 1_000)}`}`,
+      );
     },
     execute: async (execution, pluginName) => {
       using deadline = createCallDeadline(plugin, execution, clock);
       const { callId, action } = execution;
-      const args = Object.fromEntries(Object.entries(execution.arguments).map(([name, value]) => [name, value.toWellFormed()]));
+      const args = Object.fromEntries(
+        Object.entries(execution.arguments).map(([name, value]) => [name, value.toWellFormed()]),
+      );
       const request = { method: "execute", id: callId, plugin: pluginName, action, args } as const;
       return toCheckedResult(plugin, execution, await ask(request, deadline.signal));
     },

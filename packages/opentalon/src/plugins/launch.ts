@@ -56,22 +56,32 @@ const stopGraceMs = 5_000;
  * Starts a plugin and waits for its handshake. Until then and afterwards, whatever it writes is read and bounded.
  * @throws PluginError "handshake-failed" when it ends, falls silent or says something else; nothing of it is left then.
  */
-export async function launchPlugin(options: LaunchOptions, dependencies: LaunchDependencies): Promise<LaunchedPlugin> {
+export async function launchPlugin(
+  options: LaunchOptions,
+  dependencies: LaunchDependencies,
+): Promise<LaunchedPlugin> {
   const { plugin, handshakeTimeoutMs, signal } = options;
   const { environment, guard, clock, log } = dependencies;
-  const fail = (problem: string): PluginError => new PluginError(plugin, "handshake-failed", `the plugin "${plugin}" ${problem}`);
+  const fail = (problem: string): PluginError =>
+    new PluginError(plugin, "handshake-failed", `the plugin "${plugin}" ${problem}`);
 
   const folder = await dependencies.folders.create().catch((error: unknown) => {
     throw fail(`cannot be started: no temporary folder: ${toMessage(error)}`);
   });
-  let workingDirectory = folder.path;
+  let workingDirectory: string;
   let child: ChildProcess;
   try {
-    workingDirectory = options.workingDirectory ?? (await createWorkingDirectory(plugin, folder, dependencies.stateDirectory));
+    workingDirectory =
+      options.workingDirectory ??
+      (await createWorkingDirectory(plugin, folder, dependencies.stateDirectory));
     child = startChildProcess({
       command: toCommand(options.command),
       workingDirectory,
-      environment: toChildEnvironment({ host: environment, added: options.env ?? {}, temporaryFolder: folder.path }),
+      environment: toChildEnvironment({
+        host: environment,
+        added: options.env ?? {},
+        temporaryFolder: folder.path,
+      }),
       clock,
     });
   } catch (error) {
@@ -99,7 +109,8 @@ export async function launchPlugin(options: LaunchOptions, dependencies: LaunchD
   const earlyEnd = child.ended.then(async (end): Promise<never> => {
     if (end.kind === "not-started") throw fail(describeEnd(end));
     await child.outputEnded;
-    const lastWords = errors.last() === "" ? "" : `; its last words: ${redactSecrets(errors.last().slice(0, 200))}`;
+    const lastWords =
+      errors.last() === "" ? "" : `; its last words: ${redactSecrets(errors.last().slice(0, 200))}`;
     throw fail(`${describeEnd(end)} before it said where it listens${lastWords}`);
   });
   earlyEnd.catch(() => {});
@@ -108,7 +119,8 @@ export async function launchPlugin(options: LaunchOptions, dependencies: LaunchD
     clock,
     timeoutMs: handshakeTimeoutMs,
     signal,
-    toError: () => fail(`did not say where it listens within ${formatDuration(handshakeTimeoutMs)}`),
+    toError: () =>
+      fail(`did not say where it listens within ${formatDuration(handshakeTimeoutMs)}`),
   });
   try {
     const line = readFirstLine(child.stdout).catch(async (error: unknown) => {
@@ -118,7 +130,10 @@ export async function launchPlugin(options: LaunchOptions, dependencies: LaunchD
     });
     const text = await untilAborted(plugin, deadline.signal, Promise.race([line, earlyEnd]));
     const parsed = parseHandshake(text);
-    handshake = parsed.network === "unix" ? { ...parsed, address: resolve(workingDirectory, parsed.address) } : parsed;
+    handshake =
+      parsed.network === "unix"
+        ? { ...parsed, address: resolve(workingDirectory, parsed.address) }
+        : parsed;
     return { handshake, gone: gone.signal, stop: () => stop(stopGraceMs) };
   } catch (error) {
     await stop(0);
@@ -132,15 +147,24 @@ const closedOutputGraceMs = 500;
 function toCommand(command: string | readonly string[]): readonly string[] {
   if (typeof command === "string") return [command.includes("/") ? resolve(command) : command];
   return command.map((part, index) => {
-    const isRelative = part.startsWith("./") || part.startsWith("../") || (index === 0 && part.includes("/"));
+    const isRelative =
+      part.startsWith("./") || part.startsWith("../") || (index === 0 && part.includes("/"));
     return isRelative ? resolve(part) : part;
   });
 }
 
-async function createWorkingDirectory(plugin: string, folder: TemporaryFolder, stateDirectory: string | undefined): Promise<string> {
+async function createWorkingDirectory(
+  plugin: string,
+  folder: TemporaryFolder,
+  stateDirectory: string | undefined,
+): Promise<string> {
   if (stateDirectory === undefined) return folder.path;
   // A key may hold anything, so it must not be able to name another folder.
-  const path = resolve(stateDirectory, "plugins", encodeURIComponent(plugin).replaceAll(".", "%2E"));
+  const path = resolve(
+    stateDirectory,
+    "plugins",
+    encodeURIComponent(plugin).replaceAll(".", "%2E"),
+  );
   await mkdir(path, { recursive: true });
   return path;
 }
@@ -160,9 +184,11 @@ function readFirstLine(stream: Readable): Promise<string> {
       read = Buffer.concat([read, chunk.subarray(0, maxHandshakeBytes + 1 - read.length)]);
       const end = read.indexOf(10);
       if (end >= 0) finish(() => resolveLine(read.subarray(0, end).toString("utf8")));
-      else if (read.length > maxHandshakeBytes) finish(() => reject(new Error("its first line is too long to be a handshake")));
+      else if (read.length > maxHandshakeBytes)
+        finish(() => reject(new Error("its first line is too long to be a handshake")));
     };
-    const close = (): void => finish(() => reject(new Error("it closed its standard output without a handshake")));
+    const close = (): void =>
+      finish(() => reject(new Error("it closed its standard output without a handshake")));
     stream.on("data", take);
     stream.once("close", close);
     stream.on("error", () => {});

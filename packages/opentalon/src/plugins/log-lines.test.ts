@@ -16,7 +16,9 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 const clock = createManualClock();
 
-async function logged(write: (stream: PassThrough) => void | Promise<void>): Promise<{ messages: string[]; last: string; raw: string }> {
+async function logged(
+  write: (stream: PassThrough) => void | Promise<void>,
+): Promise<{ messages: string[]; last: string; raw: string }> {
   const file = join(folder, "log");
   const log = createLog({ level: "info", file, pretty: false });
   log.info("begin");
@@ -26,7 +28,11 @@ async function logged(write: (stream: PassThrough) => void | Promise<void>): Pro
   stream.end();
   await once(stream, "close");
   const raw = readFileSync(file, "utf8");
-  const messages = raw.trim().split("\n").map((line) => (JSON.parse(line) as { msg: string }).msg).slice(1);
+  const messages = raw
+    .trim()
+    .split("\n")
+    .map((line) => (JSON.parse(line) as { msg: string }).msg)
+    .slice(1);
   return { messages, last: lines.last(), raw };
 }
 
@@ -64,7 +70,13 @@ test("more than 200 lines a second are counted, not logged", async () => {
 
 test("a line can neither colour the terminal nor forge an entry nor break the encoding", async () => {
   const { messages } = await logged((stream) => {
-    stream.write(Buffer.concat([Buffer.from("\u001b[31mred\u001b[0m a\rb\u001bc\u202ed\u2028e "), Buffer.from([0xff, 0xfe]), Buffer.from("\n")]));
+    stream.write(
+      Buffer.concat([
+        Buffer.from("\u001b[31mred\u001b[0m a\rb\u001bc\u202ed\u2028e "),
+        Buffer.from([0xff, 0xfe]),
+        Buffer.from("\n"),
+      ]),
+    );
   });
   expect(messages).toEqual(["red a�b�c�d�e ��"]);
 });

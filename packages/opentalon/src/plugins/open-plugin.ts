@@ -30,7 +30,11 @@ const maxCallsAtOnce = 256;
  * Starts a plugin once, from its process to its list of actions; or connects to one that runs elsewhere.
  * @throws PluginError; nothing of the plugin is left then.
  */
-export async function openPlugin(entry: PluginEntry, dependencies: OpenPluginDependencies, signal: AbortSignal): Promise<RunningPlugin> {
+export async function openPlugin(
+  entry: PluginEntry,
+  dependencies: OpenPluginDependencies,
+  signal: AbortSignal,
+): Promise<RunningPlugin> {
   const { key, command } = entry;
   const remote = parseRemoteAddress(key, command);
   if (remote !== undefined) return openRemote(entry, remote, dependencies, signal);
@@ -39,17 +43,25 @@ export async function openPlugin(entry: PluginEntry, dependencies: OpenPluginDep
   loadGrpc().catch(() => {});
   const handshakeTimeoutMs = entry.handshakeTimeoutMs ?? defaultHandshakeTimeoutMs;
   const { workingDirectory, env } = entry;
-  const launched = await launchPlugin({ plugin: key, command, workingDirectory, env, handshakeTimeoutMs, signal }, dependencies);
-  return join(entry, dependencies, launched, AbortSignal.any([signal, launched.gone]), (dialSignal) =>
-    openPluginClient({
-      plugin: key,
-      address: launched.handshake,
-      command,
-      generations: dependencies.generations,
-      clock: dependencies.clock,
-      maxMessageBytes: entry.maxMessageBytes ?? dependencies.maxMessageBytes,
-      signal: dialSignal,
-    }),
+  const launched = await launchPlugin(
+    { plugin: key, command, workingDirectory, env, handshakeTimeoutMs, signal },
+    dependencies,
+  );
+  return join(
+    entry,
+    dependencies,
+    launched,
+    AbortSignal.any([signal, launched.gone]),
+    (dialSignal) =>
+      openPluginClient({
+        plugin: key,
+        address: launched.handshake,
+        command,
+        generations: dependencies.generations,
+        clock: dependencies.clock,
+        maxMessageBytes: entry.maxMessageBytes ?? dependencies.maxMessageBytes,
+        signal: dialSignal,
+      }),
   );
 }
 
@@ -62,7 +74,10 @@ async function openRemote(
   const { createGrpcPluginClient } = await loadGrpc();
   const { key } = entry;
   const gone = new AbortController();
-  const lost = (): void => gone.abort(new PluginError(key, "unavailable", `the connection to the plugin "${key}" was lost`));
+  const lost = (): void =>
+    gone.abort(
+      new PluginError(key, "unavailable", `the connection to the plugin "${key}" was lost`),
+    );
   const { clock } = dependencies;
   const maxMessageBytes = entry.maxMessageBytes ?? dependencies.maxMessageBytes;
   return join(entry, dependencies, { gone: gone.signal, stop: async () => {} }, signal, async () =>
@@ -81,7 +96,11 @@ async function join(
   const { key, command, configJson = "{}", dialTimeoutMs = defaultDialTimeoutMs } = entry;
   const { clock, generations, log } = dependencies;
   const toError = (): PluginError =>
-    new PluginError(key, "timed-out", `the plugin "${key}" did not introduce itself within ${formatDuration(dialTimeoutMs)}`);
+    new PluginError(
+      key,
+      "timed-out",
+      `the plugin "${key}" did not introduce itself within ${formatDuration(dialTimeoutMs)}`,
+    );
   using deadline = createDeadline({ clock, timeoutMs: dialTimeoutMs, signal, toError });
   let client: PluginClient | undefined;
   try {
@@ -98,7 +117,9 @@ async function join(
     const cause = await explainLoss(error, host.gone, clock);
     await client?.[Symbol.asyncDispose]();
     await host.stop();
-    throw cause instanceof PluginError ? cause : new PluginError(key, "unavailable", toMessage(cause), { cause });
+    throw cause instanceof PluginError
+      ? cause
+      : new PluginError(key, "unavailable", toMessage(cause), { cause });
   }
 }
 
@@ -115,7 +136,11 @@ function createRunning(
     gone,
     execute: async (execution) => {
       if (calls >= maxCallsAtOnce) {
-        throw new PluginError(key, "unavailable", `the plugin "${key}" is busy with ${calls} calls; try again later`);
+        throw new PluginError(
+          key,
+          "unavailable",
+          `the plugin "${key}" is busy with ${calls} calls; try again later`,
+        );
       }
       calls += 1;
       try {

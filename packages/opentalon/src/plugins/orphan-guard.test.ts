@@ -9,6 +9,7 @@ import { createSilentLog } from "../base/create-log.ts";
 import { createOrphanGuard } from "./orphan-guard.ts";
 import { toFakePluginCommand } from "./testing/fake-plugin-command.ts";
 import { isRunning, readJournal } from "./testing/launch-fake.ts";
+import { present } from "./testing/present.ts";
 
 let folder: string;
 beforeEach(() => {
@@ -16,44 +17,69 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-test("plugins, their children and their sockets do not outlive a host that is killed", { timeout: 60_000 }, async () => {
-  const journal = join(folder, "journal");
-  const temporary = join(folder, "tmp");
-  mkdirSync(temporary);
-  const entries = [
-    { key: "a", command: toFakePluginCommand({ journal, name: "a", ignoreSignals: true, grandchild: true }) },
-    { key: "b", command: toFakePluginCommand({ journal, name: "b", generation: "json" }) },
-    { key: "c", command: toFakePluginCommand({ journal, name: "c", start: "crash" }) },
-  ];
-  const program = fileURLToPath(new URL("testing/host-process.ts", import.meta.url));
-  const host = spawn(process.execPath, ["--conditions=source", program, JSON.stringify(entries)], {
-    env: { ...process.env, TMPDIR: temporary },
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const [line] = (await once(host.stdout, "data")) as [Buffer];
-  expect(JSON.parse(line.toString())).toMatchObject([{ state: "ready" }, { state: "ready" }, { state: "failed" }]);
-  const pids = (await readJournal(journal)).flatMap(({ pid }) => (pid === undefined ? [] : [pid]));
-  expect(pids).toHaveLength(4);
-  host.kill("SIGKILL");
-  await once(host, "exit");
-  for (const pid of pids) await expect.poll(() => isRunning(pid), { timeout: 10_000 }).toBe(false);
-  await expect.poll(() => readdirSync(temporary), { timeout: 10_000 }).toEqual([]);
-});
+test(
+  "plugins, their children and their sockets do not outlive a host that is killed",
+  { timeout: 60_000 },
+  async () => {
+    const journal = join(folder, "journal");
+    const temporary = join(folder, "tmp");
+    mkdirSync(temporary);
+    const entries = [
+      {
+        key: "a",
+        command: toFakePluginCommand({ journal, name: "a", ignoreSignals: true, grandchild: true }),
+      },
+      { key: "b", command: toFakePluginCommand({ journal, name: "b", generation: "json" }) },
+      { key: "c", command: toFakePluginCommand({ journal, name: "c", start: "crash" }) },
+    ];
+    const program = fileURLToPath(new URL("testing/host-process.ts", import.meta.url));
+    const host = spawn(
+      process.execPath,
+      ["--conditions=source", program, JSON.stringify(entries)],
+      {
+        env: { ...process.env, TMPDIR: temporary },
+        stdio: ["ignore", "pipe", "inherit"],
+      },
+    );
+    const [line] = (await once(host.stdout, "data")) as [Buffer];
+    expect(JSON.parse(line.toString())).toMatchObject([
+      { state: "ready" },
+      { state: "ready" },
+      { state: "failed" },
+    ]);
+    const pids = (await readJournal(journal)).flatMap(({ pid }) =>
+      pid === undefined ? [] : [pid],
+    );
+    expect(pids).toHaveLength(4);
+    host.kill("SIGKILL");
+    await once(host, "exit");
+    for (const pid of pids)
+      await expect.poll(() => isRunning(pid), { timeout: 10_000 }).toBe(false);
+    await expect.poll(() => readdirSync(temporary), { timeout: 10_000 }).toEqual([]);
+  },
+);
 
 test("only groups still on the list are killed, and their folders removed", async () => {
-  const children = Array.from({ length: 3 }, () => spawn("/bin/sleep", ["600"], { detached: true, stdio: "ignore" }));
-  const ends = children.map((child) => once(child, "exit"));
-  const folders = children.map((_child, index) => join(folder, `with space ${index}`));
-  for (const path of folders) mkdirSync(path);
+  const children = Array.from({ length: 3 }, (_, index) => {
+    const child = spawn("/bin/sleep", ["600"], { detached: true, stdio: "ignore" });
+    return {
+      pid: present(child.pid),
+      end: once(child, "exit"),
+      folder: join(folder, `with space ${index}`),
+    };
+  });
+  const [first, spared, last] = children.map(({ end }) => end);
+  const [, { pid: sparedPid }] = children as [unknown, { pid: number }];
+  for (const child of children) mkdirSync(child.folder);
   const guard = createOrphanGuard({ log: createSilentLog(), environment: process.env });
-  for (const [index, child] of children.entries()) guard.add(child.pid!, folders[index]!);
-  guard.remove(children[1]!.pid!);
+  for (const child of children) guard.add(child.pid, child.folder);
+  guard.remove(sparedPid);
   await guard[Symbol.asyncDispose]();
-  await Promise.all([ends[0], ends[2]]);
-  expect(folders.map((path) => existsSync(path))).toEqual([false, true, false]);
-  expect(await isRunning(children[1]!.pid!)).toBe(true);
-  children[1]!.kill("SIGKILL");
-  await ends[1];
+  await Promise.all([first, last]);
+  expect(children.map((child) => existsSync(child.folder))).toEqual([false, true, false]);
+  expect(await isRunning(sparedPid)).toBe(true);
+  process.kill(sparedPid, "SIGKILL");
+  await spared;
 });
 
 test("a guard that never had anything to watch starts nothing", async () => {

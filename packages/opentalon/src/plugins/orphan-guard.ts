@@ -43,7 +43,13 @@ done
 
 const maxRestarts = 5;
 
-export function createOrphanGuard({ log, environment }: { readonly log: Log; readonly environment: Environment }): OrphanGuard {
+export function createOrphanGuard({
+  log,
+  environment,
+}: {
+  readonly log: Log;
+  readonly environment: Environment;
+}): OrphanGuard {
   const groups = new Map<number, string>();
   let shell: ChildProcess | undefined;
   let ended: Promise<void> = Promise.resolve();
@@ -81,7 +87,10 @@ export function createOrphanGuard({ log, environment }: { readonly log: Log; rea
     if (disposed || groups.size === 0) return;
     restarts += 1;
     if (restarts <= maxRestarts) start();
-    else log.warn("The guard over plugin processes does not stay alive; plugins would outlive a killed OpenTalon");
+    else
+      log.warn(
+        "The guard over plugin processes does not stay alive; plugins would outlive a killed OpenTalon",
+      );
   };
 
   return {

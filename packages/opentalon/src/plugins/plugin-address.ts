@@ -12,11 +12,19 @@ export type PluginAddress = Pick<Handshake, "network" | "address">;
 const remotePrefix = "grpc://";
 
 /** The address of an entry that names a running server, `grpc://host:port`; `undefined` for programs. */
-export function parseRemoteAddress(plugin: string, command: string | readonly string[]): PluginAddress | undefined {
-  if (typeof command !== "string" || !command.toLowerCase().startsWith(remotePrefix)) return undefined;
+export function parseRemoteAddress(
+  plugin: string,
+  command: string | readonly string[],
+): PluginAddress | undefined {
+  if (typeof command !== "string" || !command.toLowerCase().startsWith(remotePrefix))
+    return undefined;
   const address = command.slice(remotePrefix.length).replace(/\/$/, "");
   if (parseHostAndPort(address) === undefined) {
-    throw new PluginError(plugin, "unavailable", `the plugin "${plugin}" has an address that is not grpc://host:port`);
+    throw new PluginError(
+      plugin,
+      "unavailable",
+      `the plugin "${plugin}" has an address that is not grpc://host:port`,
+    );
   }
   return { network: "tcp", address };
 }
@@ -47,11 +55,18 @@ export async function connectPatiently(
     try {
       return await untilAborted(plugin, signal, attempt);
     } catch (error) {
-      attempt.then((socket) => socket.destroy(), () => {});
+      attempt.then(
+        (socket) => socket.destroy(),
+        () => {},
+      );
       const { code } = error as NodeJS.ErrnoException;
       if (code !== "ECONNREFUSED" && code !== "ENOENT") {
         if (error instanceof PluginError) throw error;
-        throw new PluginError(plugin, "unavailable", `the plugin "${plugin}" cannot be reached: ${toMessage(error)}`);
+        throw new PluginError(
+          plugin,
+          "unavailable",
+          `the plugin "${plugin}" cannot be reached: ${toMessage(error)}`,
+        );
       }
     }
     await clock.sleep(retryMs, signal);

@@ -11,6 +11,7 @@ import { createPluginHost } from "./plugin-host.ts";
 import { toFakePluginCommand, toFakePluginScript } from "./testing/fake-plugin-command.ts";
 import type { FakePluginOptions } from "./testing/fake-plugin-options.ts";
 import { isRunning, readJournal } from "./testing/launch-fake.ts";
+import { present } from "./testing/present.ts";
 
 let folder: string;
 beforeEach(() => {
@@ -21,10 +22,17 @@ afterEach(() => rmSync(folder, { recursive: true }));
 type Fakes = Readonly<Record<string, FakePluginOptions & Partial<PluginEntry>>>;
 
 /** A host of fake plugins by key, disposed of after the test. */
-async function startHost(fakes: Fakes, environment: NodeJS.ProcessEnv = process.env): Promise<{ host: PluginHost; log: () => string; changes: () => number }> {
+async function startHost(
+  fakes: Fakes,
+  environment: NodeJS.ProcessEnv = process.env,
+): Promise<{ host: PluginHost; log: () => string; changes: () => number }> {
   let changes = 0;
   const logFile = join(folder, "log");
-  const entries = Object.entries(fakes).map(([key, fake]): PluginEntry => ({ key, command: toFakePluginCommand(fake), ...fake }));
+  const entries = Object.entries(fakes).map(([key, fake]): PluginEntry => ({
+    key,
+    command: toFakePluginCommand(fake),
+    ...fake,
+  }));
   const host = createPluginHost({
     entries,
     environment,
@@ -39,10 +47,18 @@ async function startHost(fakes: Fakes, environment: NodeJS.ProcessEnv = process.
 }
 
 function toExecution(action: string, changes: Partial<Execution> = {}): Execution {
-  return { callId: "c", action, arguments: {}, signal: new AbortController().signal, timeoutMs: 10_000, ...changes };
+  return {
+    callId: "c",
+    action,
+    arguments: {},
+    signal: new AbortController().signal,
+    timeoutMs: 10_000,
+    ...changes,
+  };
 }
 
-const states = (host: PluginHost): string[] => host.statuses().map(({ key, state }) => `${key} ${state}`);
+const states = (host: PluginHost): string[] =>
+  host.statuses().map(({ key, state }) => `${key} ${state}`);
 
 test("plugins of both generations start side by side and run actions", async () => {
   const { host, changes } = await startHost({
@@ -53,10 +69,19 @@ test("plugins of both generations start side by side and run actions", async () 
   expect(states(host)).toEqual(["new ready", "old ready", "bare ready"]);
   expect(host.statuses().map(({ name }) => name)).toEqual(["newer", "older", "bare"]);
   expect(host.promptAdditions()).toEqual([{ plugin: "newer", text: "Be brief." }]);
-  expect(host.tools().filter(({ action }) => action === "echo").map(({ plugin }) => plugin)).toEqual(["newer", "older", "bare"]);
+  expect(
+    host
+      .tools()
+      .filter(({ action }) => action === "echo")
+      .map(({ plugin }) => plugin),
+  ).toEqual(["newer", "older", "bare"]);
   expect((await host.execute("newer", toExecution("config"))).content).toBe('{"a":1}');
-  expect(JSON.parse((await host.execute("older", toExecution("echo"))).content)).toMatchObject({ plugin: "older" });
-  expect(JSON.parse((await host.execute("bare", toExecution("echo"))).content)).toMatchObject({ plugin: "bare" });
+  expect(JSON.parse((await host.execute("older", toExecution("echo"))).content)).toMatchObject({
+    plugin: "older",
+  });
+  expect(JSON.parse((await host.execute("bare", toExecution("echo"))).content)).toMatchObject({
+    plugin: "bare",
+  });
   await expect(host.execute("new", toExecution("echo"))).rejects.toThrow('no plugin "new"');
   expect(changes()).toBeGreaterThanOrEqual(3);
 });
@@ -76,53 +101,88 @@ test("a plugin that fails leaves the others alone and says why", { timeout: 40_0
     elsewhere: { command: "grpc://" },
     unreachable: { command: "grpc://127.0.0.1:1" },
   });
-  const problems = Object.fromEntries(host.statuses().map(({ key, state, problem }) => [key, `${state}: ${problem}`]));
+  const problems = Object.fromEntries(
+    host.statuses().map(({ key, state, problem }) => [key, `${state}: ${problem}`]),
+  );
   expect(problems).toEqual({
     good: "ready: ",
-    crash: expect.stringMatching(/^failed: .*exit code 3 .*last words: cannot find my configuration/),
-    silent: expect.stringContaining("within 1.5 s"),
-    refuses: expect.stringContaining("configure: the key is missing"),
-    dies: expect.stringContaining("ended with exit code 8"),
-    hangs: expect.stringContaining("did not introduce itself within 1 s"),
-    mute: expect.stringContaining("did not introduce itself within 1 s"),
-    mutest: expect.stringContaining("did not introduce itself within 1 s"),
-    misnamed: expect.stringContaining('no action can be called by: "has space"'),
-    missing: expect.stringContaining("there is no program"),
-    elsewhere: expect.stringContaining("grpc://host:port"),
-    unreachable: expect.stringContaining("UNAVAILABLE"),
+    crash: expect.stringMatching(
+      /^failed: .*exit code 3 .*last words: cannot find my configuration/,
+    ) as string,
+    silent: expect.stringContaining("within 1.5 s") as string,
+    refuses: expect.stringContaining("configure: the key is missing") as string,
+    dies: expect.stringContaining("ended with exit code 8") as string,
+    hangs: expect.stringContaining("did not introduce itself within 1 s") as string,
+    mute: expect.stringContaining("did not introduce itself within 1 s") as string,
+    mutest: expect.stringContaining("did not introduce itself within 1 s") as string,
+    misnamed: expect.stringContaining('no action can be called by: "has space"') as string,
+    missing: expect.stringContaining("there is no program") as string,
+    elsewhere: expect.stringContaining("grpc://host:port") as string,
+    unreachable: expect.stringContaining("UNAVAILABLE") as string,
   });
   expect((await host.execute("fake", toExecution("echo"))).error).toBe("");
 });
 
 test("a bad action is left out alone, with a warning", async () => {
-  const { host, log } = await startHost({ fake: { actions: ["echo", "two words", "x".repeat(80)] } });
+  const { host, log } = await startHost({
+    fake: { actions: ["echo", "two words", "x".repeat(80)] },
+  });
   expect(host.tools().map(({ action }) => action)).toEqual(["echo"]);
   expect(log()).toContain('"action":"two words"');
 });
 
 test("of two plugins with one name the first keeps it", async () => {
-  const { host } = await startHost({ first: { name: "same", greetingDelayMs: 500 }, second: { name: "same" }, third: { name: "first" } });
+  const { host } = await startHost({
+    first: { name: "same", greetingDelayMs: 500 },
+    second: { name: "same" },
+    third: { name: "first" },
+  });
   expect(states(host)).toEqual(["first ready", "second failed", "third failed"]);
-  expect(host.statuses()[1]?.problem).toContain('reports the name "same", which the plugin "first" has already');
-  expect(host.statuses()[2]?.problem).toContain('reports the name "first", which is the key of another plugin');
+  expect(host.statuses()[1]?.problem).toContain(
+    'reports the name "same", which the plugin "first" has already',
+  );
+  expect(host.statuses()[2]?.problem).toContain(
+    'reports the name "first", which is the key of another plugin',
+  );
   expect(host.tools().every(({ plugin }) => plugin === "same")).toBe(true);
 });
 
 test("no full name occurs twice among the tools", async () => {
-  const { host } = await startHost({ one: { name: "a", actions: ["b__c", "d"] }, two: { name: "a__b", actions: ["c", "d"] } });
-  expect(host.tools().map(({ plugin, action }) => `${plugin}/${action}`)).toEqual(["a/b__c", "a/d", "a__b/d"]);
+  const { host } = await startHost({
+    one: { name: "a", actions: ["b__c", "d"] },
+    two: { name: "a__b", actions: ["c", "d"] },
+  });
+  expect(host.tools().map(({ plugin, action }) => `${plugin}/${action}`)).toEqual([
+    "a/b__c",
+    "a/d",
+    "a__b/d",
+  ]);
 });
 
 test("a crash answers all callers at once, and the plugin comes back under its own name", async () => {
   const journal = join(folder, "journal");
-  const { host } = await startHost({ key: { name: "reported", journal }, old: { generation: "json", name: "older", journal } });
+  const { host } = await startHost({
+    key: { name: "reported", journal },
+    old: { generation: "json", name: "older", journal },
+  });
   for (const name of ["reported", "older"]) {
-    const calls = Array.from({ length: 10 }, () => host.execute(name, toExecution("hang", { timeoutMs: 600_000 })));
+    const calls = Array.from({ length: 10 }, () =>
+      host.execute(name, toExecution("hang", { timeoutMs: 600_000 })),
+    );
     const outcomes = Promise.allSettled(calls);
-    await expect.poll(async () => (await readJournal(journal)).filter(({ action }) => action === "hang").length).toBe(name === "older" ? 20 : 10);
-    await expect(host.execute(name, toExecution("crash"))).rejects.toMatchObject({ reason: "crashed" });
-    for (const outcome of await outcomes) expect(outcome).toMatchObject({ reason: { code: "PLUGIN_CRASHED" } });
-    await expect(host.execute(name, toExecution("echo"))).rejects.toMatchObject({ reason: "unavailable" });
+    await expect
+      .poll(
+        async () => (await readJournal(journal)).filter(({ action }) => action === "hang").length,
+      )
+      .toBe(name === "older" ? 20 : 10);
+    await expect(host.execute(name, toExecution("crash"))).rejects.toMatchObject({
+      reason: "crashed",
+    });
+    for (const outcome of await outcomes)
+      expect(outcome).toMatchObject({ reason: { code: "PLUGIN_CRASHED" } });
+    await expect(host.execute(name, toExecution("echo"))).rejects.toMatchObject({
+      reason: "unavailable",
+    });
   }
   await expect.poll(() => states(host), { timeout: 15_000 }).toEqual(["key ready", "old ready"]);
   expect((await host.execute("reported", toExecution("echo"))).error).toBe("");
@@ -134,61 +194,102 @@ test("a plugin killed from outside in the middle of a call answers promptly", as
   const journal = join(folder, "journal");
   const { host } = await startHost({ fake: { journal } });
   const call = host.execute("fake", toExecution("hang", { timeoutMs: 600_000 }));
-  const outcome = expect(call).rejects.toMatchObject({ reason: "crashed", message: expect.stringContaining("SIGKILL") });
+  const outcome = call.catch((error: unknown) => error);
   await expect.poll(async () => (await readJournal(journal)).length).toBe(2);
-  process.kill((await readJournal(journal))[0]!.pid!, "SIGKILL");
-  await outcome;
+  process.kill(present((await readJournal(journal))[0]?.pid), "SIGKILL");
+  expect(await outcome).toMatchObject({
+    reason: "crashed",
+    message: expect.stringContaining("SIGKILL") as string,
+  });
 });
 
-test("disposal leaves no process, socket or folder, even of stubborn plugins", { timeout: 40_000 }, async () => {
-  const journal = join(folder, "journal");
-  const { host } = await startHost({
-    stubborn: { name: "a", journal, ignoreSignals: true, grandchild: true },
-    tidy: { name: "b", journal, tidy: true },
-    old: { name: "c", journal, generation: "json", grandchild: true },
-    starting: { start: "crash", journal },
-  });
-  const call = expect(host.execute("a", toExecution("hang", { timeoutMs: 600_000 }))).rejects.toMatchObject({ name: "PluginError" });
-  const temporaryFolders = await Promise.all(
-    ["a", "b"].map(async (name) => (JSON.parse((await host.execute(name, toExecution("environment"))).content) as { TMPDIR: string }).TMPDIR),
-  );
-  await host[Symbol.asyncDispose]();
-  await call;
-  for (const { pid } of await readJournal(journal)) if (pid !== undefined) await expect.poll(() => isRunning(pid)).toBe(false);
-  for (const path of temporaryFolders) expect(() => readdirSync(path)).toThrow("ENOENT");
-  expect(readdirSync(join(folder, "state/plugin-folders"))).toEqual([]);
-  expect(states(host)).toEqual(["stubborn stopped", "tidy stopped", "old stopped", "starting failed"]);
-  await expect(host.execute("a", toExecution("echo"))).rejects.toMatchObject({ reason: "unavailable" });
-});
+test(
+  "disposal leaves no process, socket or folder, even of stubborn plugins",
+  { timeout: 40_000 },
+  async () => {
+    const journal = join(folder, "journal");
+    const { host } = await startHost({
+      stubborn: { name: "a", journal, ignoreSignals: true, grandchild: true },
+      tidy: { name: "b", journal, tidy: true },
+      old: { name: "c", journal, generation: "json", grandchild: true },
+      starting: { start: "crash", journal },
+    });
+    const call = host
+      .execute("a", toExecution("hang", { timeoutMs: 600_000 }))
+      .catch((error: unknown) => error);
+    const temporaryFolders = await Promise.all(
+      ["a", "b"].map(
+        async (name) =>
+          (
+            JSON.parse((await host.execute(name, toExecution("environment"))).content) as {
+              TMPDIR: string;
+            }
+          ).TMPDIR,
+      ),
+    );
+    await host[Symbol.asyncDispose]();
+    expect(await call).toMatchObject({ name: "PluginError" });
+    for (const { pid } of await readJournal(journal))
+      if (pid !== undefined) await expect.poll(() => isRunning(pid)).toBe(false);
+    for (const path of temporaryFolders) expect(() => readdirSync(path)).toThrow("ENOENT");
+    expect(readdirSync(join(folder, "state/plugin-folders"))).toEqual([]);
+    expect(states(host)).toEqual([
+      "stubborn stopped",
+      "tidy stopped",
+      "old stopped",
+      "starting failed",
+    ]);
+    await expect(host.execute("a", toExecution("echo"))).rejects.toMatchObject({
+      reason: "unavailable",
+    });
+  },
+);
 
 test("disposal in the middle of the start ends it", async () => {
   const journal = join(folder, "journal");
   const entries = [{ key: "slow", command: toFakePluginCommand({ start: "hang", journal }) }];
   const log = createLog({ level: "error", file: join(folder, "log"), pretty: false });
-  const host = createPluginHost({ entries, environment: process.env, log, clock: systemClock, onChange: () => {} });
+  const host = createPluginHost({
+    entries,
+    environment: process.env,
+    log,
+    clock: systemClock,
+    onChange: () => {},
+  });
   const start = host.start();
   await expect.poll(async () => (await readJournal(journal)).length).toBe(1);
   await host[Symbol.asyncDispose]();
   await start;
-  for (const { pid } of await readJournal(journal)) await expect.poll(() => isRunning(pid!)).toBe(false);
+  for (const { pid } of await readJournal(journal))
+    await expect.poll(() => isRunning(present(pid))).toBe(false);
 });
 
 test("a plugin is a single executable file too", async () => {
   const path = join(folder, "plugin");
-  writeFileSync(path, toFakePluginScript({ name: "scripted", errorLines: ["it's quoted"] }), { mode: 0o755 });
+  writeFileSync(path, toFakePluginScript({ name: "scripted", errorLines: ["it's quoted"] }), {
+    mode: 0o755,
+  });
   const { host } = await startHost({ fake: { command: path } });
   expect(states(host)).toEqual(["fake ready"]);
 });
 
-test("a remote plugin is used, lost, and found again with its configuration", { timeout: 60_000 }, async () => {
-  const served = await startHost({ server: { network: "tcp", name: "remote" } });
-  const { port } = JSON.parse((await served.host.execute("remote", toExecution("process"))).content) as { port: number };
-  const { host } = await startHost({ far: { command: `grpc://127.0.0.1:${port}`, configJson: '{"b":2}' } });
-  expect(states(host)).toEqual(["far ready"]);
-  expect((await host.execute("remote", toExecution("config"))).content).toBe('{"b":2}');
-  await served.host[Symbol.asyncDispose]();
-  await expect.poll(() => states(host)).toEqual(["far restarting"]);
-  await startHost({ server: { network: "tcp", port, name: "remote" } });
-  await expect.poll(() => states(host), { timeout: 20_000 }).toEqual(["far ready"]);
-  expect((await host.execute("remote", toExecution("config"))).content).toBe('{"b":2}');
-});
+test(
+  "a remote plugin is used, lost, and found again with its configuration",
+  { timeout: 60_000 },
+  async () => {
+    const served = await startHost({ server: { network: "tcp", name: "remote" } });
+    const { port } = JSON.parse(
+      (await served.host.execute("remote", toExecution("process"))).content,
+    ) as { port: number };
+    const { host } = await startHost({
+      far: { command: `grpc://127.0.0.1:${port}`, configJson: '{"b":2}' },
+    });
+    expect(states(host)).toEqual(["far ready"]);
+    expect((await host.execute("remote", toExecution("config"))).content).toBe('{"b":2}');
+    await served.host[Symbol.asyncDispose]();
+    await expect.poll(() => states(host)).toEqual(["far restarting"]);
+    await startHost({ server: { network: "tcp", port, name: "remote" } });
+    await expect.poll(() => states(host), { timeout: 20_000 }).toEqual(["far ready"]);
+    expect((await host.execute("remote", toExecution("config"))).content).toBe('{"b":2}');
+  },
+);

@@ -65,7 +65,8 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
     if (owner !== undefined && owner !== claimant) {
       const explain = (loser: SupervisedPlugin, winner: SupervisedPlugin): string =>
         `the plugin "${loser.key}" reports the name "${name}", which the plugin "${winner.key}" has already; remove one of them`;
-      if (!starting || plugins.indexOf(owner) < plugins.indexOf(claimant)) return explain(claimant, owner);
+      if (!starting || plugins.indexOf(owner) < plugins.indexOf(claimant))
+        return explain(claimant, owner);
       owner.fail(explain(owner, claimant));
     }
     for (const [old, plugin] of owners) if (plugin === claimant) owners.delete(old);
@@ -75,7 +76,16 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
 
   const plugins: readonly SupervisedPlugin[] = entries.map((entry) => {
     const pluginLog = log.child({ plugin: entry.key });
-    const dependencies = { environment, folders, stateDirectory, guard, generations, clock, log: pluginLog, maxMessageBytes: limit.bytes };
+    const dependencies = {
+      environment,
+      folders,
+      stateDirectory,
+      guard,
+      generations,
+      clock,
+      log: pluginLog,
+      maxMessageBytes: limit.bytes,
+    };
     const plugin: SupervisedPlugin = supervise({
       entry,
       open: (signal) => openPlugin(entry, dependencies, signal),
@@ -110,7 +120,8 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
       }),
     execute: async (pluginName, execution) => {
       const plugin = owners.get(pluginName);
-      if (plugin === undefined) throw new PluginError(pluginName, "unavailable", `there is no plugin "${pluginName}"`);
+      if (plugin === undefined)
+        throw new PluginError(pluginName, "unavailable", `there is no plugin "${pluginName}"`);
       return plugin.execute(execution);
     },
     [Symbol.asyncDispose]: async () => {

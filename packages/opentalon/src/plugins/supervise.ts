@@ -3,7 +3,13 @@ import type { Clock } from "../base/clock.ts";
 import { formatDuration } from "../base/duration.ts";
 import { PluginError, toMessage } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
-import type { Execution, PluginCapabilities, PluginState, PluginStatus, RawToolResult } from "../domain/plugin.ts";
+import type {
+  Execution,
+  PluginCapabilities,
+  PluginState,
+  PluginStatus,
+  RawToolResult,
+} from "../domain/plugin.ts";
 import type { PluginEntry } from "./plugin-entry.ts";
 
 /** A plugin that runs and has said what it can do. */
@@ -48,7 +54,14 @@ const lastRetryMs = 300_000;
 /** After this long without a failure the next one counts as the first. */
 const goodAfterMs = 600_000;
 
-export function supervise({ entry, open, claimName, clock, log, onChange }: SuperviseOptions): SupervisedPlugin {
+export function supervise({
+  entry,
+  open,
+  claimName,
+  clock,
+  log,
+  onChange,
+}: SuperviseOptions): SupervisedPlugin {
   const { key } = entry;
   const backoff = createBackoff({ initialMs: firstRetryMs, maxMs: lastRetryMs });
   const ending = new AbortController();
@@ -102,7 +115,10 @@ export function supervise({ entry, open, claimName, clock, log, onChange }: Supe
   const retry = (next: "failed" | "restarting", why: string): void => {
     const delayMs = backoff.nextMs();
     const text = `${why}; trying again in ${formatDuration(delayMs)}`;
-    log.warn({ problem: why, retryInMs: delayMs }, next === "failed" ? "Plugin did not start" : "Plugin lost");
+    log.warn(
+      { problem: why, retryInMs: delayMs },
+      next === "failed" ? "Plugin did not start" : "Plugin lost",
+    );
     cancelRetry = clock.after(delayMs, () => {
       restarts += 1;
       opening = stopping.then(attempt);
@@ -118,7 +134,9 @@ export function supervise({ entry, open, claimName, clock, log, onChange }: Supe
   };
 
   const end = (why: string): void => {
-    ending.abort(new PluginError(key, "unavailable", `the plugin "${key}" is being stopped: ${why}`));
+    ending.abort(
+      new PluginError(key, "unavailable", `the plugin "${key}" is being stopped: ${why}`),
+    );
     cancelRetry();
     const plugin = running;
     running = undefined;
@@ -133,7 +151,11 @@ export function supervise({ entry, open, claimName, clock, log, onChange }: Supe
     execute: async (execution) => {
       const plugin = running;
       if (plugin === undefined) {
-        throw new PluginError(key, "unavailable", `the plugin "${key}" is not ready: ${problem === "" ? state : problem}`);
+        throw new PluginError(
+          key,
+          "unavailable",
+          `the plugin "${key}" is not ready: ${problem === "" ? state : problem}`,
+        );
       }
       return plugin.execute(execution);
     },

@@ -16,26 +16,58 @@ function toReported(names: readonly string[], changes: Partial<ReportedAction> =
     contextArguments: [],
     ...changes,
   }));
-  return { name: "p", description: "d", actions, systemPromptAddition: "", supportsCallbacks: false };
+  return {
+    name: "p",
+    description: "d",
+    actions,
+    systemPromptAddition: "",
+    supportsCallbacks: false,
+  };
 }
 
 test("the key stands in for a missing name", () => {
-  expect(toPluginCapabilities({ ...toReported(["a"]), name: "" }, "key", log)).toMatchObject({ name: "key", tools: [{ plugin: "key", action: "a" }] });
-  expect(toPluginCapabilities(toReported(["a"]), "key", log)).toMatchObject({ name: "p", tools: [{ plugin: "p" }] });
+  expect(toPluginCapabilities({ ...toReported(["a"]), name: "" }, "key", log)).toMatchObject({
+    name: "key",
+    tools: [{ plugin: "key", action: "a" }],
+  });
+  expect(toPluginCapabilities(toReported(["a"]), "key", log)).toMatchObject({
+    name: "p",
+    tools: [{ plugin: "p" }],
+  });
 });
 
 test("only an action that cannot be called is left out", () => {
-  const names = ["good", "", "has space", "ünicode", "x".repeat(62), "x".repeat(61), "good", "a.b", "also-good_2"];
+  const names = [
+    "good",
+    "",
+    "has space",
+    "ünicode",
+    "x".repeat(62),
+    "x".repeat(61),
+    "good",
+    "a.b",
+    "also-good_2",
+  ];
   const { tools } = toPluginCapabilities(toReported(names), "key", log);
   expect(tools.map((tool) => tool.action)).toEqual(["good", "x".repeat(61), "also-good_2"]);
 });
 
 test("texts and lists are bounded", () => {
-  const parameters = Array.from({ length: 500 }, (_, index) => ({ name: `n${index}`, description: "x".repeat(100_000), type: "string", required: false, schema: "x".repeat(100_000) }));
+  const parameters = Array.from({ length: 500 }, (_, index) => ({
+    name: `n${index}`,
+    description: "x".repeat(100_000),
+    type: "string",
+    required: false,
+    schema: "x".repeat(100_000),
+  }));
   const names = Array.from({ length: 5_000 }, (_, index) => `a${index}`);
   const reported = { ...toReported(names), systemPromptAddition: "é".repeat(100_000) };
-  const [first] = toReported(["big"], { description: "x".repeat(100_000), parameters }).actions;
-  const capabilities = toPluginCapabilities({ ...reported, actions: [first!, ...reported.actions] }, "key", log);
+  const big = toReported(["big"], { description: "x".repeat(100_000), parameters });
+  const capabilities = toPluginCapabilities(
+    { ...reported, actions: [...big.actions, ...reported.actions] },
+    "key",
+    log,
+  );
   expect(capabilities.tools).toHaveLength(1_000);
   expect(capabilities.tools[0]?.description).toHaveLength(8_192);
   expect(capabilities.tools[0]?.parameters).toHaveLength(100);
@@ -43,7 +75,12 @@ test("texts and lists are bounded", () => {
   expect(Buffer.byteLength(capabilities.systemPromptAddition)).toBeLessThanOrEqual(65_536);
 });
 
-test.each([["hello-world", true], ["a", true], ["", false], ["a b", false], ["a/b", false], ["x".repeat(61), true], ["x".repeat(62), false]])(
-  "%j as a plugin name: %s",
-  (name, expected) => expect(isPluginName(name)).toBe(expected),
-);
+test.each([
+  ["hello-world", true],
+  ["a", true],
+  ["", false],
+  ["a b", false],
+  ["a/b", false],
+  ["x".repeat(61), true],
+  ["x".repeat(62), false],
+])("%j as a plugin name: %s", (name, expected) => expect(isPluginName(name)).toBe(expected));

@@ -32,13 +32,21 @@ const limits = {
  * Makes what a plugin reported fit for use: the key stands in for a missing name, an action that cannot be called is
  * left out with a warning, texts and lists are bounded.
  */
-export function toPluginCapabilities(reported: ReportedCapabilities, key: string, log: Log): PluginCapabilities {
+export function toPluginCapabilities(
+  reported: ReportedCapabilities,
+  key: string,
+  log: Log,
+): PluginCapabilities {
   const name = reported.name === "" ? key : reported.name;
   const tools = new Map<string, Tool>();
   for (const action of reported.actions) {
     const problem = findProblem(name, action.name, tools);
     if (problem === "") tools.set(action.name, toTool(name, action));
-    else log.warn({ action: action.name.slice(0, 100) }, `An action of the plugin is left out: ${problem}`);
+    else
+      log.warn(
+        { action: action.name.slice(0, 100) },
+        `An action of the plugin is left out: ${problem}`,
+      );
   }
   return {
     name,
@@ -66,11 +74,16 @@ function toTool(plugin: string, action: ReportedAction): Tool {
     plugin,
     action: action.name,
     description: cut(action.description, limits.descriptionBytes),
-    parameters: action.parameters.filter(({ name }) => name !== "").slice(0, limits.parameters).map(toParameter),
+    parameters: action.parameters
+      .filter(({ name }) => name !== "")
+      .slice(0, limits.parameters)
+      .map(toParameter),
     userOnly: action.userOnly,
     readOnly: action.readOnly,
     alwaysInclude: action.alwaysInclude,
-    contextArguments: action.contextArguments.slice(0, limits.contextArguments).map((name) => cut(name, limits.nameBytes)),
+    contextArguments: action.contextArguments
+      .slice(0, limits.contextArguments)
+      .map((name) => cut(name, limits.nameBytes)),
   };
 }
 

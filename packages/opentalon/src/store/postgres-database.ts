@@ -56,15 +56,15 @@ export function toPlace(dsn: string): string {
 
 /** PostgreSQL through a pool. Connections that break are replaced, so a server that restarts only fails what was under way. */
 export function createPostgresDatabase(options: PostgresDatabaseOptions): Database {
-  const { dsn, maxIdleConnections = 2 } = options;
-  const maxOpenConnections = options.maxOpenConnections || defaultOpenConnections;
+  const { dsn, maxOpenConnections = 0, maxIdleConnections = 2 } = options;
+  const max = maxOpenConnections > 0 ? maxOpenConnections : defaultOpenConnections;
   const { connectionMaxLifetimeMs = 0, connectionMaxIdleTimeMs = 60_000 } = options;
   const place = toPlace(dsn);
   const pool = new pg.Pool({
     ...toClientConfig(dsn),
     application_name: "opentalon",
-    max: maxOpenConnections,
-    min: Math.min(maxIdleConnections, maxOpenConnections),
+    max,
+    min: Math.min(maxIdleConnections, max),
     idleTimeoutMillis: connectionMaxIdleTimeMs,
     maxLifetimeSeconds: Math.ceil(connectionMaxLifetimeMs / 1_000),
   });

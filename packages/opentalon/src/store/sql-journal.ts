@@ -1,7 +1,9 @@
+import type { ExpressionBuilder, OnConflictDatabase } from "kysely";
 import type { Clock } from "../base/clock.ts";
 import { StoreError } from "../base/errors.ts";
 import type { Database } from "./database.ts";
 import type { Journal, JournalRecord } from "./ports.ts";
+import type { Schema } from "./schema.ts";
 import { toStorableKey } from "./storable-text.ts";
 
 export interface JournalOptions {
@@ -26,33 +28,28 @@ interface Entry {
  * Writing to a turn that was answered, or that another process has taken over, throws STORE_FENCED.
  */
 export function createJournal({ database, clock, owner, createId }: JournalOptions): Journal {
-  const { select, begin, record, isTaken } = prepareStatements(database);
+  const { select, upsert } = prepareStatements(database);
 
   const write = async (
-    statement: typeof begin,
     turnId: string,
     step: string,
-    state: Entry["state"],
+    state: JournalRecord["state"],
     value: unknown,
   ) => {
-    const content = JSON.stringify({ step, value });
-    const sequence = createId();
-    const entry = {
-      sequence,
+    const written = await database.change(upsert, {
+      sequence: createId(),
       turnId,
       step: toStorableKey(step),
       state,
-      content,
+      content: JSON.stringify({ step, value }),
       nowMs: clock.now(),
       owner,
-    };
-    const changed = await database.change(statement, entry);
-    if (changed === 0 && (await database.rows(isTaken, { turnId, owner })).length > 0) {
-      throw new StoreError(
-        "STORE_FENCED",
-        `turn ${turnId} was answered or taken over by another process`,
-      );
-    }
+    });
+    if (written > 0) return;
+    throw new StoreError(
+      "STORE_FENCED",
+      `turn ${turnId} was answered or taken over by another process`,
+    );
   };
 
   return {
@@ -63,8 +60,8 @@ export function createJournal({ database, clock, owner, createId }: JournalOptio
         return { step, state: state === "recorded" ? "recorded" : "started", value };
       });
     },
-    begin: (turnId, step) => write(begin, turnId, step, "started", undefined),
-    record: (turnId, step, value) => write(record, turnId, step, "recorded", value),
+    begin: (turnId, step) => write(turnId, step, "started", undefined),
+    record: (turnId, step, value) => write(turnId, step, "recorded", value),
   };
 }
 
@@ -77,24 +74,13 @@ function prepareStatements({ prepare }: Database) {
         .where("turn_id", "=", of.turnId)
         .orderBy("sequence"),
     ),
-    begin: prepare((database, entry: Entry) =>
-      insertUnlessTaken(database, entry).onConflict((conflict) =>
-        conflict.columns(["turn_id", "step"]).doNothing(),
-      ),
-    ),
-    record: prepare((database, entry: Entry) =>
+    // A step that is recorded is written again as it is: no row written means that the turn is taken, and nothing else.
+    upsert: prepare((database, entry: Entry) =>
       insertUnlessTaken(database, entry).onConflict((conflict) =>
         conflict
           .columns(["turn_id", "step"])
-          .doUpdateSet((row) => ({
-            state: row.ref("excluded.state"),
-            content: row.ref("excluded.content"),
-          }))
-          .where("turn_journal.state", "=", "started"),
+          .doUpdateSet({ state: unlessRecorded("state"), content: unlessRecorded("content") }),
       ),
-    ),
-    isTaken: prepare((database, by: { turnId: string; owner: string }) =>
-      selectTaken(database, by),
     ),
   };
 }
@@ -118,6 +104,19 @@ function insertUnlessTaken(database: QueryBuilder, entry: Entry) {
         ])
         .where((where) => where.not(where.exists(selectTaken(database, entry)))),
     );
+}
+
+/** The new value of a column, or the one it has when the step is recorded. */
+function unlessRecorded(column: "state" | "content") {
+  return (
+    row: ExpressionBuilder<OnConflictDatabase<Schema, "turn_journal">, "turn_journal" | "excluded">,
+  ) =>
+    row
+      .case()
+      .when("turn_journal.state", "=", "recorded")
+      .then(row.ref(`turn_journal.${column}`))
+      .else(row.ref(`excluded.${column}`))
+      .end();
 }
 
 function selectTaken(database: QueryBuilder, by: { turnId: string; owner: string }) {

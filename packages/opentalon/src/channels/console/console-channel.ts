@@ -91,6 +91,7 @@ export function createConsoleChannel(options: ConsoleChannelOptions): Channel {
       if (attempt === 1) view.notify(toRefusalWords(outcome.reason, comesBack));
       if (!comesBack) break;
       await clock.sleep(outcome.retryAfterMs, stopping.signal);
+      if (stopping.signal.aborted) view.notify("a message was not taken: OpenTalon is stopping");
     }
     questions.settle(platformMessageId);
     return false;

@@ -88,7 +88,6 @@ const afterEscape: Readonly<Record<number, State>> = {
 const stringStarts = new Set([0x90, 0x98, 0x9d, 0x9e, 0x9f]);
 
 /** Controls, and the marks that show text in another order than it is written. */
-// oxlint-disable-next-line no-control-regex
 const suspicious = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e]/;
 
 function isControl(code: number): boolean {

@@ -12,7 +12,14 @@ export interface FakePluginOptions {
   readonly actions?: readonly string[];
   readonly promptAddition?: string;
   /** Before the handshake: end with exit code 3 and a line on stderr; say nothing; say something else; … */
-  readonly start?: "crash" | "hang" | "wrong-handshake" | "long-line" | "close-stdout" | "remote-web-address" | "flood-stdout";
+  readonly start?:
+    | "crash"
+    | "hang"
+    | "wrong-handshake"
+    | "long-line"
+    | "close-stdout"
+    | "remote-web-address"
+    | "flood-stdout";
   /** In Init (gRPC only). */
   readonly init?: "hang" | "refuse" | "unimplemented" | "crash";
   /** In Capabilities. */

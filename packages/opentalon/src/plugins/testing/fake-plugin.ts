@@ -60,7 +60,9 @@ interface Result {
 }
 
 const actionNames = [
-  ..."echo structured fail fail-without-id wrong-id no-id invalid-utf8 status slow hang cancelled crash".split(" "),
+  ..."echo structured fail fail-without-id wrong-id no-id invalid-utf8 status slow hang cancelled crash".split(
+    " ",
+  ),
   ..."huge bomb endless trickle environment process config".split(" "),
 ];
 
@@ -74,13 +76,26 @@ const note = (event: Record<string, unknown>): void => {
   if (options.journal !== undefined) appendFileSync(options.journal, `${JSON.stringify(event)}\n`);
 };
 
+function endProcess(code: number): never {
+  // oxlint-disable-next-line unicorn/no-process-exit -- To end in the middle of anything is what this plugin is for.
+  process.exit(code);
+}
+
 function answer(call: Call, reply: (result: Result) => void): void {
   const say = (content: string | Buffer, rest: Partial<Result> = {}): void =>
-    reply({ id: call.id, content: Buffer.from(content as string), error: "", structured: "", ...rest });
+    reply({
+      id: call.id,
+      content: Buffer.from(content as string),
+      error: "",
+      structured: "",
+      ...rest,
+    });
   note({ event: "call", action: call.action, id: call.id });
   switch (call.action) {
     case "echo":
-      return say(JSON.stringify({ plugin: call.plugin, args: call.args, credentials: call.credentials }));
+      return say(
+        JSON.stringify({ plugin: call.plugin, args: call.args, credentials: call.credentials }),
+      );
     case "structured":
       return say("text", { structured: '{"a":1}' });
     case "fail":
@@ -102,7 +117,7 @@ function answer(call: Call, reply: (result: Result) => void): void {
     case "cancelled":
       return say(String(cancelled));
     case "crash":
-      return process.exit(7);
+      return endProcess(7);
     case "environment":
       return say(JSON.stringify(process.env));
     case "process":
@@ -137,48 +152,79 @@ function toMessageFrame(message: Buffer, compressed = false): Buffer {
 }
 
 function toResultMessage({ id, content, error, structured }: Result): Buffer {
-  return Buffer.concat([bytesField(1, id), bytesField(2, content), bytesField(3, error), bytesField(4, structured)]);
+  return Buffer.concat([
+    bytesField(1, id),
+    bytesField(2, content),
+    bytesField(3, error),
+    bytesField(4, structured),
+  ]);
 }
 
 function toCapabilitiesMessage(): Buffer {
-  const parameter = Buffer.concat([bytesField(1, "text"), bytesField(2, "Some text"), bytesField(3, "string"), booleanField(4, true)]);
+  const parameter = Buffer.concat([
+    bytesField(1, "text"),
+    bytesField(2, "Some text"),
+    bytesField(3, "string"),
+    booleanField(4, true),
+  ]);
   const actions = (options.actions ?? actionNames).map((action) =>
-    bytesField(3, Buffer.concat([
-      bytesField(1, action),
-      bytesField(2, `Action ${action}`),
-      bytesField(3, parameter),
-      bytesField(5, "session_id"),
-      booleanField(7, action === "echo"),
-    ])),
+    bytesField(
+      3,
+      Buffer.concat([
+        bytesField(1, action),
+        bytesField(2, `Action ${action}`),
+        bytesField(3, parameter),
+        bytesField(5, "session_id"),
+        booleanField(7, action === "echo"),
+      ]),
+    ),
   );
   const description = options.capabilities === "invalid-utf8" ? invalidUtf8 : "A fake";
-  return Buffer.concat([bytesField(1, name), bytesField(2, description), ...actions, bytesField(4, options.promptAddition ?? "")]);
+  return Buffer.concat([
+    bytesField(1, name),
+    bytesField(2, description),
+    ...actions,
+    bytesField(4, options.promptAddition ?? ""),
+  ]);
 }
 
 function serveGrpcCall(stream: ServerHttp2Stream, path: string, request: Buffer): void {
   const respond = (message: Buffer): void => {
-    stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
+    stream.respond(
+      { ":status": 200, "content-type": "application/grpc" },
+      { waitForTrailers: true },
+    );
     stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
     stream.end(toMessageFrame(message));
   };
   const refuse = (code: number, message: string): void => {
-    stream.respond({ ":status": 200, "content-type": "application/grpc", "grpc-status": String(code), "grpc-message": message }, { endStream: true });
+    stream.respond(
+      {
+        ":status": 200,
+        "content-type": "application/grpc",
+        "grpc-status": String(code),
+        "grpc-message": message,
+      },
+      { endStream: true },
+    );
   };
-  const begin = (headers: Record<string, string> = {}): void => stream.respond({ ":status": 200, "content-type": "application/grpc", ...headers });
+  const begin = (headers: Record<string, string> = {}): void =>
+    stream.respond({ ":status": 200, "content-type": "application/grpc", ...headers });
   const fields = readBytesFields(request);
-  const text = (number: number): string => fields.findLast((field) => field.number === number)?.value.toString() ?? "";
+  const text = (number: number): string =>
+    fields.findLast((field) => field.number === number)?.value.toString() ?? "";
 
   switch (path.replace("/opentalon.plugin.v1.PluginService/", "")) {
     case "Init":
       if (options.init === "hang") return;
-      if (options.init === "crash") return process.exit(8);
+      if (options.init === "crash") return endProcess(8);
       if (options.init === "refuse") return refuse(3, "configure: the key is missing");
       if (options.init === "unimplemented") return refuse(12, "unknown method Init");
       config = text(1);
       return respond(Buffer.alloc(0));
     case "Capabilities":
       if (options.capabilities === "hang") return;
-      if (options.capabilities === "crash") return process.exit(9);
+      if (options.capabilities === "crash") return endProcess(9);
       return respond(toCapabilitiesMessage());
     case "Execute": {
       const toEntry = (value: Buffer): [string, string] => {
@@ -189,8 +235,12 @@ function serveGrpcCall(stream: ServerHttp2Stream, path: string, request: Buffer)
         id: text(1),
         plugin: text(2),
         action: text(3),
-        args: Object.fromEntries(fields.filter((field) => field.number === 4).map((field) => toEntry(field.value))),
-        credentials: fields.filter((field) => field.number === 6).map((field) => toEntry(field.value)[0]),
+        args: Object.fromEntries(
+          fields.filter((field) => field.number === 4).map((field) => toEntry(field.value)),
+        ),
+        credentials: fields
+          .filter((field) => field.number === 6)
+          .map((field) => toEntry(field.value)[0]),
         onCancelled: (listener) => void stream.once("aborted", listener),
       };
       switch (call.action) {
@@ -203,12 +253,26 @@ function serveGrpcCall(stream: ServerHttp2Stream, path: string, request: Buffer)
           stream.write(prefix);
           return pour(stream, Buffer.alloc(2 ** 20, 0x61), oneGigabyte);
         }
-        case "bomb":
+        case "bomb": {
+          const packed = gzipSync(Buffer.alloc(oneGigabyte / 64));
           begin({ "grpc-encoding": "gzip" });
-          return void stream.end(toMessageFrame(Buffer.concat(new Array<Buffer>(64).fill(gzipSync(Buffer.alloc(oneGigabyte / 64)))), true));
+          return void stream.end(
+            toMessageFrame(Buffer.concat(Array.from({ length: 64 }, () => packed)), true),
+          );
+        }
         case "endless":
           begin();
-          return pour(stream, toMessageFrame(toResultMessage({ id: call.id, content: Buffer.alloc(60_000, 0x61), error: "", structured: "" })));
+          return pour(
+            stream,
+            toMessageFrame(
+              toResultMessage({
+                id: call.id,
+                content: Buffer.alloc(60_000, 0x61),
+                error: "",
+                structured: "",
+              }),
+            ),
+          );
         case "trickle":
           begin();
           return void stream.write(Buffer.from("0000000100" + "12", "hex"));
@@ -229,7 +293,9 @@ async function createGrpcListener(): Promise<(socket: Socket) => void> {
     const parts: Buffer[] = [];
     stream.on("error", () => {});
     stream.on("data", (part: Buffer) => parts.push(part));
-    stream.on("end", () => serveGrpcCall(stream, String(headers[":path"]), Buffer.concat(parts).subarray(5)));
+    stream.on("end", () =>
+      serveGrpcCall(stream, String(headers[":path"]), Buffer.concat(parts).subarray(5)),
+    );
   });
   return (socket) => void server.emit("connection", socket);
 }
@@ -245,7 +311,7 @@ function serveJsonRequest(socket: Socket, request: Record<string, unknown>): voi
   };
   if (request["method"] === "capabilities") {
     if (options.capabilities === "hang") return;
-    if (options.capabilities === "crash") return process.exit(9);
+    if (options.capabilities === "crash") return endProcess(9);
     const parameters = [{ name: "text", description: "Some text", type: "string", required: true }];
     const actions = (options.actions ?? actionNames).map((action) => ({
       name: action,
@@ -254,10 +320,23 @@ function serveJsonRequest(socket: Socket, request: Record<string, unknown>): voi
       inject_context_args: ["session_id"],
       read_only: action === "echo",
     }));
-    return respond({ caps: { name, description: "A fake", actions, system_prompt_addition: options.promptAddition } });
+    return respond({
+      caps: {
+        name,
+        description: "A fake",
+        actions,
+        system_prompt_addition: options.promptAddition,
+      },
+    });
   }
-  if (request["method"] !== "execute") return respond({ error: `unknown method ${String(request["method"])}` });
-  const { id = "", plugin = "", action = "", args = {} } = request as Record<string, string> & { args?: Record<string, string> };
+  if (request["method"] !== "execute")
+    return respond({ error: `unknown method ${String(request["method"])}` });
+  const {
+    id = "",
+    plugin = "",
+    action = "",
+    args = {},
+  } = request as Record<string, string> & { args?: Record<string, string> };
   const onCancelled = (listener: () => void): void => void socket.once("close", listener);
   const length = Buffer.alloc(4);
   switch (action) {
@@ -274,12 +353,20 @@ function serveJsonRequest(socket: Socket, request: Record<string, unknown>): voi
     case "trickle":
       return void socket.write(Buffer.from("000000647b", "hex"));
     case "invalid-utf8":
-      return writeFrame(Buffer.concat([Buffer.from(`{"call_id":${JSON.stringify(id)},"content":"`), invalidUtf8, Buffer.from('"}')]));
+      return writeFrame(
+        Buffer.concat([
+          Buffer.from(`{"call_id":${JSON.stringify(id)},"content":"`),
+          invalidUtf8,
+          Buffer.from('"}'),
+        ]),
+      );
     default:
       answer({ id, plugin, action, args, credentials: [], onCancelled }, (result) =>
         respond({
           ...(result.id === "" ? {} : { call_id: result.id }),
-          ...(result.error === "" ? { content: result.content.toString() } : { error: result.error }),
+          ...(result.error === ""
+            ? { content: result.content.toString() }
+            : { error: result.error }),
           ...(result.structured === "" ? {} : { structured_content: result.structured }),
         }),
       );
@@ -311,13 +398,17 @@ async function start(): Promise<void> {
   }
   if (options.grandchild === true) {
     const stdio = options.start === "close-stdout" ? "ignore" : "inherit";
-    const child = spawn(process.execPath, ["-e", "process.on('SIGINT', () => {}); setInterval(() => {}, 1000)"], { stdio });
+    const child = spawn(
+      process.execPath,
+      ["-e", "process.on('SIGINT', () => {}); setInterval(() => {}, 1000)"],
+      { stdio },
+    );
     note({ event: "grandchild", pid: child.pid });
   }
   switch (options.start) {
     case "crash":
       console.error("cannot find my configuration");
-      return process.exit(3);
+      return endProcess(3);
     case "hang":
       return void setInterval(() => {}, 1_000);
     case "wrong-handshake":
@@ -339,7 +430,7 @@ async function start(): Promise<void> {
   if (options.tidy === true) {
     process.on("SIGINT", () => {
       rmSync(folder, { recursive: true });
-      process.exit(0);
+      endProcess(0);
     });
   }
   const greet = generation === "grpc" ? await createGrpcListener() : serveJson;
@@ -356,7 +447,8 @@ async function start(): Promise<void> {
     const where = port === undefined ? `unix|${path}` : `tcp|127.0.0.1:${port}`;
     console.log(`1|${where}${options.start === "remote-web-address" ? "|10.0.0.1:80" : ""}`);
     for (const line of options.errorLines ?? []) console.error(line);
-    if (options.flood !== undefined) flood(process[options.flood], Buffer.alloc(65_536, `${"x".repeat(99)}\n`));
+    if (options.flood !== undefined)
+      flood(process[options.flood], Buffer.alloc(65_536, `${"x".repeat(99)}\n`));
   };
   if (network === "unix") server.listen(path, announce);
   else server.listen(options.port ?? 0, "127.0.0.1", announce);

@@ -71,7 +71,10 @@ export async function launchFake(
 /** What fake plugins with this `journal` noted so far. */
 export async function readJournal(path: string): Promise<readonly FakeEvent[]> {
   const text = await readFile(path, "utf8").catch(() => "");
-  return text.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line) as FakeEvent);
+  return text
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as FakeEvent);
 }
 
 /** Whether a process exists and is not merely waiting for its parent to take note of its end. */

@@ -25,7 +25,9 @@ function varint(value: number): Buffer {
 }
 
 /** The length-delimited fields of a message, in order. */
-export function readBytesFields(message: Buffer): { readonly number: number; readonly value: Buffer }[] {
+export function readBytesFields(
+  message: Buffer,
+): { readonly number: number; readonly value: Buffer }[] {
   const fields: { number: number; value: Buffer }[] = [];
   let offset = 0;
   const readVarint = (): number => {

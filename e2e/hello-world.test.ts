@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { startCore } from "./support/core-process.ts";
-import { createModelServer } from "./support/model-server.ts";
+import { createModelServer } from "../packages/opentalon/src/providers/testing/model-server.ts";
 import { createScratch, root } from "./support/scratch.ts";
 
 const helloWorld = {

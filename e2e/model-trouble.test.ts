@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { startCore } from "./support/core-process.ts";
-import { createModelServer } from "./support/model-server.ts";
+import { createModelServer } from "../packages/opentalon/src/providers/testing/model-server.ts";
 import { createScratch, testKey, toLocalProvider } from "./support/scratch.ts";
 
 describe("a model in trouble", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { startCore } from "./support/core-process.ts";
-import { createModelServer, type ChatMessage, type ModelServer } from "./support/model-server.ts";
+import { createModelServer, type ChatMessage, type ModelServer } from "../packages/opentalon/src/providers/testing/model-server.ts";
 import { createScratch, fakePlugin } from "./support/scratch.ts";
 
 /** What the model was told last, by request. */

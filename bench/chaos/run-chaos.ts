@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { startCore, type CoreProcess, type LogLine } from "../../e2e/support/core-process.ts";
 import { findFreePort } from "../../e2e/support/find-free-port.ts";
-import { createModelServer } from "../../e2e/support/model-server.ts";
+import { createModelServer } from "../../packages/opentalon/src/providers/testing/model-server.ts";
 import { createWebhookPeer } from "../../e2e/support/webhook-peer.ts";
 
 export interface ChaosOptions {

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { startPostgres } from "../../packages/opentalon/src/store/testing/embedded-postgres.ts";
 import { startCore } from "../../e2e/support/core-process.ts";
-import { createModelServer } from "../../e2e/support/model-server.ts";
+import { createModelServer } from "../../packages/opentalon/src/providers/testing/model-server.ts";
 import { createWebhookPeer, type WebhookPeer } from "../../e2e/support/webhook-peer.ts";
 import { findFreePort } from "../../e2e/support/find-free-port.ts";
 import { printTable } from "../support/print-table.ts";

@@ -37,7 +37,7 @@ export interface OpenTalon extends AsyncDisposable {
   readonly routes: readonly HttpRoute[];
   /** Plugins and channels that are not ready, by name. */
   readonly findUnready: () => readonly string[];
-  /** Takes up what an earlier process left and opens all channels. */
+  /** Takes up what an earlier process left, opens all channels, and resolves when plugins have started or failed. */
   readonly start: () => Promise<void>;
   /** Resolves when the terminal ended that messages came from; rejects when the state now belongs to another process. */
   readonly finished: Promise<void>;
@@ -63,7 +63,7 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
 
   // Plugins first: they are processes and boot while the rest is built.
   const tools = parts.use(assembleTools({ config, environment, bundledPlugins, clock, log }));
-  const toolsStarted = tools.start();
+  const toolsSettled = within(clock, pluginStartGraceMs, tools.start());
   const store = parts.use(await openStore({ config, clock, log, onTaken: (error) => ending.reject(error) }));
   const models = parts.use(assembleModels({ config, clock, log }));
   const channels = parts.use(assembleChannels({ config, terminal, clock, log, onFinished: ending.resolve }));
@@ -92,7 +92,11 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
     log,
   });
   const sessions = createSessionQueue({
-    run: (turn, isResumed, signal) => runTurn(turn, isResumed, stages, signal),
+    // Messages are taken in at once; their turns wait for plugins that are still booting.
+    run: async (turn, isResumed, signal) => {
+      await toolsSettled;
+      await runTurn(turn, isResumed, stages, signal);
+    },
     concurrency: config.orchestrator.maxConcurrentSessions,
     clock,
     log,
@@ -111,13 +115,11 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
     routes: channels.routes,
     findUnready: () => [...tools.findUnready(), ...channels.findUnready()],
     start: async () => {
-      const patience = new AbortController();
-      await Promise.race([toolsStarted, clock.sleep(pluginStartGraceMs, patience.signal)]);
-      patience.abort();
       // Replies first: an answer that waits goes out before the answer to what was asked after it.
       await delivery.recover();
       for (const turn of await store.inbox.takeOver()) sessions.add(turn);
       await channels.start(accept);
+      await toolsSettled;
       void models.offerLocalModels();
     },
     finished: ending.promise,

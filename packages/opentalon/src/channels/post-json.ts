@@ -4,6 +4,7 @@ import {
   type ClientRequest,
   type RequestOptions,
 } from "node:http";
+import type { Socket } from "node:net";
 import { Agent as HttpsAgent, request as requestHttps } from "node:https";
 import type { Clock } from "../base/clock.ts";
 import { formatDuration } from "../base/duration.ts";
@@ -62,11 +63,13 @@ export function createJsonPoster({ url, timeoutMs, clock }: JsonPosterOptions): 
           sending.destroy(new Error(`no answer within ${formatDuration(timeoutMs)}`)),
         );
         sending.on("socket", (socket) => {
-          const connected = (): void => {
-            isConnected = true;
-          };
-          if (sending.reusedSocket) connected();
-          else socket.once(isSecure ? "secureConnect" : "connect", connected);
+          // A connection that was kept stands already; so does one that another request gave back just now.
+          if (!isOpening(socket)) isConnected = true;
+          else {
+            socket.once(isSecure ? "secureConnect" : "connect", () => {
+              isConnected = true;
+            });
+          }
         });
         sending.on("response", (answer) => {
           const status = answer.statusCode ?? 0;
@@ -129,6 +132,12 @@ function parseRetryAfter(text: string | undefined, nowMs: number): number | unde
   if (text === undefined) return undefined;
   const waitMs = /^\d+$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - nowMs;
   return Number.isNaN(waitMs) ? undefined : Math.min(Math.max(waitMs, 0), longestRetryAfterMs);
+}
+
+/** Whether nothing can have been written yet. */
+function isOpening(socket: Socket): boolean {
+  const { secureConnecting } = socket as { secureConnecting?: boolean };
+  return socket.connecting || secureConnecting === true;
 }
 
 /** Several addresses that all failed come as one error without a text of its own. */

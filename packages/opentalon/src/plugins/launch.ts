@@ -38,6 +38,8 @@ export interface LaunchOptions {
   readonly handshakeTimeoutMs: number;
   /** Gives the launch up. */
   readonly signal: AbortSignal;
+  /** Called once the process runs, while there is time to do something else. */
+  readonly onStarted?: (() => void) | undefined;
 }
 
 export interface LaunchDependencies {
@@ -89,6 +91,7 @@ export async function launchPlugin(
     throw fail(`cannot be started: ${toMessage(error)}`);
   }
 
+  options.onStarted?.();
   const { pid } = child;
   if (pid !== undefined) guard.add(pid, folder.path);
   const errors = logLines({ stream: child.stderr, log, clock });

@@ -39,8 +39,6 @@ export async function openPlugin(
   const remote = parseRemoteAddress(key, command);
   if (remote !== undefined) return openRemote(entry, remote, dependencies, signal);
 
-  // Loaded while the plugin starts; a failure shows again where the client is made.
-  loadGrpc().catch(() => {});
   const handshakeTimeoutMs = entry.handshakeTimeoutMs ?? defaultHandshakeTimeoutMs;
   const { workingDirectory, env } = entry;
   const launched = await launchPlugin(

@@ -114,7 +114,7 @@ test.each([
   ["ten good minutes", 600_000, "1 s"],
   ["less", 599_999, "2 s"],
 ])("after %s the next crash waits accordingly", async (_name, goodMs, wait) => {
-  const { plugin, opened, crash, advance } = setUp();
+  const { plugin, crash, advance } = setUp();
   await plugin.start();
   crash(0);
   await advance(1_000);
@@ -125,7 +125,7 @@ test.each([
 });
 
 test("a call during a crash learns of it, a call after it learns when to try again", async () => {
-  const { plugin, opened, crash } = setUp();
+  const { plugin, crash } = setUp();
   await plugin.start();
   const call = plugin.execute(execution);
   crash(0);
@@ -138,7 +138,7 @@ test("a call during a crash learns of it, a call after it learns when to try aga
 });
 
 test("a plugin whose name is refused fails for good and is stopped", async () => {
-  const { plugin, opened, crash, advance } = setUp({ claimName: () => "the name is taken" });
+  const { plugin, opened, advance } = setUp({ claimName: () => "the name is taken" });
   await plugin.start();
   expect(plugin.status()).toMatchObject({ state: "failed", problem: "the name is taken" });
   expect(opened[0]?.stopped).toBe(true);

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { createModelServer } from "../../../../e2e/support/model-server.ts";
-import type { ModelServer, Script } from "../../../../e2e/support/model-server.ts";
+import { createModelServer } from "./testing/model-server.ts";
+import type { ModelServer, Script } from "./testing/model-server.ts";
 import { createManualClock } from "../base/clock.ts";
 import type { Clock } from "../base/clock.ts";
 import { createSilentLog } from "../base/create-log.ts";

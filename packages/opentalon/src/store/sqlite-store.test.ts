@@ -34,6 +34,7 @@ describeStore("SQLite", async () => {
 });
 
 describe("the SQLite store", () => {
+  let root: string;
   let directory: string;
   let file: string;
   const open = (options: Partial<SqliteStoreOptions> = {}): Promise<Store> => {
@@ -52,10 +53,11 @@ describe("the SQLite store", () => {
   };
 
   beforeEach(() => {
-    directory = createDirectory();
+    root = createDirectory();
+    directory = root;
     file = join(directory, "state.db");
   });
-  afterEach(() => rmSync(directory, { recursive: true, force: true }));
+  afterEach(() => rmSync(root, { recursive: true, force: true }));
 
   it("makes its directory, and shows it and its files to nobody else", async () => {
     directory = join(directory, "new", "data");
@@ -172,7 +174,6 @@ describe("the SQLite store", () => {
     writeFileSync(join(directory, "taken"), "");
     directory = join(directory, "taken", "below");
     await expect(open()).rejects.toMatchObject({ code: "STORE_FAILED" });
-    directory = join(directory, "..", "..");
   });
 
   it("forgets what was said once it is answered", async () => {
@@ -210,7 +211,7 @@ describe("the SQLite store", () => {
     }
     await using store = await open();
     const entries = await store.inbox.takeOver();
-    const open_ = new Set(entries.map((entry) => entry.message.platformMessageId));
+    const unanswered = new Set(entries.map((entry) => entry.message.platformMessageId));
     const said = new Set<string>();
     for (let lane = 0; lane < 8; lane += 1) {
       const { messages } = await store.sessions.load(`console:${lane}`, 0);
@@ -221,9 +222,9 @@ describe("the SQLite store", () => {
     const waiting = new Set((await store.outbox.waiting()).map(({ message }) => message.content));
     expect(waiting).toEqual(said);
     for (const id of acknowledged.committed)
-      expect([id, said.has(id), open_.has(id)]).toEqual([id, true, false]);
+      expect([id, said.has(id), unanswered.has(id)]).toEqual([id, true, false]);
     for (const id of acknowledged.accepted)
-      expect([id, said.has(id) !== open_.has(id)]).toEqual([id, true]);
+      expect([id, said.has(id) !== unanswered.has(id)]).toEqual([id, true]);
     for (const [id, turn] of acknowledged.recorded) {
       if (said.has(id)) continue;
       expect(await store.journal.load(turn)).toEqual([

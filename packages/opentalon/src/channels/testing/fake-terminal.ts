@@ -51,7 +51,6 @@ function toScreen(text: string): readonly string[] {
     lines[row] = line.slice(0, column) + character + line.slice(column + 1);
     column += 1;
   };
-  // oxlint-disable-next-line no-control-regex
   for (const [token, amount, action] of text.matchAll(/\u001b\[([\d;]*)([A-Za-z])|[^]/g)) {
     const count = Number(amount === "" ? 1 : amount);
     if (token === "\n") {

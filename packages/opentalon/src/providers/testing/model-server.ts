@@ -2,7 +2,7 @@
  * A model server for tests, benchmarks and chaos runs: speaks OpenAI's chat completions over real HTTP and SSE on
  * loopback, answers as scripted, misbehaves as scripted, and remembers what it was asked.
  *
- * As a process of its own (`node e2e/support/model-server.ts --port 0 --delay 0`) it prints its base URL as the first
+ * As a process of its own (`node packages/opentalon/src/providers/testing/model-server.ts --port 0 --delay 0`) it prints its base URL as the first
  * line and answers every request with `answer: <last user message>`. A user message of the form
  * `tool: <name> <JSON object>` is answered with that tool call when the request offers the tool, and the tool's result
  * with `answer: <last user message> => <result>`.

@@ -1,0 +1,43 @@
+import { describe, expect, it } from "vitest";
+import { systemClock } from "../base/clock.ts";
+import { createSilentLog } from "../base/create-log.ts";
+import { type ChannelOptions, createChannel } from "./create-channel.ts";
+import { createFakeTerminal } from "./testing/fake-terminal.ts";
+import { createWebhookInlet } from "./webhook-inlet.ts";
+
+function create(
+  address: string,
+  more: Partial<ChannelOptions> = {},
+): ReturnType<typeof createChannel> {
+  const log = createSilentLog();
+  return createChannel({ name: "one", address, config: {}, clock: systemClock, log, ...more });
+}
+
+describe("createChannel", () => {
+  it("makes the channel its address asks for", async () => {
+    await using console = create("console", { terminal: createFakeTerminal() });
+    expect(console).toMatchObject({ name: "one", kind: "console" });
+    const webhooks = { inlet: createWebhookInlet(), doorChecksCallers: true };
+    await using webhook = create("https://example.com/x", { webhooks });
+    expect(webhook).toMatchObject({ name: "one", kind: "webhook" });
+  });
+
+  it.each(["./program", "grpc://host:1", "docker://image", "wss://host", "channel.yaml"])(
+    "says of %s that its transport does not exist yet, and which do",
+    (address) => {
+      expect(() => create(address)).toThrow(
+        expect.objectContaining({
+          code: "CHANNEL_UNSUPPORTED",
+          message: expect.stringMatching(/console.*http/) as string,
+        }),
+      );
+    },
+  );
+
+  it("says what is missing: a terminal, an open door, a secret", () => {
+    expect(() => create("console")).toThrow(/needs a terminal/);
+    expect(() => create("http://host")).toThrow(/server\.enabled/);
+    const webhooks = { inlet: createWebhookInlet(), doorChecksCallers: false };
+    expect(() => create("http://host", { webhooks })).toThrow(/config\.secret/);
+  });
+});

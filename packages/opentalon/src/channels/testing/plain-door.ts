@@ -1,0 +1,67 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { HttpRoute } from "../../base/http-route.ts";
+
+/** A real server around routes, without the bounds and the care of the program's own door. */
+export interface PlainDoor extends AsyncDisposable {
+  readonly url: string;
+  /** What routes are told about callers. */
+  readonly setTrusted: (isTrusted: boolean) => void;
+}
+
+export async function startPlainDoor(routes: readonly HttpRoute[]): Promise<PlainDoor> {
+  let isTrusted = true;
+  const server = createServer((incoming, outgoing) => {
+    const serve = async (): Promise<void> => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of incoming) chunks.push(chunk as Buffer);
+      const url = new URL(incoming.url ?? "/", "http://localhost");
+      const found = routes
+        .map((route) => ({ route, parameters: matchPath(route.path, url.pathname) }))
+        .find(({ parameters }) => parameters !== undefined);
+      if (found?.parameters === undefined) {
+        outgoing.writeHead(404).end();
+        return;
+      }
+      const answer = await found.route.handle({
+        method: incoming.method ?? "",
+        path: url.pathname,
+        parameters: found.parameters,
+        query: (name) => url.searchParams.get(name) ?? undefined,
+        header: (name) => incoming.headers[name]?.toString(),
+        body: Buffer.concat(chunks),
+        isTrusted,
+      });
+      outgoing.writeHead(answer.status, { "Content-Type": answer.contentType, ...answer.headers });
+      outgoing.end(answer.body);
+    };
+    void serve();
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, "127.0.0.1", resolve);
+  });
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    setTrusted: (next) => {
+      isTrusted = next;
+    },
+    [Symbol.asyncDispose]: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function matchPath(pattern: string, path: string): Record<string, string> | undefined {
+  const names = pattern.split("/");
+  const values = path.split("/");
+  if (names.length !== values.length) return undefined;
+  const parameters: Record<string, string> = {};
+  for (const [index, name] of names.entries()) {
+    const value = values[index] ?? "";
+    if (name.startsWith(":")) parameters[name.slice(1)] = decodeURIComponent(value);
+    else if (name !== value) return undefined;
+  }
+  return parameters;
+}

@@ -8,7 +8,7 @@ import type { GenerationZeroRequest, GenerationZeroResponse } from "@opentalon/p
 import type { Clock } from "../base/clock.ts";
 import { PluginError, toMessage } from "../base/errors.ts";
 import { createCallDeadline, toCheckedResult } from "./call.ts";
-import { toAbortError } from "./deadline.ts";
+import { untilAborted } from "./deadline.ts";
 import type { PluginAddress } from "./plugin-address.ts";
 import { connectPatiently } from "./plugin-address.ts";
 import type { PluginClient, PluginClientOptions } from "./plugin-client.ts";
@@ -41,12 +41,8 @@ export function createJsonPluginClient({
     const frame = encode(request);
     const socket = await connectPatiently(plugin, address, clock, signal);
     try {
-      return await new Promise<GenerationZeroResponse>((resolve, reject) => {
+      const response = new Promise<GenerationZeroResponse>((resolve, reject) => {
         const decoder = createDocumentDecoder(limitBytes);
-        signal.addEventListener("abort", () => reject(toAbortError(plugin, signal)), {
-          once: true,
-        });
-        if (signal.aborted) return reject(toAbortError(plugin, signal));
         socket.on("data", (bytes: Buffer) => {
           try {
             const [document] = decoder.push(bytes);
@@ -62,6 +58,7 @@ export function createJsonPluginClient({
         );
         socket.write(frame);
       });
+      return await untilAborted(plugin, signal, response);
     } finally {
       socket.destroy();
     }

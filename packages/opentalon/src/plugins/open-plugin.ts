@@ -42,7 +42,16 @@ export async function openPlugin(
   const handshakeTimeoutMs = entry.handshakeTimeoutMs ?? defaultHandshakeTimeoutMs;
   const { workingDirectory, env } = entry;
   const launched = await launchPlugin(
-    { plugin: key, command, workingDirectory, env, handshakeTimeoutMs, signal },
+    {
+      plugin: key,
+      command,
+      workingDirectory,
+      env,
+      handshakeTimeoutMs,
+      signal,
+      // The library is loaded while the plugin starts; a failure shows again where the client is made.
+      onStarted: () => void loadGrpc().catch(() => {}),
+    },
     dependencies,
   );
   return join(

@@ -11,7 +11,8 @@ import { openStore } from "./assembly/open-store.ts";
 import type { Clock } from "./base/clock.ts";
 import type { HttpRoute } from "./base/http-route.ts";
 import type { Log } from "./base/log.ts";
-import type { Environment, LoadedConfig } from "./config/load-config.ts";
+import { ConfigError } from "./base/errors.ts";
+import type { Config, Environment, LoadedConfig } from "./config/load-config.ts";
 import { createAcceptMessage } from "./inbound/accept-message.ts";
 import { createTurnLog } from "./observe/turn-log.ts";
 import { createDeliveryLoop } from "./orchestrator/delivery.ts";
@@ -58,6 +59,7 @@ const pruneIntervalMs = 3_600_000;
 export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTalon> {
   const { loaded, environment, bundledPlugins, clock, log, terminal } = options;
   const { config } = loaded;
+  refuseUnenforced(config);
   await using parts = new AsyncDisposableStack();
   const ending = Promise.withResolvers<void>();
 
@@ -137,6 +139,15 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
     },
     [Symbol.asyncDispose]: () => built.disposeAsync(),
   };
+}
+
+/** A setting that is to keep people out must not be ignored just because this version does not know how to obey it. */
+function refuseUnenforced({ profiles }: Config): void {
+  if (profiles.whoAmI.url === "") return;
+  throw new ConfigError(
+    "CONFIG_INVALID",
+    "profiles.who_am_i is set, but this version cannot check who people are yet; without the check anybody would be let in. Remove profiles.who_am_i to start without it",
+  );
 }
 
 async function within(clock: Clock, limitMs: number, done: Promise<void>): Promise<void> {

@@ -9,7 +9,7 @@ import { checkPermission } from "../hooks/check-permission.ts";
 import type { InvokeStep } from "../hooks/parse-preparer-result.ts";
 import type { CallHookAction } from "../hooks/run-preparers.ts";
 import { createPluginHost } from "../plugins/plugin-host.ts";
-import { createToolCaller } from "../tools/call-tool.ts";
+import { createToolCaller, type GateVerdict } from "../tools/call-tool.ts";
 import type { CallOrigin } from "../tools/context-arguments.ts";
 import { createToolRegistry } from "../tools/tool-registry.ts";
 import { toToolSpecification } from "../tools/tool-specification.ts";
@@ -73,6 +73,7 @@ export function assembleTools({ config, environment, bundledPlugins, clock, log 
       const allowed = await checkPermission(permissionPlugin, { actor: context.actor, plugin }, ask);
       return allowed ? { kind: "allowed" } : { kind: "refused", reason: "permission denied" };
     },
+    ...(asksForConfirmation(config) ? { confirm: refuseUnconfirmed } : {}),
   });
 
   const callOwn = (step: InvokeStep, callId: string, origin: CallOrigin, signal: AbortSignal): Promise<ToolResult> =>
@@ -111,6 +112,18 @@ export function assembleTools({ config, environment, bundledPlugins, clock, log 
     callHookAction: (turn, signal) => (step, callId) => callOwn(step, callId, toOrigin(turn), signal),
     [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
   };
+}
+
+function asksForConfirmation({ orchestrator: { pipeline } }: Config): boolean {
+  return pipeline.confirmationPlugin !== "" && pipeline.confirmationAction !== "";
+}
+
+/** Asking the person is not there yet; until it is, what must be confirmed is not done. */
+function refuseUnconfirmed(): Promise<GateVerdict> {
+  return Promise.resolve({
+    kind: "refused",
+    reason: "orchestrator.pipeline asks for a confirmation, which this version cannot obtain yet",
+  });
 }
 
 /** Names of the actions that run before or after the model, which the model itself has no business with. */

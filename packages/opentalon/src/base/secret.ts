@@ -12,12 +12,16 @@ export interface Secret {
   readonly toJSON: () => string;
 }
 
-const revealed = new Map<string, number>();
+const revealed = new Set<string>();
 const secrets = new WeakSet<object>();
 
 /** Wraps `text`; from now on `redactSecrets` knows it. Texts under 6 characters are too common to redact. */
 export function createSecret(text: string): Secret {
-  if (text.length >= 6) revealed.set(text, text.length);
+  if (text.length >= 6) {
+    revealed.add(text);
+    // A log line is JSON, in which quotes, backslashes and line ends look different.
+    revealed.add(JSON.stringify(text).slice(1, -1));
+  }
   const secret = {
     reveal: () => text,
     toString: () => shown,
@@ -35,7 +39,7 @@ export function isSecret(value: unknown): value is Secret {
 /** Replaces every known secret text inside `text`. */
 export function redactSecrets(text: string): string {
   let result = text;
-  for (const secret of revealed.keys()) {
+  for (const secret of revealed) {
     if (result.includes(secret)) result = result.replaceAll(secret, shown);
   }
   return result;

@@ -12,6 +12,8 @@ export interface GroupCommit {
 export interface GroupCommitOptions {
   readonly connection: Connection;
   readonly execute: (sql: string) => void;
+  /** Brings what was committed to the disk, without blocking the thread. A rejection ends all writing. */
+  readonly makeDurable: () => Promise<void>;
   /** SQLite ends a transaction by itself on some failures, a full disk for one. */
   readonly isInTransaction: () => boolean;
   readonly toError: (error: unknown) => unknown;
@@ -28,10 +30,13 @@ const maxUnits = 256;
 
 /**
  * Writes of one tick become one transaction, each inside a savepoint, so one that fails takes no other with it. Making a
- * commit durable costs a hundred times what a row costs, and it blocks the thread: under load it is paid once per group.
+ * commit durable costs a hundred times what a row costs: under load it is paid once per group, and while the disk works
+ * the thread goes on and the next group gathers.
  */
 export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
-  const { connection, execute, isInTransaction, toError } = options;
+  const { connection, execute, makeDurable, isInTransaction, toError } = options;
+  /** Why nothing can be written any more: after a failed flush nobody knows what is on the disk. */
+  let broken: unknown;
   let queue: Unit[] = [];
   let isScheduled = false;
   let isClosed = false;
@@ -55,6 +60,10 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
 
   const commit = async (group: readonly Unit[]): Promise<void> => {
     const finished: { unit: Unit; value: unknown }[] = [];
+    if (broken !== undefined) {
+      for (const unit of group) unit.reject(broken);
+      return;
+    }
     const hasSavepoints = group.length > 1;
     try {
       execute("BEGIN IMMEDIATE");
@@ -75,7 +84,14 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
       for (const unit of group) unit.reject(toError(error));
       return;
     }
-    for (const { unit, value } of finished) unit.resolve(value);
+    if (finished.length === 0) return;
+    try {
+      await makeDurable();
+      for (const { unit, value } of finished) unit.resolve(value);
+    } catch (error) {
+      broken = toError(error);
+      for (const { unit } of finished) unit.reject(broken);
+    }
   };
 
   const run = async (unit: Unit, hasSavepoint: boolean): Promise<UnitOutcome> => {

@@ -3,6 +3,7 @@ import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { StoreError } from "../base/errors.ts";
 import type { Connection, Database } from "./database.ts";
 import { createGroupCommit } from "./group-commit.ts";
+import { createWalFlush } from "./sqlite-wal-flush.ts";
 import { createPrepare } from "./statement.ts";
 import { createCorruptError, toSqliteError } from "./to-sqlite-error.ts";
 
@@ -42,9 +43,11 @@ export function createSqliteDatabase({ file, maxFileBytes }: SqliteDatabaseOptio
 function assemble(file: string, writer: DatabaseSync, reader: DatabaseSync): Database {
   const writing = toConnection(writer);
   const reading = toConnection(reader);
+  const flush = createWalFlush(file);
   const groups = createGroupCommit({
     connection: writing,
     execute: (sql) => writer.exec(sql),
+    makeDurable: flush.flush,
     isInTransaction: () => writer.isTransaction,
     toError: (error) => toSqliteError(error, file),
   });
@@ -68,6 +71,7 @@ function assemble(file: string, writer: DatabaseSync, reader: DatabaseSync): Dat
       if (isClosed) return;
       isClosed = true;
       await groups[Symbol.asyncDispose]();
+      await flush[Symbol.asyncDispose]();
       reader.close();
       writer.close();
     },
@@ -87,7 +91,10 @@ function open(file: string, readOnly: boolean): DatabaseSync {
 }
 
 function prepareWriter(writer: DatabaseSync, file: string, maxFileBytes: number | undefined): void {
-  writer.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = FAST");
+  // NORMAL leaves the flush after a commit to us (`sqlite-wal-flush.ts`); it keeps those that protect a checkpoint.
+  writer.exec(
+    "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = FAST",
+  );
   // Savepoints keep copies of the pages they change; in memory that costs half of what it does in a file.
   writer.exec("PRAGMA temp_store = MEMORY");
   writer.exec(

@@ -1,0 +1,25 @@
+import { inspect } from "node:util";
+import { describe, expect, it } from "vitest";
+import { createSecret, isSecret, redactSecrets } from "./secret.ts";
+
+describe("a secret", () => {
+  const secret = createSecret("correct horse battery");
+
+  it("gives its text to nobody but who asks for it", () => {
+    expect(secret.reveal()).toBe("correct horse battery");
+    const shown = [String(secret), JSON.stringify({ secret }), inspect({ deep: { secret } }), `${secret}`];
+    for (const text of shown) expect(text).not.toContain("horse");
+  });
+
+  it("is removed from any text, in its JSON form too", () => {
+    createSecret('with "quotes" and\nlines');
+    expect(redactSecrets("key=correct horse battery;")).toBe("key=[secret];");
+    const line = JSON.stringify({ msg: 'it was: with "quotes" and\nlines' });
+    expect(JSON.parse(redactSecrets(line))).toEqual({ msg: "it was: [secret]" });
+  });
+
+  it("cannot be imitated", () => {
+    expect(isSecret(secret)).toBe(true);
+    expect(isSecret({ reveal: () => "x" })).toBe(false);
+  });
+});

@@ -30,7 +30,7 @@ export const folders: Readonly<Record<string, Folder>> = {
   base: {
     holds: "clock, backoff, duration, errors, keyed queue, secret, log",
     imports: [],
-    uses: ["pino"],
+    uses: ["pino", "node:net"],
   },
   domain: {
     holds: "the nouns, one file each: message, session, turn, tool, model, actor, usage",

@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { startPostgres } from "../../packages/opentalon/src/store/testing/embedded-postgres.ts";
-import { createRandom } from "../support/random.ts";
+import { createRandom } from "../../e2e/support/random.ts";
 import { printTable } from "../support/print-table.ts";
-import { isClean, runChaos, type Ledger } from "./run-chaos.ts";
+import { isClean, runChaos, type Ledger } from "../../e2e/support/chaos/run-chaos.ts";
 
 const { values } = parseArgs({
   options: {

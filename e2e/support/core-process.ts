@@ -23,6 +23,8 @@ export interface CoreProcess extends AsyncDisposable {
   /** Resolves with the first log line `wanted` accepts, also one already printed; rejects when the process ends first. */
   readonly logged: (wanted: (line: LogLine) => boolean) => Promise<LogLine>;
   readonly ready: () => Promise<LogLine>;
+  /** `host:port` of its HTTP door, once it is ready. */
+  readonly door: () => Promise<string>;
   readonly write: (text: string) => void;
   readonly end: () => void;
   readonly signal: (signal: NodeJS.Signals) => void;
@@ -82,6 +84,8 @@ export function startCore(options: CoreOptions): CoreProcess {
     ]);
   };
 
+  const ready = (): Promise<LogLine> => logged(({ msg }) => msg === "ready");
+
   return {
     child,
     pid: child.pid ?? -1,
@@ -89,7 +93,8 @@ export function startCore(options: CoreOptions): CoreProcess {
     log,
     otherErrors: () => otherErrors,
     logged,
-    ready: () => logged(({ msg }) => msg === "ready"),
+    ready,
+    door: async () => new URL(String((await ready())["door"])).host,
     write: (text) => void child.stdin.write(text),
     end: () => void child.stdin.end(),
     signal: (signal) => void child.kill(signal),

@@ -51,3 +51,14 @@ export function fakePlugin(options: Readonly<Record<string, unknown>> = {}): Rea
   const script = join(root, "packages/opentalon/src/plugins/testing/fake-plugin.ts");
   return { enabled: true, plugin: [process.execPath, script, JSON.stringify(options)] };
 }
+
+/** Entries of a configuration with one webhook channel, `web`, whose door takes any free port. */
+export function webhookChannel(
+  peerUrl: string,
+  config: Readonly<Record<string, unknown>> = {},
+): Readonly<Record<string, unknown>> {
+  return {
+    channels: { web: { enabled: true, plugin: peerUrl, config } },
+    server: { addr: "127.0.0.1:0" },
+  };
+}

@@ -7,6 +7,9 @@ export interface ArrivedReply {
   readonly conversationId: string;
   readonly content: string;
   readonly metadata: Readonly<Record<string, string>>;
+  readonly signature: string;
+  /** Body as it came. */
+  readonly text: string;
   readonly atMs: number;
 }
 
@@ -47,6 +50,8 @@ export async function createWebhookPeer({ channel, door }: WebhookPeerOptions): 
         conversationId: body.conversation_id,
         content: body.content,
         metadata: body.metadata ?? {},
+        signature: String(request.headers["x-opentalon-signature"] ?? ""),
+        text,
         atMs: performance.now(),
       };
       arrived.push(reply);

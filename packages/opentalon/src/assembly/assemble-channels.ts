@@ -5,7 +5,7 @@ import type { Log } from "../base/log.ts";
 import type { ConsoleTerminal } from "../channels/console/console-channel.ts";
 import { createChannel } from "../channels/create-channel.ts";
 import { parseChannelAddress } from "../channels/parse-channel-address.ts";
-import { isLoopbackHost, parseListenAddress } from "../server/parse-listen-address.ts";
+import { isLoopbackHost, parseListenAddress } from "../base/listen-address.ts";
 import { createWebhookInlet } from "../channels/webhook-inlet.ts";
 import { type Config, revealBlock } from "../config/load-config.ts";
 import { type AcceptOutcome, type Channel, type ChannelCapabilities, plainCapabilities } from "../domain/channel.ts";

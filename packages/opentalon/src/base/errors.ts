@@ -109,19 +109,6 @@ export class ChannelError extends OpenTalonError {
   declare readonly code: ChannelErrorCode;
 }
 
-export type HookErrorCode = "HOOK_FAILED";
-
-/** The author of a hook has to act; carries the hook's name and, for scripts, the line. */
-export class HookError extends OpenTalonError {
-  declare readonly code: HookErrorCode;
-  readonly hook: string;
-
-  constructor(hook: string, message: string, options?: ErrorOptions) {
-    super("HOOK_FAILED", message, options);
-    this.hook = hook;
-  }
-}
-
 /** Whatever was thrown, as one line of text. */
 export function toMessage(error: unknown): string {
   if (error instanceof Error) return error.message;

@@ -117,7 +117,6 @@ export function quote(text: string, credential: Secret | undefined): string {
   const bounded = text.slice(0, 64 * 1024);
   const key = credential?.reveal() ?? "";
   const safe = redactSecrets(key === "" ? bounded : bounded.replaceAll(key, "[secret]"));
-  // oxlint-disable-next-line no-control-regex
   const line = safe.replaceAll(/[\s\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, " ").trim();
   if (line.length <= maxQuotedLength) return line.toWellFormed();
   return `${line.slice(0, maxQuotedLength - 1).toWellFormed()}…`;

@@ -11,7 +11,7 @@ import { type HttpRoute, toJsonAnswer } from "../base/http-route.ts";
 import type { Log } from "../base/log.ts";
 import type { Secret } from "../base/secret.ts";
 import { createHttpApp } from "./http-app.ts";
-import { isLoopbackHost, parseListenAddress } from "./parse-listen-address.ts";
+import { isLoopbackHost, parseListenAddress } from "../base/listen-address.ts";
 import { createTrustCaller } from "./trust-caller.ts";
 
 export interface HttpDoorLimits {

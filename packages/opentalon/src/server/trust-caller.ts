@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import type { Secret } from "../base/secret.ts";
-import { isLoopbackHost } from "./parse-listen-address.ts";
+import { isLoopbackHost } from "../base/listen-address.ts";
 
 export interface TrustOptions {
   /** Callers prove themselves with `Authorization: Bearer <token>`. */

@@ -1,5 +1,5 @@
 import { BlockList, isIP } from "node:net";
-import { ConfigError } from "../base/errors.ts";
+import { ConfigError } from "./errors.ts";
 
 export interface ListenAddress {
   /** Empty means every interface. */

@@ -1,9 +1,9 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { startCore, type CoreProcess, type LogLine } from "../../e2e/support/core-process.ts";
-import { findFreePort } from "../../e2e/support/find-free-port.ts";
-import { createModelServer } from "../../packages/opentalon/src/providers/testing/model-server.ts";
-import { createWebhookPeer } from "../../e2e/support/webhook-peer.ts";
+import { startCore, type CoreProcess, type LogLine } from "../core-process.ts";
+import { findFreePort } from "../find-free-port.ts";
+import { createModelServer } from "../../../packages/opentalon/src/providers/testing/model-server.ts";
+import { createWebhookPeer } from "../webhook-peer.ts";
 
 export interface ChaosOptions {
   readonly engine: "sqlite" | "postgres";

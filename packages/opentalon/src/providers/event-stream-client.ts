@@ -118,7 +118,8 @@ export function createEventStreamClient(options: EventStreamClientOptions): Even
         hasAnswer = true;
         const status = response.statusCode ?? 0;
         response.once("error", breakOff);
-        response.once("close", cancelDeadline);
+        // Looked up when it happens: the deadline changes with the first token.
+        response.once("close", () => cancelDeadline());
         if (status < 200 || status >= 300) {
           collect(response, maxErrorBodyBytes, (text) =>
             fail(toHttpRefusal(context, response, text, clock.now())),

@@ -74,7 +74,38 @@ describe("the OpenAI-compatible adapter", () => {
   };
 
   describe("what it sends", () => {
-    it("is a streaming request with model, system prompt, messages and the key as bearer", async () => {
+    it("leaves no deadline behind, whether the answer came, failed or broke off", async () => {
+    let waiting = 0;
+    const clock: Clock = {
+      ...systemClock,
+      after: (delayMs, task) => {
+        waiting += 1;
+        let isOver = false;
+        const end = (): void => {
+          waiting -= isOver ? 0 : 1;
+          isOver = true;
+        };
+        const cancel = systemClock.after(delayMs, () => (end(), task()));
+        return () => (end(), cancel());
+      },
+    };
+    const { ask, askInVain } = await setUp(
+      [
+        { kind: "message", text: "one two three" },
+        { kind: "error", status: 500 },
+        { kind: "reset", at: "mid-stream" },
+        { kind: "message", text: "again" },
+      ],
+      { clock },
+    );
+    await ask();
+    await askInVain();
+    await askInVain();
+    await ask();
+    await vi.waitFor(() => expect(waiting).toBe(0));
+  });
+
+  it("is a streaming request with model, system prompt, messages and the key as bearer", async () => {
       const { server, ask } = await setUp();
       await ask();
       expect(server.requests[0]?.headers.authorization).toBe(`Bearer ${key}`);

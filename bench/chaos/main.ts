@@ -46,7 +46,19 @@ try {
 }
 
 printTable(
-  ["engine", "kills", "in", "answered", "failed", "unknown", "lost", "doubled", "out of order", "tool runs", "repeated"],
+  [
+    "engine",
+    "kills",
+    "in",
+    "answered",
+    "failed",
+    "unknown",
+    "lost",
+    "doubled",
+    "out of order",
+    "tool runs",
+    "repeated",
+  ],
   ledgers.map((ledger) => Object.values(ledger).map(String)),
 );
 process.stdout.write(`seed ${values.seed}\n`);

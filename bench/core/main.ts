@@ -43,13 +43,17 @@ try {
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
-process.stdout.write(`${cpus().length} cores, ${cpus()[0]?.model ?? ""}, Node ${process.version}\n`);
+process.stdout.write(
+  `${cpus().length} cores, ${cpus()[0]?.model ?? ""}, Node ${process.version}\n`,
+);
 printTable(["what", "value", "compared with"], rows);
 
 /** Start with the example's shape: one plugin process, console, demo model. */
 async function measureStart(): Promise<void> {
   const startMs: number[] = [];
-  const barePlugin = { "hello-world": { enabled: true, plugin: join(root, "plugins/hello-world/hello-world-plugin") } };
+  const barePlugin = {
+    "hello-world": { enabled: true, plugin: join(root, "plugins/hello-world/hello-world-plugin") },
+  };
   let idle = "";
   for (let run = 0; run < Number(values.starts); run += 1) {
     const configPath = writeConfig(`start-${run}`, {
@@ -74,7 +78,11 @@ async function measureStart(): Promise<void> {
     bareMs.push(performance.now() - begunAt);
   }
   rows.push(
-    ["start to ready, with one plugin, median", `${quantile(startMs, 0.5).toFixed(0)} ms`, `an empty Node process: ${quantile(bareMs, 0.5).toFixed(0)} ms`],
+    [
+      "start to ready, with one plugin, median",
+      `${quantile(startMs, 0.5).toFixed(0)} ms`,
+      `an empty Node process: ${quantile(bareMs, 0.5).toFixed(0)} ms`,
+    ],
     ["idle memory of the core (RSS, 3 s after ready)", idle, ""],
   );
 }
@@ -124,7 +132,11 @@ async function measureTurns(engine: string, db: Readonly<Record<string, string>>
     await runTurns(peer, wait, `latency-${index % 50}`, 1, `${index}`);
     turnMs.push(performance.now() - turnAt);
   }
-  for (const [name, q] of [["p50", 0.5], ["p95", 0.95], ["p99", 0.99]] as const) {
+  for (const [name, q] of [
+    ["p50", 0.5],
+    ["p95", 0.95],
+    ["p99", 0.99],
+  ] as const) {
     const added = quantile(turnMs, q) - quantile(bareMs, q);
     rows.push([
       `${engine}: added per turn ${name}, one session at a time`,
@@ -133,7 +145,9 @@ async function measureTurns(engine: string, db: Readonly<Record<string, string>>
     ]);
   }
   for (const sessions of [8, 32]) {
-    const barePerSecond = await countPerSecond(sessions, (session, index) => bare.call(`q ${session} ${index}`));
+    const barePerSecond = await countPerSecond(sessions, (session, index) =>
+      bare.call(`q ${session} ${index}`),
+    );
     const perSecond = await countPerSecond(sessions, (session, index) =>
       runTurns(peer, wait, `load-${sessions}-${session}`, 1, `${index}`),
     );
@@ -143,13 +157,20 @@ async function measureTurns(engine: string, db: Readonly<Record<string, string>>
       `bare calls ${barePerSecond.toFixed(0)}/s`,
     ]);
   }
-  rows.push([`${engine}: memory of the core after the load (RSS)`, `${(readResidentKilobytes(core.pid) / 1_024).toFixed(0)} MB`, ""]);
+  rows.push([
+    `${engine}: memory of the core after the load (RSS)`,
+    `${(readResidentKilobytes(core.pid) / 1_024).toFixed(0)} MB`,
+    "",
+  ]);
   core.signal("SIGTERM");
   await core.exited;
   bare.close();
 }
 
-async function countPerSecond(sessions: number, once: (session: number, index: number) => Promise<unknown>): Promise<number> {
+async function countPerSecond(
+  sessions: number,
+  once: (session: number, index: number) => Promise<unknown>,
+): Promise<number> {
   const begunAt = performance.now();
   let done = 0;
   await Promise.all(
@@ -176,7 +197,13 @@ function createWaiter(peer: WebhookPeer): Waiter {
   return (id) => new Promise((resolve) => waiting.set(id, resolve));
 }
 
-async function runTurns(peer: WebhookPeer, wait: Waiter, conversation: string, count: number, label = ""): Promise<void> {
+async function runTurns(
+  peer: WebhookPeer,
+  wait: Waiter,
+  conversation: string,
+  count: number,
+  label = "",
+): Promise<void> {
   for (let index = 0; index < count; index += 1) {
     messageCount += 1;
     const id = `message-${messageCount}`;
@@ -188,16 +215,30 @@ async function runTurns(peer: WebhookPeer, wait: Waiter, conversation: string, c
 }
 
 /** The same model server asked directly, as the core asks it: streamed, over a kept connection. */
-function createBareCaller(url: string): { call: (text: string) => Promise<void>; close: () => void } {
+function createBareCaller(url: string): {
+  call: (text: string) => Promise<void>;
+  close: () => void;
+} {
   const agent = new Agent({ keepAlive: true, maxSockets: 64 });
   const call = (text: string): Promise<void> =>
     new Promise((resolve, reject) => {
-      const body = JSON.stringify({ model: "test-model", stream: true, messages: [{ role: "user", content: text }] });
-      const headers = { "content-type": "application/json", "content-length": Buffer.byteLength(body) };
-      const sending = httpRequest(`${url}/chat/completions`, { method: "POST", agent, headers }, (response) => {
-        response.resume();
-        response.once("end", resolve);
+      const body = JSON.stringify({
+        model: "test-model",
+        stream: true,
+        messages: [{ role: "user", content: text }],
       });
+      const headers = {
+        "content-type": "application/json",
+        "content-length": Buffer.byteLength(body),
+      };
+      const sending = httpRequest(
+        `${url}/chat/completions`,
+        { method: "POST", agent, headers },
+        (response) => {
+          response.resume();
+          response.once("end", resolve);
+        },
+      );
       sending.once("error", reject);
       sending.end(body);
     });
@@ -206,7 +247,10 @@ function createBareCaller(url: string): { call: (text: string) => Promise<void>;
 
 function writeConfig(name: string, config: Readonly<Record<string, unknown>>): string {
   const path = join(folder, `${name}.yaml`);
-  writeFileSync(path, JSON.stringify({ state: { data_dir: join(folder, `state-${name}`) }, ...config }, null, 2));
+  writeFileSync(
+    path,
+    JSON.stringify({ state: { data_dir: join(folder, `state-${name}`) }, ...config }, null, 2),
+  );
   return path;
 }
 
@@ -216,5 +260,7 @@ function quantile(samples: readonly number[], share: number): number {
 }
 
 function readResidentKilobytes(pid: number): number {
-  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? Number.NaN);
+  return Number(
+    /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? Number.NaN,
+  );
 }

@@ -66,9 +66,13 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
   // Plugins first: they are processes and boot while the rest is built.
   const tools = parts.use(assembleTools({ config, environment, bundledPlugins, clock, log }));
   const toolsSettled = within(clock, pluginStartGraceMs, tools.start());
-  const store = parts.use(await openStore({ config, clock, log, onTaken: (error) => ending.reject(error) }));
+  const store = parts.use(
+    await openStore({ config, clock, log, onTaken: (error) => ending.reject(error) }),
+  );
   const models = parts.use(assembleModels({ config, clock, log }));
-  const channels = parts.use(assembleChannels({ config, terminal, clock, log, onFinished: ending.resolve }));
+  const channels = parts.use(
+    assembleChannels({ config, terminal, clock, log, onFinished: ending.resolve }),
+  );
 
   const turnLog = createTurnLog({ log, clock });
   const delivery = createDeliveryLoop({
@@ -160,7 +164,9 @@ function startPruning(prune: () => Promise<void>, clock: Clock, log: Log): { sto
   let cancel = (): void => undefined;
   const schedule = (): void => {
     cancel = clock.after(pruneIntervalMs, () => {
-      prune().catch((error: unknown) => log.warn({ err: error }, "old entries could not be pruned"));
+      prune().catch((error: unknown) =>
+        log.warn({ err: error }, "old entries could not be pruned"),
+      );
       schedule();
     });
   };

@@ -19,18 +19,25 @@ describe("system prompt", () => {
 
   it("appends the organization's rules, multi-line ones indented", () => {
     const prompt = buildSystemPrompt({ ...bare, rules: ["No PII.", "Mind:\n1. this\n2. that"] });
-    expect(prompt).toContain("Rules of this organization:\n- No PII.\n- Mind:\n  1. this\n  2. that");
-  });
-
-  it("lets an override replace or blank a part", () => {
-    expect(buildSystemPrompt({ ...bare, overrides: { rules_default: "" } })).not.toContain("Rules:");
-    expect(buildSystemPrompt({ ...bare, overrides: { orchestrator_preamble: "You are Bob." } })).toMatch(
-      /^You are Bob\./,
+    expect(prompt).toContain(
+      "Rules of this organization:\n- No PII.\n- Mind:\n  1. this\n  2. that",
     );
   });
 
+  it("lets an override replace or blank a part", () => {
+    expect(buildSystemPrompt({ ...bare, overrides: { rules_default: "" } })).not.toContain(
+      "Rules:",
+    );
+    expect(
+      buildSystemPrompt({ ...bare, overrides: { orchestrator_preamble: "You are Bob." } }),
+    ).toMatch(/^You are Bob\./);
+  });
+
   it("bounds what a plugin may add and labels it", () => {
-    const prompt = buildSystemPrompt({ ...bare, pluginAdditions: [{ plugin: "wiki", text: "x".repeat(100_000) }] });
+    const prompt = buildSystemPrompt({
+      ...bare,
+      pluginAdditions: [{ plugin: "wiki", text: "x".repeat(100_000) }],
+    });
     expect(prompt).toContain("--- plugin: wiki ---");
     expect(prompt.length).toBeLessThan(20_000);
   });

@@ -17,13 +17,15 @@ const maxAdditionLength = 8_192;
 /** The system prompt: who speaks, rules, what plugins add, how to format. The same for every message of a session. */
 export function buildSystemPrompt(parts: SystemPromptParts): string {
   const { overrides } = parts;
-  const builtInRules = overrides["rules_default"] ?? toList([...safetyRules, ...translatedSafetyRule]);
+  const builtInRules =
+    overrides["rules_default"] ?? toList([...safetyRules, ...translatedSafetyRule]);
   const sections = [
     overrides["orchestrator_preamble_native"] ?? overrides["orchestrator_preamble"] ?? preamble,
     builtInRules === "" ? "" : `Rules:\n${builtInRules}`,
     parts.rules.length === 0 ? "" : `Rules of this organization:\n${toList(parts.rules)}`,
     ...parts.pluginAdditions.map(
-      ({ plugin, text }) => `--- plugin: ${plugin} ---\n${text.slice(0, maxAdditionLength).toWellFormed()}`,
+      ({ plugin, text }) =>
+        `--- plugin: ${plugin} ---\n${text.slice(0, maxAdditionLength).toWellFormed()}`,
     ),
     parts.responseFormatPrompt,
   ];

@@ -35,7 +35,9 @@ describe("fitting history", () => {
       .tuple(fc.string({ maxLength: 200 }), fc.nat(3))
       .map(([text, calls]) => [
         user(text),
-        ...(calls > 0 ? [assistant("", ...Array.from({ length: calls }, (_, n) => String(n)))] : []),
+        ...(calls > 0
+          ? [assistant("", ...Array.from({ length: calls }, (_, n) => String(n)))]
+          : []),
         ...Array.from({ length: calls }, (_, n) => tool(String(n))),
         assistant(text),
       ]);
@@ -43,8 +45,12 @@ describe("fitting history", () => {
       fc.property(fc.array(turn, { maxLength: 8 }), fc.nat(800), (turns, budget) => {
         const kept = fitHistory(turns.flat(), budget);
         if (kept.length > 0) expect(kept[0]?.role).toBe("user");
-        expect(kept.reduce((sum, message) => sum + estimateTokens(message), 0)).toBeLessThanOrEqual(budget);
-        const calls = kept.flatMap((message) => (message.role === "assistant" ? message.toolCalls : []));
+        expect(kept.reduce((sum, message) => sum + estimateTokens(message), 0)).toBeLessThanOrEqual(
+          budget,
+        );
+        const calls = kept.flatMap((message) =>
+          message.role === "assistant" ? message.toolCalls : [],
+        );
         expect(kept.filter((message) => message.role === "tool").length).toBe(calls.length);
       }),
     );

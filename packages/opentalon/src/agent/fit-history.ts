@@ -4,7 +4,10 @@ import type { TranscriptMessage } from "../domain/session.ts";
 export function estimateTokens(message: TranscriptMessage): number {
   const callsLength =
     message.role === "assistant"
-      ? message.toolCalls.reduce((sum, call) => sum + call.name.length + JSON.stringify(call.arguments).length, 0)
+      ? message.toolCalls.reduce(
+          (sum, call) => sum + call.name.length + JSON.stringify(call.arguments).length,
+          0,
+        )
       : 0;
   return Math.ceil((message.content.length + callsLength) / 3.5) + 7;
 }

@@ -46,9 +46,14 @@ function world(script: (ModelReply | Error)[], journal = new Map<string, StepRec
     onReply: () => undefined,
     journal: {
       find: (step) => journal.get(step),
-      begin: (step) => Promise.resolve(void (order.push(`begin ${step}`), journal.set(step, { state: "started" }))),
+      begin: (step) =>
+        Promise.resolve(
+          void (order.push(`begin ${step}`), journal.set(step, { state: "started" })),
+        ),
       record: (step, value) =>
-        Promise.resolve(void (order.push(`record ${step}`), journal.set(step, { state: "recorded", value }))),
+        Promise.resolve(
+          void (order.push(`record ${step}`), journal.set(step, { state: "recorded", value })),
+        ),
     },
   };
   return { asked, executed, order, journal, ports };
@@ -59,15 +64,30 @@ describe("the agent loop", () => {
     const { asked, ports } = world([reply("", call("1")), reply("all done")]);
     const run = await runAgent(request, ports);
     expect(run.outcome).toEqual({ kind: "answered", text: "all done" });
-    expect(asked[1]?.messages.at(-1)).toMatchObject({ role: "tool", callId: "1", content: "<<did 1>>" });
-    expect(run.messages.map(({ role }) => role)).toEqual(["user", "assistant", "tool", "assistant"]);
+    expect(asked[1]?.messages.at(-1)).toMatchObject({
+      role: "tool",
+      callId: "1",
+      content: "<<did 1>>",
+    });
+    expect(run.messages.map(({ role }) => role)).toEqual([
+      "user",
+      "assistant",
+      "tool",
+      "assistant",
+    ]);
     expect(run.messages[2]).toMatchObject({ content: "did 1" });
   });
 
   it("records each step before the next one starts", async () => {
     const { order, ports } = world([reply("", call("1")), reply("ok")]);
     await runAgent(request, ports);
-    expect(order).toEqual(["model", "record model:1", "begin tool:1:1", "record tool:1:1", "model"]);
+    expect(order).toEqual([
+      "model",
+      "record model:1",
+      "begin tool:1:1",
+      "record tool:1:1",
+      "model",
+    ]);
   });
 
   it("goes on from the journal: no model reply is bought again, no recorded call runs again", async () => {
@@ -77,7 +97,10 @@ describe("the agent loop", () => {
     const run = await runAgent(request, second.ports);
     expect(second.asked).toHaveLength(1);
     expect(second.executed).toEqual([]);
-    expect(run.messages.filter(({ role }) => role === "tool")).toMatchObject([{ content: "did 1" }, { content: "did 2" }]);
+    expect(run.messages.filter(({ role }) => role === "tool")).toMatchObject([
+      { content: "did 1" },
+      { content: "did 2" },
+    ]);
   });
 
   it("runs a call that had started again only if it is read-only", async () => {
@@ -89,7 +112,10 @@ describe("the agent loop", () => {
     const { executed, ports } = world([reply("ok")], journal);
     const run = await runAgent(request, ports);
     expect(executed).toEqual(["r"]);
-    expect(run.messages[2]).toMatchObject({ isError: true, content: expect.stringContaining("outcome") as string });
+    expect(run.messages[2]).toMatchObject({
+      isError: true,
+      content: expect.stringContaining("outcome") as string,
+    });
   });
 
   it("runs the calls of one reply side by side and keeps their order", async () => {
@@ -103,18 +129,26 @@ describe("the agent loop", () => {
         return { content: id, isError: false };
       },
     });
-    expect(run.messages.filter(({ role }) => role === "tool")).toMatchObject([{ content: "slow" }, { content: "fast" }]);
+    expect(run.messages.filter(({ role }) => role === "tool")).toMatchObject([
+      { content: "slow" },
+      { content: "fast" },
+    ]);
   });
 
   it("stops after the allowed rounds", async () => {
-    const { asked, ports } = world(Array.from({ length: 30 }, (_, n) => reply("", call(String(n)))));
+    const { asked, ports } = world(
+      Array.from({ length: 30 }, (_, n) => reply("", call(String(n)))),
+    );
     const run = await runAgent({ ...request, maxRounds: 20 }, ports);
     expect(run.outcome).toEqual({ kind: "too-many-rounds", rounds: 20 });
     expect(asked).toHaveLength(20);
   });
 
   it("reports what was done when no model can go on, and lets a cancellation through", async () => {
-    const failed = world([reply("", call("1")), new ProviderError("down", { reason: "unreachable", model: "p/m" })]);
+    const failed = world([
+      reply("", call("1")),
+      new ProviderError("down", { reason: "unreachable", model: "p/m" }),
+    ]);
     const run = await runAgent(request, failed.ports);
     expect(run.outcome.kind).toBe("failed");
     expect(run.messages).toHaveLength(3);
@@ -126,7 +160,8 @@ describe("the agent loop", () => {
     const changed = world([reply("", call("1")), reply("ok")]);
     const masked = await runAgent(request, {
       ...changed.ports,
-      guardPrompt: (content) => Promise.resolve({ kind: "continue", content: content.replace("did", "***") }),
+      guardPrompt: (content) =>
+        Promise.resolve({ kind: "continue", content: content.replace("did", "***") }),
     });
     expect(changed.asked[1]?.messages.at(-1)?.content).toBe("<<*** 1>>");
     expect(masked.messages[2]).toMatchObject({ content: "did 1" });
@@ -141,6 +176,8 @@ describe("the agent loop", () => {
   });
 
   it("tells an empty answer apart", async () => {
-    expect((await runAgent(request, world([reply("  ")]).ports)).outcome).toEqual({ kind: "empty" });
+    expect((await runAgent(request, world([reply("  ")]).ports)).outcome).toEqual({
+      kind: "empty",
+    });
   });
 });

@@ -10,7 +10,9 @@ import type { TranscriptMessage } from "../domain/session.ts";
 import type { ToolCall, ToolResult } from "../domain/tool.ts";
 
 /** What an earlier run of this turn left behind for one step. */
-export type StepRecord = { readonly state: "started" } | { readonly state: "recorded"; readonly value: unknown };
+export type StepRecord =
+  | { readonly state: "started" }
+  | { readonly state: "recorded"; readonly value: unknown };
 
 /** The agent's view of the journal: steps of one turn, by name. */
 export interface StepJournal {
@@ -21,7 +23,11 @@ export interface StepJournal {
 
 export type GuardedPrompt =
   | { readonly kind: "continue"; readonly content: string }
-  | { readonly kind: "answer"; readonly content: string; readonly metadata: Readonly<Record<string, string>> };
+  | {
+      readonly kind: "answer";
+      readonly content: string;
+      readonly metadata: Readonly<Record<string, string>>;
+    };
 
 export interface AgentPorts {
   readonly callModel: (request: ModelRequest) => Promise<ModelReply>;
@@ -53,7 +59,11 @@ export type AgentOutcome =
   | { readonly kind: "answered"; readonly text: string }
   | { readonly kind: "empty" }
   /** A guard ended the turn with these words. */
-  | { readonly kind: "refused"; readonly content: string; readonly metadata: Readonly<Record<string, string>> }
+  | {
+      readonly kind: "refused";
+      readonly content: string;
+      readonly metadata: Readonly<Record<string, string>>;
+    }
   /** No model could go on. */
   | { readonly kind: "failed"; readonly error: ProviderError }
   | { readonly kind: "too-many-rounds"; readonly rounds: number };
@@ -80,7 +90,10 @@ export async function runAgent(request: AgentRequest, ports: AgentPorts): Promis
     messages.push({ role: "assistant", content: reply.text, toolCalls: reply.toolCalls });
     if (reply.toolCalls.length === 0) {
       const isEmpty = reply.text.trim() === "";
-      return { outcome: isEmpty ? { kind: "empty" } : { kind: "answered", text: reply.text }, messages };
+      return {
+        outcome: isEmpty ? { kind: "empty" } : { kind: "answered", text: reply.text },
+        messages,
+      };
     }
     const results = await runCalls(reply.toolCalls, ports, round);
     for (const [index, call] of reply.toolCalls.entries()) {
@@ -104,7 +117,9 @@ async function askModel(
   const step = `model:${round}`;
   const earlier = ports.journal.find(step);
   if (earlier?.state === "recorded") return { kind: "replied", reply: earlier.value as ModelReply };
-  const prompt = [...request.history, ...messages].map((message) => toPromptMessage(message, ports));
+  const prompt = [...request.history, ...messages].map((message) =>
+    toPromptMessage(message, ports),
+  );
   const last = prompt.at(-1);
   if (last !== undefined) {
     const guarded = await ports.guardPrompt(last.content);
@@ -115,7 +130,8 @@ async function askModel(
     const { system, tools, sessionKey } = request;
     const reply = await ports.callModel({ system, messages: prompt, tools, sessionKey });
     // The commit of the turn follows a final reply at once and would record the same thing a second time.
-    if (reply.toolCalls.length > 0 || request.recordFinalReply) await ports.journal.record(step, reply);
+    if (reply.toolCalls.length > 0 || request.recordFinalReply)
+      await ports.journal.record(step, reply);
     return { kind: "replied", reply };
   } catch (error) {
     if (!(error instanceof ProviderError) || error.reason === "cancelled") throw error;
@@ -134,7 +150,11 @@ const unknownOutcome: ToolResult = {
   isError: true,
 };
 
-function runCalls(calls: readonly ToolCall[], ports: AgentPorts, round: number): Promise<readonly ToolResult[]> {
+function runCalls(
+  calls: readonly ToolCall[],
+  ports: AgentPorts,
+  round: number,
+): Promise<readonly ToolResult[]> {
   const limit = createLimiter(parallelCalls);
   return Promise.all(
     calls.map((call, index) => limit(() => runCall(call, ports, `tool:${round}:${index + 1}`))),

@@ -8,7 +8,12 @@ import { parseChannelAddress } from "../channels/parse-channel-address.ts";
 import { isLoopbackHost, parseListenAddress } from "../base/listen-address.ts";
 import { createWebhookInlet } from "../channels/webhook-inlet.ts";
 import { type Config, revealBlock } from "../config/load-config.ts";
-import { type AcceptOutcome, type Channel, type ChannelCapabilities, plainCapabilities } from "../domain/channel.ts";
+import {
+  type AcceptOutcome,
+  type Channel,
+  type ChannelCapabilities,
+  plainCapabilities,
+} from "../domain/channel.ts";
 import type { InboundMessage, OutboundMessage } from "../domain/message.ts";
 import type { Turn, TurnEvent } from "../domain/turn.ts";
 import { type SendOutcome, toSendOutcome } from "../orchestrator/delivery.ts";
@@ -63,7 +68,10 @@ export function assembleChannels(options: AssembleChannelsOptions): Channels {
       channels.set(name, channel);
     } catch (error) {
       problems.set(name, toMessage(error));
-      log.error({ channel: name, problem: toMessage(error) }, "a channel cannot run and is left out");
+      log.error(
+        { channel: name, problem: toMessage(error) },
+        "a channel cannot run and is left out",
+      );
     }
   }
   if (channels.size === 0) throw noChannelError(problems);
@@ -95,7 +103,11 @@ export function assembleChannels(options: AssembleChannelsOptions): Channels {
     send: async (message, deliveryId) => {
       const channel = channels.get(message.channel);
       if (channel === undefined) {
-        return { kind: "not-delivered", problem: `the channel "${message.channel}" is not configured`, retryAfterMs: undefined };
+        return {
+          kind: "not-delivered",
+          problem: `the channel "${message.channel}" is not configured`,
+          retryAfterMs: undefined,
+        };
       }
       try {
         await channel.send(message, deliveryId);
@@ -106,7 +118,9 @@ export function assembleChannels(options: AssembleChannelsOptions): Channels {
     },
     show: (turn, event) => channels.get(turn.message.channel)?.show?.(turn, event),
     [Symbol.asyncDispose]: async () => {
-      await Promise.allSettled([...channels.values()].map((channel) => channel[Symbol.asyncDispose]()));
+      await Promise.allSettled(
+        [...channels.values()].map((channel) => channel[Symbol.asyncDispose]()),
+      );
     },
   };
 }

@@ -30,11 +30,18 @@ export interface AssembleModelsOptions {
 export function assembleModels({ config, clock, log }: AssembleModelsOptions): Models {
   const usable = findUsableProviders(config, log);
   const isDemo = usable.length === 0;
-  const models: Model[] = isDemo ? [demoModel] : usable.flatMap(([name, provider]) => toModels(name, provider, config));
+  const models: Model[] = isDemo
+    ? [demoModel]
+    : usable.flatMap(([name, provider]) => toModels(name, provider, config));
   const { providers, [Symbol.asyncDispose]: dispose } = createProviders({
-    providers: isDemo ? demoProviders : usable.map(([name, provider]) => toProviderOptions(name, provider, config)),
+    providers: isDemo
+      ? demoProviders
+      : usable.map(([name, provider]) => toProviderOptions(name, provider, config)),
     clock,
-    limits: { firstTokenTimeoutMs: config.agent.firstTokenTimeoutMs, idleTimeoutMs: config.agent.idleTimeoutMs },
+    limits: {
+      firstTokenTimeoutMs: config.agent.firstTokenTimeoutMs,
+      idleTimeoutMs: config.agent.idleTimeoutMs,
+    },
   });
   if (isDemo) {
     log.warn(
@@ -43,7 +50,10 @@ export function assembleModels({ config, clock, log }: AssembleModelsOptions): M
   }
   return {
     callModel: createModelCaller({
-      providers: providers.map((provider) => ({ ...provider, adapter: withTextTools(provider.adapter, textTools) })),
+      providers: providers.map((provider) => ({
+        ...provider,
+        adapter: withTextTools(provider.adapter, textTools),
+      })),
       clock,
       log,
     }),
@@ -59,7 +69,8 @@ export function assembleModels({ config, clock, log }: AssembleModelsOptions): M
       const found = names.map((id) => toUnlistedModel("ollama", id));
       models.push(...found);
       const [first] = found;
-      if (first !== undefined) log.warn(`Ollama runs on this machine: type /model ${first.name} to let it answer`);
+      if (first !== undefined)
+        log.warn(`Ollama runs on this machine: type /model ${first.name} to let it answer`);
     },
     [Symbol.asyncDispose]: dispose,
   };
@@ -94,7 +105,11 @@ function findUsableProviders(config: Config, log: Log): readonly [string, Config
   });
 }
 
-function toProviderOptions(name: string, provider: ConfiguredProvider, config: Config): ProviderOptions {
+function toProviderOptions(
+  name: string,
+  provider: ConfiguredProvider,
+  config: Config,
+): ProviderOptions {
   const { maxAttempts, baseDelayMs, maxDelayMs, maxTotalWaitMs } = provider.retry;
   return {
     name,
@@ -107,20 +122,28 @@ function toProviderOptions(name: string, provider: ConfiguredProvider, config: C
 }
 
 /** The listed models, and those that routing or the catalogue name without their being listed. */
-function toModels(provider: string, { models }: ConfiguredProvider, { routing, models: { catalog } }: Config): readonly Model[] {
-  const listed = models.map(({ id, features, contextWindow, maxTokens, cost, reasoningEffort }) => ({
-    name: `${provider}/${id}`,
-    provider,
-    id,
-    // Nearly every model calls tools natively today; one that lists its features and leaves `tools` out does not.
-    nativeTools: features.length === 0 || features.includes("tools"),
-    contextWindow,
-    maxTokens,
-    cost,
-    reasoningEffort: reasoningEffort === "" ? undefined : reasoningEffort,
-  }));
+function toModels(
+  provider: string,
+  { models }: ConfiguredProvider,
+  { routing, models: { catalog } }: Config,
+): readonly Model[] {
+  const listed = models.map(
+    ({ id, features, contextWindow, maxTokens, cost, reasoningEffort }) => ({
+      name: `${provider}/${id}`,
+      provider,
+      id,
+      // Nearly every model calls tools natively today; one that lists its features and leaves `tools` out does not.
+      nativeTools: features.length === 0 || features.includes("tools"),
+      contextWindow,
+      maxTokens,
+      cost,
+      reasoningEffort: reasoningEffort === "" ? undefined : reasoningEffort,
+    }),
+  );
   const named = [routing.primary, ...routing.fallbacks, ...Object.keys(catalog)]
-    .filter((name) => name.startsWith(`${provider}/`) && !listed.some((model) => model.name === name))
+    .filter(
+      (name) => name.startsWith(`${provider}/`) && !listed.some((model) => model.name === name),
+    )
     .map((name) => toUnlistedModel(provider, name.slice(provider.length + 1)));
   const all = [...listed, ...named];
   return all.length > 0 ? all : [toUnlistedModel(provider, "default")];
@@ -131,6 +154,8 @@ function toUnlistedModel(provider: string, id: string): Model {
 }
 
 function toAliases(config: Config): Readonly<Record<string, string>> {
-  const entries = Object.entries(config.models.catalog).map(([name, { alias }]) => [alias, name] as const);
+  const entries = Object.entries(config.models.catalog).map(
+    ([name, { alias }]) => [alias, name] as const,
+  );
   return Object.fromEntries(entries.filter(([alias]) => alias !== ""));
 }

@@ -25,7 +25,11 @@ export interface Tools extends AsyncDisposable {
   readonly promptAdditions: () => readonly { readonly plugin: string; readonly text: string }[];
   readonly isReadOnly: (call: ToolCall) => boolean;
   /** One call of the turn's model, through every gate. */
-  readonly callForModel: (turn: Turn, call: ToolCall, options: ModelCallOptions) => Promise<ToolResult>;
+  readonly callForModel: (
+    turn: Turn,
+    call: ToolCall,
+    options: ModelCallOptions,
+  ) => Promise<ToolResult>;
   /** Calls of hooks: the operator's own, which need no permission. */
   readonly callHookAction: (turn: Turn, signal: AbortSignal) => CallHookAction;
 }
@@ -46,7 +50,13 @@ export interface AssembleToolsOptions {
 }
 
 /** Plugins, the registry over them, and the one way to call what they offer. */
-export function assembleTools({ config, environment, bundledPlugins, clock, log }: AssembleToolsOptions): Tools {
+export function assembleTools({
+  config,
+  environment,
+  bundledPlugins,
+  clock,
+  log,
+}: AssembleToolsOptions): Tools {
   const steps = findPipelineSteps(config);
   let offered: readonly ToolSpecification[] | undefined;
   const host = createPluginHost({
@@ -68,15 +78,25 @@ export function assembleTools({ config, environment, bundledPlugins, clock, log 
     defaultTimeoutMs: config.agent.toolTimeoutMs,
     timeoutMsOf: ({ plugin }) => config.plugins[plugin]?.timeoutMs,
     permit: async ({ tool: { plugin }, context, signal }) => {
-      if (permissionPlugin === "" || !context.fromModel || plugin === permissionPlugin) return { kind: "allowed" };
+      if (permissionPlugin === "" || !context.fromModel || plugin === permissionPlugin)
+        return { kind: "allowed" };
       const ask: CallHookAction = (step, callId) => callOwn(step, callId, context, signal);
-      const allowed = await checkPermission(permissionPlugin, { actor: context.actor, plugin }, ask);
+      const allowed = await checkPermission(
+        permissionPlugin,
+        { actor: context.actor, plugin },
+        ask,
+      );
       return allowed ? { kind: "allowed" } : { kind: "refused", reason: "permission denied" };
     },
     ...(asksForConfirmation(config) ? { confirm: refuseUnconfirmed } : {}),
   });
 
-  const callOwn = (step: InvokeStep, callId: string, origin: CallOrigin, signal: AbortSignal): Promise<ToolResult> =>
+  const callOwn = (
+    step: InvokeStep,
+    callId: string,
+    origin: CallOrigin,
+    signal: AbortSignal,
+  ): Promise<ToolResult> =>
     callTool({
       call: { id: callId, name: toToolName(step), arguments: step.arguments },
       context: { ...origin, encoding: "native", fromModel: false },
@@ -109,7 +129,8 @@ export function assembleTools({ config, environment, bundledPlugins, clock, log 
         signal,
         onExecute,
       }),
-    callHookAction: (turn, signal) => (step, callId) => callOwn(step, callId, toOrigin(turn), signal),
+    callHookAction: (turn, signal) => (step, callId) =>
+      callOwn(step, callId, toOrigin(turn), signal),
     [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
   };
 }

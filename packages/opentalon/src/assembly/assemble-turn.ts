@@ -46,12 +46,19 @@ export function assembleTurn(options: AssembleTurnOptions): TurnStages {
   const { config, store, models, tools, delivery, observe, clock, log } = options;
   const { router } = models;
   const preparers = config.orchestrator.contentPreparers.filter(({ stt }) => !stt);
-  const beforeTurn = preparers.filter(({ guard }) => !guard).map((entry) => toPreparer(entry, config));
-  const guards = preparers.filter(({ guard }) => guard).map((entry) => ({ ...toPreparer(entry, config), trusted: false }));
+  const beforeTurn = preparers
+    .filter(({ guard }) => !guard)
+    .map((entry) => toPreparer(entry, config));
+  const guards = preparers
+    .filter(({ guard }) => guard)
+    .map((entry) => ({ ...toPreparer(entry, config), trusted: false }));
   const formatters = config.orchestrator.responseFormatters;
   const rank = (pinnedModel: string): Route => router.rank({ pinnedModel });
 
-  const hookPorts = (turn: Turn, signal: AbortSignal): { callAction: CallHookAction; log: Log } => ({
+  const hookPorts = (
+    turn: Turn,
+    signal: AbortSignal,
+  ): { callAction: CallHookAction; log: Log } => ({
     callAction: tools.callHookAction(turn, signal),
     log: log.child({ trace: turn.id }),
   });
@@ -94,7 +101,13 @@ export function assembleTurn(options: AssembleTurnOptions): TurnStages {
           const nativeTools = first?.nativeTools !== false;
           const result = await tools.callForModel(turn, call, { nativeTools, signal, onExecute });
           const durationMs = clock.now() - startedAtMs;
-          observe(turn, { kind: "tool-finished", callId: call.id, tool: call.name, isError: result.isError, durationMs });
+          observe(turn, {
+            kind: "tool-finished",
+            callId: call.id,
+            tool: call.name,
+            isError: result.isError,
+            durationMs,
+          });
           return result;
         },
         isReadOnly: tools.isReadOnly,
@@ -107,7 +120,8 @@ export function assembleTurn(options: AssembleTurnOptions): TurnStages {
   };
 
   return {
-    loadSession: (turn) => store.sessions.load(turn.sessionKey, config.state.session.contextMessages),
+    loadSession: (turn) =>
+      store.sessions.load(turn.sessionKey, config.state.session.contextMessages),
     openJournal: (turn, isResumed) => openJournal(store, turn, isResumed),
     runCommand: (message, session) =>
       runCommand(message, session, {
@@ -145,7 +159,10 @@ export function assembleTurn(options: AssembleTurnOptions): TurnStages {
 
 type ConfiguredPreparer = Config["orchestrator"]["contentPreparers"][number];
 
-function toPreparer({ plugin, action, argKey, failOpen }: ConfiguredPreparer, config: Config): Preparer {
+function toPreparer(
+  { plugin, action, argKey, failOpen }: ConfiguredPreparer,
+  config: Config,
+): Preparer {
   const trusted = config.plugins[plugin]?.insecure === false;
   return { plugin, action, argumentName: argKey, failOpen, trusted };
 }

@@ -13,7 +13,12 @@ export interface OpenStoreOptions {
 }
 
 /** The store the configuration asks for. A driver is loaded only when it is used. */
-export async function openStore({ config: { state }, clock, log, onTaken }: OpenStoreOptions): Promise<Store> {
+export async function openStore({
+  config: { state },
+  clock,
+  log,
+  onTaken,
+}: OpenStoreOptions): Promise<Store> {
   const shared = { clock, limits: defaultStoreLimits };
   if (state.db.driver === "sqlite") {
     const { createSqliteStore } = await import("../store/sqlite-store.ts");
@@ -22,7 +27,10 @@ export async function openStore({ config: { state }, clock, log, onTaken }: Open
   const { createPostgresStore } = await import("../store/postgres-store.ts");
   const { dsn, maxOpenConns, maxIdleConns, connMaxLifetimeMs, connMaxIdleTimeMs } = state.db;
   if (dsn === undefined) {
-    throw new ConfigError("CONFIG_INVALID", "state.db.driver is postgres, and state.db.dsn says not which database");
+    throw new ConfigError(
+      "CONFIG_INVALID",
+      "state.db.driver is postgres, and state.db.dsn says not which database",
+    );
   }
   return createPostgresStore({
     ...shared,
@@ -32,7 +40,8 @@ export async function openStore({ config: { state }, clock, log, onTaken }: Open
     connectionMaxLifetimeMs: connMaxLifetimeMs,
     connectionMaxIdleTimeMs: connMaxIdleTimeMs,
     onLockChange: (event) => {
-      if (event.kind === "regained") return log.info("the lock on the state database is held again");
+      if (event.kind === "regained")
+        return log.info("the lock on the state database is held again");
       log.error({ err: event.error }, "the lock on the state database was lost");
       if (event.kind === "taken") onTaken(event.error);
     },

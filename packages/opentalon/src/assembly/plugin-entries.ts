@@ -18,7 +18,11 @@ export interface PluginEntriesOptions {
 }
 
 /** The enabled plugins as the plugin host takes them. One that cannot be started here is left out and named. */
-export function toPluginEntries({ config, bundledPlugins, log }: PluginEntriesOptions): readonly PluginEntry[] {
+export function toPluginEntries({
+  config,
+  bundledPlugins,
+  log,
+}: PluginEntriesOptions): readonly PluginEntry[] {
   return Object.entries(config.plugins).flatMap(([key, plugin]) => {
     if (!plugin.enabled) return [];
     const command = toCommand(plugin, bundledPlugins);
@@ -31,7 +35,10 @@ export function toPluginEntries({ config, bundledPlugins, log }: PluginEntriesOp
   });
 }
 
-function toCommand({ plugin, arguments: given, github }: ConfiguredPlugin, bundledPlugins: string): readonly string[] | undefined {
+function toCommand(
+  { plugin, arguments: given, github }: ConfiguredPlugin,
+  bundledPlugins: string,
+): readonly string[] | undefined {
   if (plugin !== "") return [plugin, ...given];
   const own = bundled[github];
   return own === undefined ? undefined : [`${bundledPlugins}/${own}`];

@@ -57,7 +57,9 @@ export function createManualClock(startMs = 1_700_000_000_000): ManualClock {
     advance: (byMs) => {
       const untilMs = nowMs + byMs;
       for (;;) {
-        const next = pending.filter((entry) => entry.atMs <= untilMs).sort((a, b) => a.atMs - b.atMs)[0];
+        const next = pending
+          .filter((entry) => entry.atMs <= untilMs)
+          .sort((a, b) => a.atMs - b.atMs)[0];
         if (next === undefined) break;
         pending.splice(pending.indexOf(next), 1);
         nowMs = Math.max(nowMs, next.atMs);

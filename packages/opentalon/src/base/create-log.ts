@@ -22,7 +22,12 @@ export function createLog({ level, file, pretty }: LogOptions): Log {
   return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, stream);
 }
 
-const levelNames: Readonly<Record<number, string>> = { 20: "debug", 30: "info", 40: "warn", 50: "error" };
+const levelNames: Readonly<Record<number, string>> = {
+  20: "debug",
+  30: "info",
+  40: "warn",
+  50: "error",
+};
 
 function toReadableLine(line: string): string {
   const entry = JSON.parse(line) as Record<string, unknown>;
@@ -30,8 +35,9 @@ function toReadableLine(line: string): string {
   const details = Object.entries(rest).map(([key, value]) => {
     return `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`;
   });
-  const failure = (err as { message?: string } | undefined)?.message;
-  if (failure !== undefined) details.push(`error=${JSON.stringify(failure)}`);
+  const { message, code } = (err ?? {}) as { message?: string; code?: string };
+  if (message !== undefined) details.push(`error=${JSON.stringify(message)}`);
+  if (code !== undefined) details.push(`code=${code}`);
   const clockTime = String(time).slice(11, 19);
   return `${clockTime} ${levelNames[Number(level)] ?? "info"}  ${String(msg)}${details.length > 0 ? `  ${details.join(" ")}` : ""}\n`;
 }

@@ -79,7 +79,12 @@ export class PluginError extends OpenTalonError {
   readonly reason: PluginFailureReason;
   readonly plugin: string;
 
-  constructor(plugin: string, reason: PluginFailureReason, message: string, options?: ErrorOptions) {
+  constructor(
+    plugin: string,
+    reason: PluginFailureReason,
+    message: string,
+    options?: ErrorOptions,
+  ) {
     super(`PLUGIN_${reason.toUpperCase().replaceAll("-", "_")}`, message, options);
     this.plugin = plugin;
     this.reason = reason;

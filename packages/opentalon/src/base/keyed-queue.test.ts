@@ -12,7 +12,10 @@ describe("the keyed queue", () => {
         fc.array(fc.tuple(fc.nat(4), fc.nat(3)), { maxLength: 40 }),
         fc.integer({ min: 1, max: 4 }),
         async (tasks, concurrency) => {
-          const queue = createKeyedQueue({ concurrency, onError: (error) => expect.unreachable(String(error)) });
+          const queue = createKeyedQueue({
+            concurrency,
+            onError: (error) => expect.unreachable(String(error)),
+          });
           const running = new Set<number>();
           const order = new Map<number, number[]>();
           for (const [index, [key, passes]] of tasks.entries()) {
@@ -28,7 +31,8 @@ describe("the keyed queue", () => {
           await queue.idle();
           expect(queue.size()).toBe(0);
           expect([...order.values()].flat()).toHaveLength(tasks.length);
-          for (const indexes of order.values()) expect(indexes).toEqual(indexes.toSorted((a, b) => a - b));
+          for (const indexes of order.values())
+            expect(indexes).toEqual(indexes.toSorted((a, b) => a - b));
         },
       ),
       { numRuns: 60 },

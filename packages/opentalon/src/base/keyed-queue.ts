@@ -77,7 +77,8 @@ export function createKeyedQueue({ concurrency, onError }: KeyedQueueOptions): K
     },
     size: () => size,
     sizeOf: (key) => (waiting.get(key)?.length ?? 0) + (running.has(key) ? 1 : 0),
-    idle: () => (size === 0 ? Promise.resolve() : new Promise((resolve) => idleWaiters.push(resolve))),
+    idle: () =>
+      size === 0 ? Promise.resolve() : new Promise((resolve) => idleWaiters.push(resolve)),
     clear: () => {
       for (const queue of waiting.values()) size -= queue.length;
       waiting.clear();

@@ -7,7 +7,12 @@ describe("a secret", () => {
 
   it("gives its text to nobody but who asks for it", () => {
     expect(secret.reveal()).toBe("correct horse battery");
-    const shown = [String(secret), JSON.stringify({ secret }), inspect({ deep: { secret } }), "".concat(String(secret))];
+    const shown = [
+      String(secret),
+      JSON.stringify({ secret }),
+      inspect({ deep: { secret } }),
+      "".concat(String(secret)),
+    ];
     for (const text of shown) expect(text).not.toContain("horse");
   });
 

@@ -12,14 +12,21 @@ describe("durations", () => {
     ["0", 0],
     ["-2m", -120_000],
     ["2us", 0.002],
-  ])("reads %s as Go does", (text, durationMs) => expect(parseDuration(text)).toBeCloseTo(durationMs));
+  ])("reads %s as Go does", (text, durationMs) =>
+    expect(parseDuration(text)).toBeCloseTo(durationMs),
+  );
 
   it.each(["", "5", "1 h", "abc", "1d", "ms"])("does not take %j for one", (text) =>
     expect(parseDuration(text)).toBeUndefined(),
   );
 
   it("speaks of them plainly", () => {
-    expect([350, 4_200, 180_000, 5_400_000].map(formatDuration)).toEqual(["350 ms", "4.2 s", "3 min", "1.5 h"]);
+    expect([350, 4_200, 180_000, 5_400_000].map(formatDuration)).toEqual([
+      "350 ms",
+      "4.2 s",
+      "3 min",
+      "1.5 h",
+    ]);
   });
 });
 
@@ -32,7 +39,8 @@ describe("backoff", () => {
   });
 
   it("spreads by the share it is given", () => {
-    const at = (random: number) => createBackoff({ initialMs: 1_000, maxMs: 9_000, jitter: 0.5, random: () => random }).nextMs();
+    const at = (random: number) =>
+      createBackoff({ initialMs: 1_000, maxMs: 9_000, jitter: 0.5, random: () => random }).nextMs();
     expect([at(0), at(1)]).toEqual([500, 1_000]);
   });
 });

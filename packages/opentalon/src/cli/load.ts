@@ -17,6 +17,10 @@ export async function load(path: string): Promise<LoadedConfig | undefined> {
 
 /** An error the operator can act on as words; anything else with its stack, since it is a defect. */
 export function reportError(error: unknown): void {
-  if (error instanceof OpenTalonError) process.stderr.write(`opentalon: ${error.message}\n`);
-  else process.stderr.write(`opentalon: unexpected error\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  if (error instanceof OpenTalonError)
+    process.stderr.write(`opentalon: ${error.message.trimEnd()}\n(${error.code})\n`);
+  else
+    process.stderr.write(
+      `opentalon: unexpected error\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    );
 }

@@ -6,7 +6,9 @@ import { run } from "./run.ts";
 import { checkConfig, showConfig } from "./show-config.ts";
 
 const program = new Command("opentalon")
-  .description("The platform between people on messaging channels, large language models, and tools.")
+  .description(
+    "The platform between people on messaging channels, large language models, and tools.",
+  )
   .version(programVersion, "-v, --version", "print the version")
   .option("--config <path>", "configuration file", "~/.opentalon/config.yaml")
   .helpOption("-h, --help", "print this help")

@@ -26,7 +26,8 @@ export async function run(configPath: string): Promise<number> {
     await runUntilEnded(loaded, log);
     return 0;
   } catch (error) {
-    log.error({ err: error }, "OpenTalon could not start");
+    // On a terminal the words below are for the same eyes.
+    if (!pretty) log.error({ err: error }, "OpenTalon could not start");
     reportError(error);
     return 1;
   }
@@ -45,7 +46,8 @@ async function runUntilEnded(loaded: LoadedConfig, log: Log): Promise<void> {
     });
     await using door = await openDoor(loaded, openTalon, log);
     if (!signals.endAsked()) await openTalon.start();
-    if (!signals.endAsked()) log.info({ sinceStartMs: Math.round(performance.now()), door: door?.url }, "ready");
+    if (!signals.endAsked())
+      log.info({ sinceStartMs: Math.round(performance.now()), door: door?.url }, "ready");
     await Promise.race([signals.ended, openTalon.finished]);
     door?.announceClosing();
     await openTalon.drain();
@@ -94,7 +96,9 @@ function listenForSignals(log: Log) {
   let asked = false;
   const end = (): void => {
     if (asked) {
-      log.warn("told to end a second time: ending now; what is unfinished goes on at the next start");
+      log.warn(
+        "told to end a second time: ending now; what is unfinished goes on at the next start",
+      );
       setTimeout(() => process.exit(1), hurriedEndMs / 2).unref();
       process.exitCode = 1;
     }

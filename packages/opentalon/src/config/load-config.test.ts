@@ -133,7 +133,7 @@ describe("values", () => {
 `);
     expect(config.plugins["a"]).toMatchObject({
       plugin: "node",
-      arguments: ["./plugins/a.js", "--verbose"],
+      arguments: ["/etc/opentalon/plugins/a.js", "--verbose"],
     });
     expect(config.plugins["b"]).toMatchObject({ plugin: "/etc/opentalon/b", arguments: ["~/x"] });
     expect(config.plugins["c"]).toMatchObject({ plugin: "/etc/opentalon/c", arguments: [] });

@@ -32,7 +32,7 @@ async function readBytes(path: string): Promise<Uint8Array> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT") {
-      const advice = "Copy config.example.yaml to config.yaml, or name a file with -config.";
+      const advice = "Copy config.example.yaml there, or name another file with --config.";
       throw new ConfigError(
         "CONFIG_NOT_FOUND",
         `There is no configuration file at ${path}. ${advice}`,

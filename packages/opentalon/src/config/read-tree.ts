@@ -189,8 +189,10 @@ export function readTree({
     for (const node of value.items as (Node | null)[]) {
       const inner = descend(place, items.length, "[]");
       lines.set(toKeyPath(inner.path), yaml.lineOf(node));
-      // Only the first word of a command is a program, and a lone word is looked up on the search path.
-      const isArgument = shape.orText && (items.length > 0 || !/[/\\]/.test(toText(node)));
+      // The first word of a command is a program, looked up on the search path when it names no folder; an argument is a
+      // path when it begins like one.
+      const path = items.length > 0 ? /^\.\.?[/\\]/ : /[/\\]/;
+      const isArgument = shape.orText && !path.test(toText(node));
       const item = readValue(node, isArgument ? { ...shape.item, path: "no" } : shape.item, inner);
       if (item !== undefined) items.push(item);
     }

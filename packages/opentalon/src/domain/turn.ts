@@ -18,7 +18,13 @@ export type TurnEvent =
   /** Text shown so far came from an attempt that failed; what follows replaces it. */
   | { readonly kind: "text-reset" }
   | { readonly kind: "tool-started"; readonly callId: string; readonly tool: string }
-  | { readonly kind: "tool-finished"; readonly callId: string; readonly tool: string; readonly isError: boolean; readonly durationMs: number }
+  | {
+      readonly kind: "tool-finished";
+      readonly callId: string;
+      readonly tool: string;
+      readonly isError: boolean;
+      readonly durationMs: number;
+    }
   | { readonly kind: "turn-finished"; readonly outcome: "answered" | "refused" | "failed" };
 
 /** Where turn events go, with the message they belong to. Must not throw or block. */

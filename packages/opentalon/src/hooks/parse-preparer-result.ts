@@ -24,7 +24,10 @@ export function parsePreparerResult(content: string): PreparerVerdict {
   if (parsed["send_to_llm"] === false) {
     const steps = parseInvoke(parsed["invoke"]);
     if (steps.length > 0) return { kind: "invoke", steps };
-    return { kind: "refuse", message: message ?? (content.trim() === "" ? refusedWithoutWords : content) };
+    return {
+      kind: "refuse",
+      message: message ?? (content.trim() === "" ? refusedWithoutWords : content),
+    };
   }
   return { kind: "replace", content: message ?? content };
 }
@@ -34,8 +37,11 @@ function parseInvoke(value: unknown): readonly InvokeStep[] {
   return entries.flatMap((entry: unknown) => {
     if (!isObject(entry)) return [];
     const { plugin, action, args } = entry;
-    if (typeof plugin !== "string" || typeof action !== "string" || plugin === "" || action === "") return [];
-    const texts = isObject(args) ? Object.entries(args).filter(([, text]) => typeof text === "string") : [];
+    if (typeof plugin !== "string" || typeof action !== "string" || plugin === "" || action === "")
+      return [];
+    const texts = isObject(args)
+      ? Object.entries(args).filter(([, text]) => typeof text === "string")
+      : [];
     return [{ plugin, action, arguments: Object.fromEntries(texts) as Record<string, string> }];
   });
 }

@@ -29,14 +29,27 @@ function ports(answers: Record<string, (step: InvokeStep) => Answer | string>) {
 
 describe("preparers", () => {
   it("hand the text on from one to the next", async () => {
-    const given = ports({ a: (step) => `${step.arguments["text"]}1`, b: (step) => `{"message":"${step.arguments["text"]}2"}` });
-    expect(await runPreparers([entry("a"), entry("b")], "x", given)).toEqual({ kind: "continue", content: "x12" });
-    expect(given.calls.map((call) => call.callId)).toEqual(["preparer-a-prepare", "preparer-b-prepare"]);
+    const given = ports({
+      a: (step) => `${step.arguments["text"]}1`,
+      b: (step) => `{"message":"${step.arguments["text"]}2"}`,
+    });
+    expect(await runPreparers([entry("a"), entry("b")], "x", given)).toEqual({
+      kind: "continue",
+      content: "x12",
+    });
+    expect(given.calls.map((call) => call.callId)).toEqual([
+      "preparer-a-prepare",
+      "preparer-b-prepare",
+    ]);
   });
 
   it("end the turn with the hook's words when it says so", async () => {
     const given = ports({ a: () => `{"send_to_llm":false,"message":"no"}`, b: () => "never" });
-    expect(await runPreparers([entry("a"), entry("b")], "x", given)).toEqual({ kind: "answer", content: "no", metadata: {} });
+    expect(await runPreparers([entry("a"), entry("b")], "x", given)).toEqual({
+      kind: "answer",
+      content: "no",
+      metadata: {},
+    });
     expect(given.calls).toHaveLength(1);
   });
 
@@ -46,16 +59,26 @@ describe("preparers", () => {
       kind: "answer",
       metadata: { type: "error", error_code: "guard_blocked" },
     });
-    expect(await runPreparers([entry("a", { failOpen: true })], "x", ports({ a: failing }))).toEqual({
+    expect(
+      await runPreparers([entry("a", { failOpen: true })], "x", ports({ a: failing })),
+    ).toEqual({
       kind: "continue",
       content: "x",
     });
   });
 
   it("start other actions only for a trusted hook, with the previous result handed on", async () => {
-    const asking = () => `{"send_to_llm":false,"invoke":[{"plugin":"one","action":"do"},{"plugin":"two","action":"do","args":{"k":"v","n":1}}]}`;
-    const answers = { a: asking, one: () => "first", two: (step: InvokeStep) => JSON.stringify(step.arguments) };
-    expect(await runPreparers([entry("a")], "x", ports(answers))).toEqual({ kind: "continue", content: "x" });
+    const asking = () =>
+      `{"send_to_llm":false,"invoke":[{"plugin":"one","action":"do"},{"plugin":"two","action":"do","args":{"k":"v","n":1}}]}`;
+    const answers = {
+      a: asking,
+      one: () => "first",
+      two: (step: InvokeStep) => JSON.stringify(step.arguments),
+    };
+    expect(await runPreparers([entry("a")], "x", ports(answers))).toEqual({
+      kind: "continue",
+      content: "x",
+    });
     expect(await runPreparers([entry("a", { trusted: true })], "x", ports(answers))).toEqual({
       kind: "answer",
       content: `{"k":"v","previous_result":"first"}`,
@@ -65,6 +88,9 @@ describe("preparers", () => {
 
   it("take JSON that is no verdict as plain text", async () => {
     const text = `{"send_to_llm":true}`;
-    expect(await runPreparers([entry("a")], "x", ports({ a: () => text }))).toEqual({ kind: "continue", content: text });
+    expect(await runPreparers([entry("a")], "x", ports({ a: () => text }))).toEqual({
+      kind: "continue",
+      content: text,
+    });
   });
 });

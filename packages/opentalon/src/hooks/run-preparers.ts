@@ -20,10 +20,17 @@ export interface Preparer {
 export type PrepareOutcome =
   | { readonly kind: "continue"; readonly content: string }
   /** The turn ends here with these words; no model is asked. */
-  | { readonly kind: "answer"; readonly content: string; readonly metadata: Readonly<Record<string, string>> };
+  | {
+      readonly kind: "answer";
+      readonly content: string;
+      readonly metadata: Readonly<Record<string, string>>;
+    };
 
 /** Calls an action on behalf of a hook; the result has passed the guard. Never rejects except on abort. */
-export type CallHookAction = (step: InvokeStep, callId: string) => Promise<{
+export type CallHookAction = (
+  step: InvokeStep,
+  callId: string,
+) => Promise<{
   readonly content: string;
   readonly isError: boolean;
 }>;
@@ -48,7 +55,11 @@ export async function runPreparers(
   return { kind: "continue", content: current };
 }
 
-async function runPreparer(preparer: Preparer, content: string, ports: PreparerPorts): Promise<PrepareOutcome> {
+async function runPreparer(
+  preparer: Preparer,
+  content: string,
+  ports: PreparerPorts,
+): Promise<PrepareOutcome> {
   const { plugin, action } = preparer;
   const hook = `${plugin}__${action}`;
   const result = await ports.callAction(
@@ -56,7 +67,10 @@ async function runPreparer(preparer: Preparer, content: string, ports: PreparerP
     `preparer-${plugin}-${action}`,
   );
   if (result.isError) {
-    ports.log.warn({ hook, failOpen: preparer.failOpen, problem: result.content }, "a preparer failed");
+    ports.log.warn(
+      { hook, failOpen: preparer.failOpen, problem: result.content },
+      "a preparer failed",
+    );
     if (preparer.failOpen) return { kind: "continue", content };
     return answer(
       `Your message was not processed: the check "${hook}" failed (${result.content}). Try again, or tell the operator.`,
@@ -79,7 +93,10 @@ async function runPreparer(preparer: Preparer, content: string, ports: PreparerP
   }
 }
 
-async function runInvoke(steps: readonly InvokeStep[], ports: PreparerPorts): Promise<PrepareOutcome> {
+async function runInvoke(
+  steps: readonly InvokeStep[],
+  ports: PreparerPorts,
+): Promise<PrepareOutcome> {
   let previous = "";
   let lastAction = "";
   for (const [index, step] of steps.entries()) {
@@ -89,10 +106,17 @@ async function runInvoke(steps: readonly InvokeStep[], ports: PreparerPorts): Pr
       `invoke-${index + 1}-${step.plugin}-${step.action}`,
     );
     lastAction = step.action;
-    if (result.isError) return answer(`Invoke step failed: ${result.content}`, { type: "system", action: lastAction });
+    if (result.isError)
+      return answer(`Invoke step failed: ${result.content}`, {
+        type: "system",
+        action: lastAction,
+      });
     previous = result.content;
   }
-  return answer(previous === "" ? "(No output from invoke steps.)" : previous, { type: "system", action: lastAction });
+  return answer(previous === "" ? "(No output from invoke steps.)" : previous, {
+    type: "system",
+    action: lastAction,
+  });
 }
 
 function answer(content: string, metadata: Readonly<Record<string, string>>): PrepareOutcome {

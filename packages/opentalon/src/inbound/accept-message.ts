@@ -23,7 +23,9 @@ const maxContentLength = 1_048_576;
 const retryAfterMs = 2_000;
 
 /** Makes the function channels hand their messages to. It never rejects. */
-export function createAcceptMessage(options: InboundOptions): (message: InboundMessage) => Promise<AcceptOutcome> {
+export function createAcceptMessage(
+  options: InboundOptions,
+): (message: InboundMessage) => Promise<AcceptOutcome> {
   const { inbox, onAccepted, isStopping, log } = options;
   return async (raw) => {
     if (isStopping()) return refuse("OpenTalon is stopping", retryAfterMs);
@@ -36,7 +38,10 @@ export function createAcceptMessage(options: InboundOptions): (message: InboundM
       onAccepted(outcome.entry);
       return { kind: "accepted" };
     } catch (error) {
-      log.error({ err: error, channel: message.channel }, "a message could not be stored and was refused");
+      log.error(
+        { err: error, channel: message.channel },
+        "a message could not be stored and was refused",
+      );
       if (error instanceof StoreError && error.code === "STORE_INBOX_FULL") {
         return refuse("too many messages are waiting for an answer", retryAfterMs);
       }
@@ -58,11 +63,13 @@ function findProblem(message: InboundMessage): string | undefined {
     "sender name": message.senderName,
   };
   for (const [name, value] of Object.entries(identifiers)) {
-    if (value.length > maxIdentifierLength) return `the ${name} is longer than ${maxIdentifierLength} characters`;
+    if (value.length > maxIdentifierLength)
+      return `the ${name} is longer than ${maxIdentifierLength} characters`;
   }
   if (message.platformMessageId === "") return "the message has no id";
   if (message.conversationId === "") return "the message has no conversation id";
-  if (message.content.length > maxContentLength) return `the text is longer than ${maxContentLength} characters`;
+  if (message.content.length > maxContentLength)
+    return `the text is longer than ${maxContentLength} characters`;
   return undefined;
 }
 

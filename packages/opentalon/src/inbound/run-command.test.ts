@@ -34,7 +34,8 @@ describe("slash commands", () => {
     expect(run("/usr/bin is where?")).toBeUndefined();
   });
 
-  it("list themselves", () => expect(run("/help")?.text).toMatch(/\/clear, \/new[^]*\/model[^]*\/show config/));
+  it("list themselves", () =>
+    expect(run("/help")?.text).toMatch(/\/clear, \/new[^]*\/model[^]*\/show config/));
 
   it("clear the session under both names", () => {
     expect(run("/clear")?.clearsSession).toBe(true);
@@ -45,7 +46,10 @@ describe("slash commands", () => {
     expect(run("/model")?.text).toContain("* p/small\n  p/big");
     expect(run("/model", "p/big")?.text).toContain("* p/big");
     expect(run("/model p/big")).toMatchObject({ pinnedModel: "p/big" });
-    expect(run("/model nope")).toMatchObject({ pinnedModel: undefined, text: expect.stringContaining("nope") as string });
+    expect(run("/model nope")).toMatchObject({
+      pinnedModel: undefined,
+      text: expect.stringContaining("nope") as string,
+    });
     expect(run("/model auto", "p/big")).toMatchObject({ pinnedModel: "" });
   });
 
@@ -54,5 +58,6 @@ describe("slash commands", () => {
     expect(run("/show config", "", "webhook")?.text).toMatch(/only the operator/i);
   });
 
-  it("answer an unknown command with the way to the list", () => expect(run("/foo")?.text).toContain("/help"));
+  it("answer an unknown command with the way to the list", () =>
+    expect(run("/foo")?.text).toContain("/help"));
 });

@@ -28,7 +28,12 @@ interface Command {
   readonly names: readonly string[];
   readonly usage: string;
   readonly help: string;
-  readonly run: (argument: string, message: InboundMessage, session: Session, ports: CommandPorts) => Partial<CommandOutcome> & { text: string };
+  readonly run: (
+    argument: string,
+    message: InboundMessage,
+    session: Session,
+    ports: CommandPorts,
+  ) => Partial<CommandOutcome> & { text: string };
 }
 
 const commands: readonly Command[] = [
@@ -36,7 +41,9 @@ const commands: readonly Command[] = [
     names: ["/help", "/commands"],
     usage: "/help",
     help: "this list",
-    run: () => ({ text: commands.map(({ usage, help }) => `${usage.padEnd(24)} ${help}`).join("\n") }),
+    run: () => ({
+      text: commands.map(({ usage, help }) => `${usage.padEnd(24)} ${help}`).join("\n"),
+    }),
   },
   {
     names: ["/clear", "/new"],
@@ -56,7 +63,8 @@ const commands: readonly Command[] = [
     help: "the configuration in effect, secrets redacted",
     run: (argument, message, _session, ports) => {
       if (argument !== "config") return { text: "Usage: /show config" };
-      if (!ports.isOperator(message)) return { text: "Only the operator at the terminal may see the configuration." };
+      if (!ports.isOperator(message))
+        return { text: "Only the operator at the terminal may see the configuration." };
       return { text: ports.showConfig() };
     },
   },
@@ -65,7 +73,11 @@ const commands: readonly Command[] = [
 const commandPattern = /^\/([a-z][a-z_-]*)(?:\s+([^]*))?$/i;
 
 /** Runs the command in `message`, or returns `undefined` when it is ordinary text. */
-export function runCommand(message: InboundMessage, session: Session, ports: CommandPorts): CommandOutcome | undefined {
+export function runCommand(
+  message: InboundMessage,
+  session: Session,
+  ports: CommandPorts,
+): CommandOutcome | undefined {
   const match = commandPattern.exec(message.content.trim());
   if (match === null) return undefined;
   const name = `/${(match[1] ?? "").toLowerCase()}`;
@@ -77,15 +89,25 @@ export function runCommand(message: InboundMessage, session: Session, ports: Com
   return { action: name.slice(1), clearsSession: false, pinnedModel: undefined, ...outcome };
 }
 
-function chooseModel(name: string, session: Session, ports: CommandPorts): Partial<CommandOutcome> & { text: string } {
+function chooseModel(
+  name: string,
+  session: Session,
+  ports: CommandPorts,
+): Partial<CommandOutcome> & { text: string } {
   if (name === "") {
     const current = ports.currentModel(session);
     const lines = ports.models().map((model) => `${model === current ? "*" : " "} ${model.name}`);
-    const how = session.pinnedModel === "" ? "chosen by routing" : "chosen by you; /model auto lets routing decide";
+    const how =
+      session.pinnedModel === ""
+        ? "chosen by routing"
+        : "chosen by you; /model auto lets routing decide";
     return { text: `${lines.join("\n")}\n(* answers next, ${how})` };
   }
   if (name === "auto") return { text: "Routing chooses the model again.", pinnedModel: "" };
   const model = ports.resolveModel(name);
   if (model === undefined) return { text: `There is no model "${name}". /model lists them.` };
-  return { text: `${model.name} answers from now on in this conversation.`, pinnedModel: model.name };
+  return {
+    text: `${model.name} answers from now on in this conversation.`,
+    pinnedModel: model.name,
+  };
 }

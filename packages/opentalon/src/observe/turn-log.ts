@@ -3,7 +3,13 @@ import type { Log } from "../base/log.ts";
 import type { TurnObserver } from "../domain/turn.ts";
 
 /** Writes one line per finished turn, and its steps at debug level; each carries the turn's trace id. */
-export function createTurnLog({ log, clock }: { readonly log: Log; readonly clock: Clock }): TurnObserver {
+export function createTurnLog({
+  log,
+  clock,
+}: {
+  readonly log: Log;
+  readonly clock: Clock;
+}): TurnObserver {
   const started = new Map<string, { readonly atMs: number; model: string; toolCalls: number }>();
   return (turn, event) => {
     const trace = turn.id;
@@ -11,7 +17,10 @@ export function createTurnLog({ log, clock }: { readonly log: Log; readonly cloc
     switch (event.kind) {
       case "turn-started":
         started.set(trace, { atMs: clock.now(), model: "", toolCalls: 0 });
-        log.debug({ trace, channel, session: turn.sessionKey, attempt: turn.attempt }, "turn started");
+        log.debug(
+          { trace, channel, session: turn.sessionKey, attempt: turn.attempt },
+          "turn started",
+        );
         return;
       case "model-started": {
         const run = started.get(trace);
@@ -34,7 +43,10 @@ export function createTurnLog({ log, clock }: { readonly log: Log; readonly cloc
         started.delete(trace);
         const durationMs = run === undefined ? 0 : clock.now() - run.atMs;
         const { outcome } = event;
-        log.info({ trace, channel, outcome, model: run?.model, toolCalls: run?.toolCalls, durationMs }, "turn finished");
+        log.info(
+          { trace, channel, outcome, model: run?.model, toolCalls: run?.toolCalls, durationMs },
+          "turn finished",
+        );
         return;
       }
       case "text-delta":

@@ -17,7 +17,8 @@ const delivery = (id: string, conversationId = "room"): Delivery => ({
 
 function outboxOf(...deliveries: Delivery[]) {
   const states = new Map<string, DeliveryState>(deliveries.map(({ id, state }) => [id, state]));
-  const set = (id: string, state: DeliveryState): Promise<void> => Promise.resolve(void states.set(id, state));
+  const set = (id: string, state: DeliveryState): Promise<void> =>
+    Promise.resolve(void states.set(id, state));
   const outbox: Outbox = {
     resolveInterrupted: () => {
       const interrupted = deliveries.filter(({ id }) => states.get(id) === "sending");
@@ -46,11 +47,21 @@ function loop(deliveries: Delivery[], script: Record<string, SendOutcome[]>) {
     sent.push(message.content);
     return Promise.resolve(script[message.content]?.shift() ?? { kind: "delivered" });
   };
-  const delivering = createDeliveryLoop({ outbox, send, maxAttempts: 3, clock, log: createSilentLog() });
+  const delivering = createDeliveryLoop({
+    outbox,
+    send,
+    maxAttempts: 3,
+    clock,
+    log: createSilentLog(),
+  });
   return { delivering, states, sent, clock };
 }
 
-const refused: SendOutcome = { kind: "not-delivered", problem: "connection refused", retryAfterMs: undefined };
+const refused: SendOutcome = {
+  kind: "not-delivered",
+  problem: "connection refused",
+  retryAfterMs: undefined,
+};
 
 describe("delivery", () => {
   it("sends again after a certain failure, and keeps the order of the conversation meanwhile", async () => {
@@ -66,7 +77,9 @@ describe("delivery", () => {
   });
 
   it("gives up after the last attempt", async () => {
-    const { delivering, sent, states, clock } = loop([delivery("1")], { "1": [refused, refused, refused, refused] });
+    const { delivering, sent, states, clock } = loop([delivery("1")], {
+      "1": [refused, refused, refused, refused],
+    });
     delivering.deliver(delivery("1"));
     for (const attempts of [1, 2, 3]) {
       await vi.waitFor(() => expect(sent).toHaveLength(attempts));
@@ -78,14 +91,18 @@ describe("delivery", () => {
   });
 
   it("never sends again when the outcome is unknown", async () => {
-    const { delivering, sent, states } = loop([delivery("1")], { "1": [{ kind: "unknown", problem: "timed out" }] });
+    const { delivering, sent, states } = loop([delivery("1")], {
+      "1": [{ kind: "unknown", problem: "timed out" }],
+    });
     delivering.deliver(delivery("1"));
     await delivering.idle();
     expect([sent, states.get("1")]).toEqual([["1"], "failed"]);
   });
 
   it("waits as long as the platform asked", async () => {
-    const { delivering, sent, clock, states } = loop([delivery("1")], { "1": [{ ...refused, retryAfterMs: 90_000 }] });
+    const { delivering, sent, clock, states } = loop([delivery("1")], {
+      "1": [{ ...refused, retryAfterMs: 90_000 }],
+    });
     delivering.deliver(delivery("1"));
     await vi.waitFor(() => expect(states.get("1")).toBe("waiting"));
     clock.advance(80_000);
@@ -118,6 +135,9 @@ describe("delivery", () => {
       kind: "unknown",
       problem: "reset",
     });
-    expect(toSendOutcome(new Error("refused"))).toMatchObject({ kind: "not-delivered", retryAfterMs: undefined });
+    expect(toSendOutcome(new Error("refused"))).toMatchObject({
+      kind: "not-delivered",
+      retryAfterMs: undefined,
+    });
   });
 });

@@ -10,7 +10,11 @@ import type { Delivery, Outbox } from "../store/ports.ts";
 export type SendOutcome =
   | { readonly kind: "delivered" }
   /** The platform certainly does not have it. */
-  | { readonly kind: "not-delivered"; readonly problem: string; readonly retryAfterMs: number | undefined }
+  | {
+      readonly kind: "not-delivered";
+      readonly problem: string;
+      readonly retryAfterMs: number | undefined;
+    }
   /** Nobody knows; sending again could show it twice. */
   | { readonly kind: "unknown"; readonly problem: string };
 
@@ -60,7 +64,10 @@ export function createDeliveryLoop(options: DeliveryOptions): DeliveryLoop {
         return outbox.markFailed(delivery.id, outcome.problem);
       }
       const waitMs = Math.max(outcome.retryAfterMs ?? 0, backoff.nextMs());
-      log.warn({ ...about, problem: outcome.problem, waitMs }, "a reply was not delivered and will be sent again");
+      log.warn(
+        { ...about, problem: outcome.problem, waitMs },
+        "a reply was not delivered and will be sent again",
+      );
       await outbox.markWaiting(delivery.id, clock.now() + waitMs, outcome.problem);
       await clock.sleep(waitMs, stopping.signal);
     }
@@ -91,9 +98,19 @@ export function createDeliveryLoop(options: DeliveryOptions): DeliveryLoop {
   };
 }
 
-function toLogFields({ id, turnId, message }: Delivery): Readonly<Record<string, string | undefined>> {
+function toLogFields({
+  id,
+  turnId,
+  message,
+}: Delivery): Readonly<Record<string, string | undefined>> {
   const { channel, conversationId, metadata } = message;
-  return { trace: turnId, delivery: id, channel, conversation: conversationId, inReplyTo: metadata["in_reply_to"] };
+  return {
+    trace: turnId,
+    delivery: id,
+    channel,
+    conversation: conversationId,
+    inReplyTo: metadata["in_reply_to"],
+  };
 }
 
 const giveUpWords = {
@@ -106,5 +123,9 @@ export function toSendOutcome(error: unknown): SendOutcome {
   const { outcome, retryAfterMs } = error as { outcome?: unknown; retryAfterMs?: unknown };
   const problem = toMessage(error);
   if (outcome === "unknown") return { kind: "unknown", problem };
-  return { kind: "not-delivered", problem, retryAfterMs: typeof retryAfterMs === "number" ? retryAfterMs : undefined };
+  return {
+    kind: "not-delivered",
+    problem,
+    retryAfterMs: typeof retryAfterMs === "number" ? retryAfterMs : undefined,
+  };
 }

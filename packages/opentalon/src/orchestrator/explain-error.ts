@@ -34,42 +34,79 @@ export function describeFailure(failure: TurnFailure): string {
 function describe(failure: TurnFailure): { words: string; errorCode: string } {
   switch (failure.kind) {
     case "empty-reply":
-      return { words: "The model returned an empty answer. Please ask again.", errorCode: "internal_error" };
+      return {
+        words: "The model returned an empty answer. Please ask again.",
+        errorCode: "internal_error",
+      };
     case "too-many-rounds":
       return {
         words: `I stopped after ${failure.rounds} rounds of tool calls without reaching an answer. Try a smaller question.`,
         errorCode: "internal_error",
       };
     case "formatter-failed":
-      return { words: "The answer could not be formatted and was withheld.", errorCode: "guard_blocked" };
+      return {
+        words: "The answer could not be formatted and was withheld.",
+        errorCode: "guard_blocked",
+      };
     case "error":
       if (failure.error instanceof ProviderError) return describeProviderError(failure.error);
-      return { words: "Something went wrong on our side; your message was not answered.", errorCode: "internal_error" };
+      return {
+        words: "Something went wrong on our side; your message was not answered.",
+        errorCode: "internal_error",
+      };
   }
 }
 
 function describeProviderError({ reason }: ProviderError): { words: string; errorCode: string } {
   switch (reason) {
     case "rate-limited":
-      return { words: "The model is receiving too many requests. Please try again in a minute.", errorCode: "rate_limited" };
+      return {
+        words: "The model is receiving too many requests. Please try again in a minute.",
+        errorCode: "rate_limited",
+      };
     case "overloaded":
-      return { words: "The model is overloaded. Please try again in a minute.", errorCode: "rate_limited" };
+      return {
+        words: "The model is overloaded. Please try again in a minute.",
+        errorCode: "rate_limited",
+      };
     case "billing":
-      return { words: "The model provider's account has no credit left. The operator has to act.", errorCode: "internal_error" };
+      return {
+        words: "The model provider's account has no credit left. The operator has to act.",
+        errorCode: "internal_error",
+      };
     case "unauthorized":
-      return { words: "The model provider refused our credentials. The operator has to check the API key.", errorCode: "internal_error" };
+      return {
+        words: "The model provider refused our credentials. The operator has to check the API key.",
+        errorCode: "internal_error",
+      };
     case "context-too-long":
-      return { words: "This conversation has become too long for the model. /clear starts a new one.", errorCode: "context_length_exceeded" };
+      return {
+        words: "This conversation has become too long for the model. /clear starts a new one.",
+        errorCode: "context_length_exceeded",
+      };
     case "content-filtered":
       return { words: "The model provider declined to answer this.", errorCode: "internal_error" };
     case "invalid-request":
-      return { words: "The model did not accept the request. The operator finds the cause in the log.", errorCode: "internal_error" };
+      return {
+        words: "The model did not accept the request. The operator finds the cause in the log.",
+        errorCode: "internal_error",
+      };
     case "unreachable":
-      return { words: "The model cannot be reached right now. Please try again later.", errorCode: "internal_error" };
+      return {
+        words: "The model cannot be reached right now. Please try again later.",
+        errorCode: "internal_error",
+      };
     case "timed-out":
-      return { words: "The model took too long to answer. Please try again.", errorCode: "timeout" };
+      return {
+        words: "The model took too long to answer. Please try again.",
+        errorCode: "timeout",
+      };
     case "broken-stream":
-      return { words: "The connection to the model broke before the answer was complete. Please try again.", errorCode: "internal_error" };
+      return {
+        words:
+          "The connection to the model broke before the answer was complete. Please try again.",
+        errorCode: "internal_error",
+      };
     case "cancelled":
       return { words: "The answer was cancelled.", errorCode: "internal_error" };
   }

@@ -9,7 +9,10 @@ const turn = (id: string, sessionKey: string): Turn => ({ id, sessionKey, attemp
 
 function queue(run: (turn: Turn, isResumed: boolean, signal: AbortSignal) => Promise<void>) {
   const clock = createManualClock();
-  return { clock, sessions: createSessionQueue({ run, concurrency: 4, clock, log: createSilentLog() }) };
+  return {
+    clock,
+    sessions: createSessionQueue({ run, concurrency: 4, clock, log: createSilentLog() }),
+  };
 }
 
 describe("the session queue", () => {
@@ -33,7 +36,9 @@ describe("the session queue", () => {
     const runs: [string, boolean][] = [];
     const { sessions, clock } = queue(({ id }, isResumed) => {
       runs.push([id, isResumed]);
-      return runs.length === 1 ? Promise.reject(new StoreError("STORE_FULL", "disk full")) : Promise.resolve();
+      return runs.length === 1
+        ? Promise.reject(new StoreError("STORE_FULL", "disk full"))
+        : Promise.resolve();
     });
     sessions.add(turn("1", "a"));
     sessions.add(turn("2", "a"));
@@ -42,7 +47,11 @@ describe("the session queue", () => {
       clock.advance(1_000);
       expect(runs).toHaveLength(3);
     });
-    expect(runs).toEqual([["1", false], ["1", true], ["2", false]]);
+    expect(runs).toEqual([
+      ["1", false],
+      ["1", true],
+      ["2", false],
+    ]);
   });
 
   it("lets go of a turn another process has taken over", async () => {
@@ -57,7 +66,9 @@ describe("the session queue", () => {
     const started: string[] = [];
     const { sessions } = queue(({ id }, _isResumed, signal) => {
       started.push(id);
-      return new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(new Error("aborted"))));
+      return new Promise((_resolve, reject) =>
+        signal.addEventListener("abort", () => reject(new Error("aborted"))),
+      );
     });
     sessions.add(turn("1", "a"));
     sessions.add(turn("2", "a"));

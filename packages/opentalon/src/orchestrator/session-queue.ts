@@ -25,7 +25,12 @@ export interface SessionQueueOptions {
   readonly log: Log;
 }
 
-export function createSessionQueue({ run, concurrency, clock, log }: SessionQueueOptions): SessionQueue {
+export function createSessionQueue({
+  run,
+  concurrency,
+  clock,
+  log,
+}: SessionQueueOptions): SessionQueue {
   const aborting = new AbortController();
   const stopping = new AbortController();
   const queue = createKeyedQueue({
@@ -46,7 +51,10 @@ export function createSessionQueue({ run, concurrency, clock, log }: SessionQueu
           return log.warn({ trace: turn.id }, "another process has taken this turn over");
         }
         const waitMs = backoff.nextMs();
-        log.error({ err: error, trace: turn.id, waitMs }, "a turn could not be committed and will be tried again");
+        log.error(
+          { err: error, trace: turn.id, waitMs },
+          "a turn could not be committed and will be tried again",
+        );
         isResumed = true;
         await clock.sleep(waitMs, stopping.signal);
       }

@@ -77,7 +77,8 @@ function stages(more: Partial<TurnStages> = {}) {
   return { commits, events, records, all };
 }
 
-const run = (all: TurnStages, signal = new AbortController().signal) => runTurn(turn, false, all, signal);
+const run = (all: TurnStages, signal = new AbortController().signal) =>
+  runTurn(turn, false, all, signal);
 
 describe("a turn", () => {
   it("commits the reply, the conversation and what it cost at once", async () => {
@@ -87,7 +88,12 @@ describe("a turn", () => {
     expect(commits[0]).toMatchObject({
       entry: turn,
       reply: { channel: "c", conversationId: "room", content: "re: hi" },
-      session: { appended: [{ role: "user", content: "hi" }, { role: "assistant", content: "re: hi" }] },
+      session: {
+        appended: [
+          { role: "user", content: "hi" },
+          { role: "assistant", content: "re: hi" },
+        ],
+      },
       usage: [{ model: "p/m", inputTokens: 3, outputTokens: 2 }],
     });
     expect(events.at(-1)).toEqual({ kind: "turn-finished", outcome: "answered" });
@@ -100,7 +106,11 @@ describe("a turn", () => {
       answer: () => Promise.reject(new Error("the model must not be asked")),
     });
     await run(all);
-    expect(commits[0]).toMatchObject({ reply: { content: "not here" }, session: { appended: [] }, usage: [] });
+    expect(commits[0]).toMatchObject({
+      reply: { content: "not here" },
+      session: { appended: [] },
+      usage: [],
+    });
   });
 
   it("records the prepared text before the model sees it and reuses it after a crash", async () => {
@@ -130,7 +140,10 @@ describe("a turn", () => {
     const { all, commits, events } = stages({ answer: () => Promise.reject(error) });
     await run(all);
     expect(commits[0]?.reply?.content).toMatch(/too many requests.*reference ref123/);
-    expect(commits[0]?.reply?.metadata).toMatchObject({ type: "error", error_code: "rate_limited" });
+    expect(commits[0]?.reply?.metadata).toMatchObject({
+      type: "error",
+      error_code: "rate_limited",
+    });
     expect(commits[0]?.session.appended).toEqual([]);
     expect(events.at(-1)).toEqual({ kind: "turn-finished", outcome: "failed" });
   });
@@ -139,26 +152,42 @@ describe("a turn", () => {
     const { all, commits } = stages({
       answer: () =>
         Promise.resolve({
-          outcome: { kind: "failed", error: new ProviderError("gone", { reason: "unreachable", model: "p/m" }) },
+          outcome: {
+            kind: "failed",
+            error: new ProviderError("gone", { reason: "unreachable", model: "p/m" }),
+          },
           messages: [
             { role: "user", content: "hi" },
-            { role: "assistant", content: "", toolCalls: [{ id: "1", name: "a__b", arguments: {} }] },
+            {
+              role: "assistant",
+              content: "",
+              toolCalls: [{ id: "1", name: "a__b", arguments: {} }],
+            },
             { role: "tool", callId: "1", tool: "a__b", content: "ok", isError: false },
           ],
         }),
     });
     await run(all);
-    expect(commits[0]?.session.appended.map(({ role }) => role)).toEqual(["user", "assistant", "tool", "assistant"]);
+    expect(commits[0]?.session.appended.map(({ role }) => role)).toEqual([
+      "user",
+      "assistant",
+      "tool",
+      "assistant",
+    ]);
   });
 
   it("never shows an internal error's text to the person", async () => {
-    const { all, commits } = stages({ answer: () => Promise.reject(new Error("secret path /etc/x")) });
+    const { all, commits } = stages({
+      answer: () => Promise.reject(new Error("secret path /etc/x")),
+    });
     await run(all);
     expect(commits[0]?.reply?.content).not.toContain("/etc/x");
   });
 
   it("commits nothing when the store fails or the turn is aborted", async () => {
-    const failing = stages({ loadSession: () => Promise.reject(new StoreError("STORE_FULL", "disk full")) });
+    const failing = stages({
+      loadSession: () => Promise.reject(new StoreError("STORE_FULL", "disk full")),
+    });
     await expect(run(failing.all)).rejects.toThrow("disk full");
     expect(failing.commits).toEqual([]);
 
@@ -169,9 +198,17 @@ describe("a turn", () => {
 
   it("answers a slash command and carries its change of the session", async () => {
     const { all, commits } = stages({
-      runCommand: () => ({ text: "Done.", action: "clear", clearsSession: true, pinnedModel: undefined }),
+      runCommand: () => ({
+        text: "Done.",
+        action: "clear",
+        clearsSession: true,
+        pinnedModel: undefined,
+      }),
     });
     await run(all);
-    expect(commits[0]).toMatchObject({ reply: { content: "Done." }, session: { cleared: true, appended: [] } });
+    expect(commits[0]).toMatchObject({
+      reply: { content: "Done." },
+      session: { cleared: true, appended: [] },
+    });
   });
 });

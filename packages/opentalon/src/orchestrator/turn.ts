@@ -171,7 +171,11 @@ async function fromAgentRun(
     }
     case "refused": {
       const { content, metadata } = outcome;
-      return { reply: { content, metadata }, session: rememberTools(messages, content), outcome: "refused" };
+      return {
+        reply: { content, metadata },
+        session: rememberTools(messages, content),
+        outcome: "refused",
+      };
     }
     case "empty":
       return fail(turn, { kind: "empty-reply" }, stages, messages.slice(0, -1));
@@ -200,7 +204,10 @@ function fail(
   const reference = stages.createReference();
   const reply = explainFailure(failure, reference);
   const err = failure.kind === "error" ? failure.error : undefined;
-  stages.log.error({ trace: turn.id, reference, err }, `a turn failed: ${describeFailure(failure)}`);
+  stages.log.error(
+    { trace: turn.id, reference, err },
+    `a turn failed: ${describeFailure(failure)}`,
+  );
   return { reply, session: rememberTools(messages, reply.content), outcome: "failed" };
 }
 

@@ -112,8 +112,8 @@ export async function launchPlugin(
   const earlyEnd = child.ended.then(async (end): Promise<never> => {
     if (end.kind === "not-started") throw fail(describeEnd(end));
     await child.outputEnded;
-    const lastWords =
-      errors.last() === "" ? "" : `; its last words: ${redactSecrets(errors.last().slice(0, 200))}`;
+    const words = errors.lastWords();
+    const lastWords = words === "" ? "" : `; its last words: ${redactSecrets(words.slice(0, 200))}`;
     throw fail(`${describeEnd(end)} before it said where it listens${lastWords}`);
   });
   earlyEnd.catch(() => {});

@@ -33,13 +33,23 @@ async function logged(
     .split("\n")
     .map((line) => (JSON.parse(line) as { msg: string }).msg)
     .slice(1);
-  return { messages, last: lines.last(), raw };
+  return { messages, last: lines.lastWords(), raw };
 }
 
 test("each line is an entry, also the one without an end", async () => {
   const { messages, last } = await logged((stream) => void stream.write("one\r\ntwo\n\n  three"));
   expect(messages).toEqual(["one", "two", "  three"]);
   expect(last).toBe("  three");
+});
+
+test.each([
+  ["TypeError: no\n    at main.js:1:1\n\nNode.js v26.10.0\n", "TypeError: no"],
+  ["Traceback\n  File x\nValueError: no\n", "ValueError: no"],
+  ["panic: no\n\ngoroutine 1 [running]:\nexit status 2\n", "panic: no"],
+  ["listening\nbye\n", "bye"],
+])("the last words are the error, not what follows it: %j", async (written, expected) => {
+  const { last } = await logged((stream) => void stream.write(written));
+  expect(last).toBe(expected);
 });
 
 test("a line cut anywhere is put together, characters included", async () => {

@@ -10,12 +10,14 @@ export interface LogLinesOptions {
 
 /** What a child wrote. */
 export interface LoggedLines {
-  /** The last line that was not empty. */
-  readonly last: () => string;
+  /** The last line that names an error, since a stack or a version may follow it; else the last that was not empty. */
+  readonly lastWords: () => string;
 }
 
 const maxLineBytes = 8_192;
 const maxLinesPerSecond = 200;
+/** As programs of the usual languages end; lines of a stack begin with blanks. */
+const namesError = /^\S.*(?:error|exception|panicked)\b|^(?:\w*error|panic|fatal)\b/i;
 
 /**
  * Logs what a child process writes, line by line, for as long as it does. A line is cut at 8 KiB, and beyond 200 lines
@@ -28,6 +30,7 @@ export function logLines({ stream, log, clock }: LogLinesOptions): LoggedLines {
   let linesThisSecond = 0;
   let dropped = 0;
   let last = "";
+  let lastError = "";
 
   const reportDropped = (): void => {
     if (dropped > 0) log.warn({ lines: dropped }, "The plugin wrote too much; lines were left out");
@@ -51,6 +54,7 @@ export function logLines({ stream, log, clock }: LogLinesOptions): LoggedLines {
     const text = toPrintable(Buffer.concat(bytes).toString("utf8"));
     if (text === "") return;
     last = text;
+    if (namesError.test(text)) lastError = text;
     log.info(text);
   };
 
@@ -75,7 +79,7 @@ export function logLines({ stream, log, clock }: LogLinesOptions): LoggedLines {
     if (lineBytes > 0) finishLine();
     reportDropped();
   });
-  return { last: () => last };
+  return { lastWords: () => lastError || last };
 }
 
 /** Text that cannot move the cursor, colour the terminal or begin a line of its own. */

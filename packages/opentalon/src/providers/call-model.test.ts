@@ -45,8 +45,15 @@ const setUp = (providers: readonly Provider[], timePasses = true): Setup => {
   };
   const told: string[] = [];
   const abort = new AbortController();
-  const callModel = createModelCaller({ providers, clock, log: createSilentLog(), random: () => 1 });
-  const run = (models: readonly Model[] = providers.map(({ name }) => modelOf(name))): Promise<ModelReply> =>
+  const callModel = createModelCaller({
+    providers,
+    clock,
+    log: createSilentLog(),
+    random: () => 1,
+  });
+  const run = (
+    models: readonly Model[] = providers.map(({ name }) => modelOf(name)),
+  ): Promise<ModelReply> =>
     callModel({
       models,
       request: createRequest(),
@@ -67,18 +74,33 @@ function modelOf(provider: string): Model {
   return createModel({ name: `${provider}/m`, provider, id: "m" });
 }
 
-async function serve(name: string, script: Script, keys: readonly string[] = []): Promise<Provider & { server: ModelServer }> {
+async function serve(
+  name: string,
+  script: Script,
+  keys: readonly string[] = [],
+): Promise<Provider & { server: ModelServer }> {
   const server = resources.use(await createModelServer(script));
   // The adapter's own deadlines stand still, so that only the waits between attempts move the clock.
-  const adapter = resources.use(createOpenAiCompatibleAdapter({ baseUrl: server.url, clock: createManualClock() }));
-  return { name, adapter, credentials: keys.map((key) => createSecret(key)), retry: defaultRetryOptions, server };
+  const adapter = resources.use(
+    createOpenAiCompatibleAdapter({ baseUrl: server.url, clock: createManualClock() }),
+  );
+  return {
+    name,
+    adapter,
+    credentials: keys.map((key) => createSecret(key)),
+    retry: defaultRetryOptions,
+    server,
+  };
 }
 
 const half = 'data: {"choices":[{"delta":{"content":"half"}}]}\n\n';
 
 describe("calling a model", () => {
   it("gives the reply of the first model and asks no other", async () => {
-    const [first, second] = [await serve("first", { kind: "answer" }), await serve("second", { kind: "answer" })];
+    const [first, second] = [
+      await serve("first", { kind: "answer" }),
+      await serve("second", { kind: "answer" }),
+    ];
     const { run, told } = setUp([first, second]);
     expect(await run()).toMatchObject({ model: "first/m", text: "answer: how are you today" });
     expect(told[0]).toBe("model:first/m");
@@ -96,7 +118,10 @@ describe("calling a model", () => {
   });
 
   it("waits as long as the provider asks", async () => {
-    const first = await serve("first", [{ kind: "error", status: 429, headers: { "retry-after": "9" } }, { kind: "answer" }]);
+    const first = await serve("first", [
+      { kind: "error", status: 429, headers: { "retry-after": "9" } },
+      { kind: "answer" },
+    ]);
     const { run, waits } = setUp([first]);
     expect((await run()).text).toContain("answer");
     expect(waits).toEqual([9_000]);
@@ -111,7 +136,11 @@ describe("calling a model", () => {
   });
 
   it("goes on at once when the provider asks for more patience than there is", async () => {
-    const first = await serve("first", { kind: "error", status: 429, headers: { "retry-after": "21" } });
+    const first = await serve("first", {
+      kind: "error",
+      status: 429,
+      headers: { "retry-after": "21" },
+    });
     const second = await serve("second", { kind: "answer" });
     const { run } = setUp([first, second]);
     expect((await run()).model).toBe("second/m");
@@ -144,7 +173,11 @@ describe("calling a model", () => {
 
   it("tries the other keys of a provider without waiting, at most three", async () => {
     const keys = ["sk-key-one-1", "sk-key-two-2", "sk-key-three-3", "sk-key-four-4"];
-    const first = await serve("first", [{ kind: "error", status: 429 }, { kind: "error", status: 401 }, { kind: "answer" }], keys);
+    const first = await serve(
+      "first",
+      [{ kind: "error", status: 429 }, { kind: "error", status: 401 }, { kind: "answer" }],
+      keys,
+    );
     const { run } = setUp([first]);
     await run();
     expect(first.server.requests.map(({ headers }) => headers.authorization)).toEqual(
@@ -171,7 +204,14 @@ describe("calling a model", () => {
     const second = { ...(await serve("second", { kind: "raw", parts: [half] })), retry };
     const { runInVain, told } = setUp([first, second]);
     expect(await runInVain()).toMatchObject({ reason: "broken-stream" });
-    expect(told).toEqual(["model:first/m", "text:half", "reset", "model:second/m", "text:half", "reset"]);
+    expect(told).toEqual([
+      "model:first/m",
+      "text:half",
+      "reset",
+      "model:second/m",
+      "text:half",
+      "reset",
+    ]);
   });
 
   it("reports no reset when an attempt failed before any text", async () => {
@@ -191,7 +231,9 @@ describe("calling a model", () => {
       },
       [Symbol.asyncDispose]: async () => undefined,
     };
-    const { runInVain, told } = setUp([{ name: "first", adapter, credentials: [], retry: defaultRetryOptions }]);
+    const { runInVain, told } = setUp([
+      { name: "first", adapter, credentials: [], retry: defaultRetryOptions },
+    ]);
     await runInVain();
     late("ghost");
     expect(told).toEqual(["model:first/m"]);
@@ -226,7 +268,9 @@ describe("calling a model", () => {
       stream: () => new Promise(() => undefined),
       [Symbol.asyncDispose]: async () => undefined,
     };
-    const { runInVain, abort } = setUp([{ name: "first", adapter, credentials: [], retry: defaultRetryOptions }]);
+    const { runInVain, abort } = setUp([
+      { name: "first", adapter, credentials: [], retry: defaultRetryOptions },
+    ]);
     const failed = runInVain();
     abort.abort();
     expect((await failed).reason).toBe("cancelled");

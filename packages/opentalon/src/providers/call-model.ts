@@ -54,11 +54,20 @@ export function createModelCaller(options: ModelCallerOptions): ModelCaller {
     const provider = providers.get(model.provider);
     if (provider === undefined) {
       const message = `${model.name}: no provider named "${model.provider}" is configured under models.providers`;
-      return { model, attempts: 0, error: new ProviderError(message, { reason: "unreachable", model: model.name }) };
+      return {
+        model,
+        attempts: 0,
+        error: new ProviderError(message, { reason: "unreachable", model: model.name }),
+      };
     }
     const { retry } = provider;
     const credentials = provider.credentials.slice(0, maxCredentials);
-    const backoff = createBackoff({ initialMs: retry.initialDelayMs, maxMs: retry.maxDelayMs, jitter: 0.5, random });
+    const backoff = createBackoff({
+      initialMs: retry.initialDelayMs,
+      maxMs: retry.maxDelayMs,
+      jitter: 0.5,
+      random,
+    });
     const startedAtMs = clock.now();
     let retries = 0;
     for (let attempts = 1; ; attempts += 1) {
@@ -72,15 +81,22 @@ export function createModelCaller(options: ModelCallerOptions): ModelCaller {
       const step = toNextStep(error, credentials.length > 1);
       if (step === "next-credential") {
         credentials.shift();
-        log.warn({ model: model.name, reason: error.reason }, "model call failed, trying the next credential");
+        log.warn(
+          { model: model.name, reason: error.reason },
+          "model call failed, trying the next credential",
+        );
         continue;
       }
       const waitMs = Math.max(backoff.nextMs(), error.retryAfterMs ?? 0);
       const isTooLate =
         waitMs > retry.maxDelayMs || clock.now() - startedAtMs + waitMs > retry.maxTotalMs;
       retries += 1;
-      if (step !== "retry" || retries >= retry.maxAttempts || isTooLate) return { model, attempts, error };
-      log.warn({ model: model.name, reason: error.reason, waitMs }, "model call failed, trying again");
+      if (step !== "retry" || retries >= retry.maxAttempts || isTooLate)
+        return { model, attempts, error };
+      log.warn(
+        { model: model.name, reason: error.reason, waitMs },
+        "model call failed, trying again",
+      );
       await clock.sleep(waitMs, call.signal);
       if (call.signal.aborted) throw toCancelled(model);
     }
@@ -95,7 +111,10 @@ export function createModelCaller(options: ModelCallerOptions): ModelCaller {
       if ("text" in outcome) return outcome;
       failures.push(outcome);
       const { error, attempts } = outcome;
-      log.warn({ model: model.name, reason: error.reason, attempts, err: error }, "model gave no answer");
+      log.warn(
+        { model: model.name, reason: error.reason, attempts, err: error },
+        "model gave no answer",
+      );
       if (toNextStep(error, false) === "stop") break;
     }
     throw toFinalError(failures);
@@ -124,7 +143,10 @@ async function attempt(
     stopWaiting = () => signal.removeEventListener("abort", onAbort);
   });
   try {
-    return await Promise.race([provider.adapter.stream({ model, request, credential, signal, onText }), cancelled]);
+    return await Promise.race([
+      provider.adapter.stream({ model, request, credential, signal, onText }),
+      cancelled,
+    ]);
   } catch (error) {
     if (hasText && !signal.aborted) call.onReset();
     throw error;
@@ -189,7 +211,10 @@ function toFinalError(failures: readonly ModelFailure[]): ProviderError {
 }
 
 function toCancelled(model: Model): ProviderError {
-  return new ProviderError(`${model.name}: the call was cancelled`, { reason: "cancelled", model: model.name });
+  return new ProviderError(`${model.name}: the call was cancelled`, {
+    reason: "cancelled",
+    model: model.name,
+  });
 }
 
 /** An adapter that breaks its contract is treated like a server that breaks off. */

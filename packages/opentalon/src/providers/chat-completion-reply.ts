@@ -27,7 +27,9 @@ interface OpenToolCall {
   arguments: string;
 }
 
-export function createChatCompletionReader(options: ChatCompletionReaderOptions): ChatCompletionReader {
+export function createChatCompletionReader(
+  options: ChatCompletionReaderOptions,
+): ChatCompletionReader {
   const { context, request, limits, onText } = options;
   const calls: OpenToolCall[] = [];
   const callByIndex = new Map<number, OpenToolCall>();
@@ -67,9 +69,11 @@ export function createChatCompletionReader(options: ChatCompletionReaderOptions)
         : id === ""
           ? calls.at(name === "" ? -1 : calls.length)
           : calls.find((call) => call.id === id);
-    const isAnother = known !== undefined && name !== "" && id !== "" && known.id !== "" && known.id !== id;
+    const isAnother =
+      known !== undefined && name !== "" && id !== "" && known.id !== "" && known.id !== id;
     if (known !== undefined && !isAnother) return known;
-    if (calls.length >= limits.maxToolCalls) throw broken(`the answer held more than ${limits.maxToolCalls} tool calls`);
+    if (calls.length >= limits.maxToolCalls)
+      throw broken(`the answer held more than ${limits.maxToolCalls} tool calls`);
     const call = { id: "", name: "", arguments: "" };
     calls.push(call);
     if (typeof index === "number") callByIndex.set(index, call);
@@ -108,12 +112,16 @@ export function createChatCompletionReader(options: ChatCompletionReaderOptions)
       }
       const chunk = parseChunk(data);
       if (chunk === undefined) {
-        throw broken(`the server sent an event that is not JSON: ${quote(data, context.credential)}`);
+        throw broken(
+          `the server sent an event that is not JSON: ${quote(data, context.credential)}`,
+        );
       }
       const complaint = findComplaint(chunk);
       if (complaint !== undefined) throw toRefusal(context, 200, complaint);
       usage = toTokenUsage(chunk["usage"]) ?? usage;
-      const choice: unknown = Array.isArray(chunk["choices"]) ? (chunk["choices"] as unknown[])[0] : undefined;
+      const choice: unknown = Array.isArray(chunk["choices"])
+        ? (chunk["choices"] as unknown[])[0]
+        : undefined;
       if (!isRecord(choice)) return "alive";
       // A server that does not stream answers with one `message` in place of the deltas.
       const delta = choice["delta"] ?? choice["message"];
@@ -125,9 +133,14 @@ export function createChatCompletionReader(options: ChatCompletionReaderOptions)
     finish: () => {
       const text = textParts.join("");
       const isEmpty = text === "" && calls.length === 0;
-      if (finishReason === undefined && (!isDone || isEmpty)) throw broken("the answer ended before it was complete");
+      if (finishReason === undefined && (!isDone || isEmpty))
+        throw broken("the answer ended before it was complete");
       if (finishReason === "content_filter" && isEmpty) {
-        throw toFailure(context, "content-filtered", "the provider's content filter withheld the answer");
+        throw toFailure(
+          context,
+          "content-filtered",
+          "the provider's content filter withheld the answer",
+        );
       }
       return {
         text,
@@ -151,14 +164,20 @@ function parseChunk(data: string): Readonly<Record<string, unknown>> | undefined
 
 function toTokenUsage(value: unknown): TokenUsage | undefined {
   if (!isRecord(value)) return undefined;
-  return { inputTokens: toCount(value["prompt_tokens"]), outputTokens: toCount(value["completion_tokens"]) };
+  return {
+    inputTokens: toCount(value["prompt_tokens"]),
+    outputTokens: toCount(value["completion_tokens"]),
+  };
 }
 
 function toCount(value: unknown): number {
   return typeof value === "number" && Number.isFinite(value) && value > 0 ? Math.floor(value) : 0;
 }
 
-function toFinishReason(reason: string | undefined, hasToolCalls: boolean): ModelReply["finishReason"] {
+function toFinishReason(
+  reason: string | undefined,
+  hasToolCalls: boolean,
+): ModelReply["finishReason"] {
   if (reason === "length") return "length";
   if (reason === "content_filter") return "content-filter";
   // Some servers say `stop` although they call tools.

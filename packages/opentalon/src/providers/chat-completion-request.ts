@@ -9,7 +9,10 @@ export interface ChatCompletionDialect {
   readonly outputLimit: "max_tokens" | "max_completion_tokens";
 }
 
-export const usualDialect: ChatCompletionDialect = { streamOptions: true, outputLimit: "max_tokens" };
+export const usualDialect: ChatCompletionDialect = {
+  streamOptions: true,
+  outputLimit: "max_tokens",
+};
 
 /** The body of a streaming chat completion request, as JSON text. */
 export function toChatCompletionRequest(
@@ -30,7 +33,10 @@ export function toChatCompletionRequest(
 }
 
 function toChatTool({ name, description, inputSchema }: ModelRequest["tools"][number]): unknown {
-  return { type: "function", function: { name, description: description.toWellFormed(), parameters: inputSchema } };
+  return {
+    type: "function",
+    function: { name, description: description.toWellFormed(), parameters: inputSchema },
+  };
 }
 
 function toChatMessages({ system, messages }: ModelRequest): unknown[] {
@@ -59,11 +65,17 @@ function toChatMessage(message: TranscriptMessage): unknown {
  * so what a model once got wrong goes back in a form that is valid everywhere.
  */
 function toChatToolCall(call: ToolCall): unknown {
-  const input = call.invalidArguments === undefined ? call.arguments : { invalid_arguments: call.invalidArguments };
+  const input =
+    call.invalidArguments === undefined
+      ? call.arguments
+      : { invalid_arguments: call.invalidArguments };
   const name = call.name.replaceAll(/[^\w-]/g, "_").slice(0, 64);
   return {
     id: call.id,
     type: "function",
-    function: { name: name === "" ? "unknown" : name, arguments: JSON.stringify(input).toWellFormed() },
+    function: {
+      name: name === "" ? "unknown" : name,
+      arguments: JSON.stringify(input).toWellFormed(),
+    },
   };
 }

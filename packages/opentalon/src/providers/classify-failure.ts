@@ -21,7 +21,10 @@ export interface FailureContext {
 const maxQuotedLength = 300;
 
 /** The reason behind a refusal, from its status first and its words where the status says too little. */
-export function toFailureReason(status: number, complaint: ProviderComplaint): ProviderFailureReason {
+export function toFailureReason(
+  status: number,
+  complaint: ProviderComplaint,
+): ProviderFailureReason {
   const code = complaint.code.toLowerCase();
   const words = `${code} ${complaint.message.toLowerCase()}`;
   if (status === 402 || isBilling(code, words)) return "billing";
@@ -38,18 +41,23 @@ export function toFailureReason(status: number, complaint: ProviderComplaint): P
   if (/rate.?limit|too.many.requests/.test(code)) return "rate-limited";
   if (/authentication|invalid_api_key|permission/.test(code)) return "unauthorized";
   if (/invalid_request|not_found|bad.?request/.test(code)) return "invalid-request";
-  if (/overloaded|server_error|api_error|internal|unavailable|capacity/.test(code)) return "overloaded";
+  if (/overloaded|server_error|api_error|internal|unavailable|capacity/.test(code))
+    return "overloaded";
   return "broken-stream";
 }
 
 function isBilling(code: string, words: string): boolean {
   if (/insufficient_quota|billing|payment_required|insufficient_balance/.test(code)) return true;
-  return /insufficient (balance|credits?|funds)|credit balance is too low|exceeded your current quota/.test(words);
+  return /insufficient (balance|credits?|funds)|credit balance is too low|exceeded your current quota/.test(
+    words,
+  );
 }
 
 /** Some providers answer 400 to a wrong key. */
 function isBadKey(words: string): boolean {
-  return /invalid_api_key|api key (is )?(not valid|invalid|expired)|(invalid|incorrect) api key/.test(words);
+  return /invalid_api_key|api key (is )?(not valid|invalid|expired)|(invalid|incorrect) api key/.test(
+    words,
+  );
 }
 
 function isContextTooLong(words: string): boolean {
@@ -69,7 +77,10 @@ export function findComplaint(body: unknown): ProviderComplaint | undefined {
   const { error } = body;
   if (typeof error === "string") return { message: error, code: "", status: undefined };
   if (isRecord(error)) return toComplaint(error);
-  if (body["object"] === "error" || (body["choices"] === undefined && typeof body["message"] === "string")) {
+  if (
+    body["object"] === "error" ||
+    (body["choices"] === undefined && typeof body["message"] === "string")
+  ) {
     return toComplaint(body);
   }
   return undefined;
@@ -99,7 +110,12 @@ export function toRefusal(
   const quoted = quote(complaint.message, context.credential);
   const said = quoted === "" ? "" : `: ${quoted}`;
   const message = `${context.model} refused with ${reason}${shownStatus}${said}`;
-  return new ProviderError(message, { reason, model: context.model, status: effective, retryAfterMs });
+  return new ProviderError(message, {
+    reason,
+    model: context.model,
+    status: effective,
+    retryAfterMs,
+  });
 }
 
 /** Something other than an HTTP answer went wrong. `what` is our own words and may name no secret. */
@@ -109,7 +125,11 @@ export function toFailure(
   what: string,
   details: { readonly cause?: unknown; readonly status?: number | undefined } = {},
 ): ProviderError {
-  return new ProviderError(`${context.model}: ${what}`, { reason, model: context.model, ...details });
+  return new ProviderError(`${context.model}: ${what}`, {
+    reason,
+    model: context.model,
+    ...details,
+  });
 }
 
 /** Foreign text on one line, without secrets, at most 300 characters. Redacts first: a cut key is still a key. */

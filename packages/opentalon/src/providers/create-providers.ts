@@ -28,12 +28,20 @@ export interface CreateProvidersOptions {
  * Joins every configured provider with its adapter. Opens no connection. Disposal cancels calls under way.
  * @throws ConfigError when a base URL is none.
  */
-export function createProviders({ providers, clock, limits = {} }: CreateProvidersOptions): Providers {
+export function createProviders({
+  providers,
+  clock,
+  limits = {},
+}: CreateProvidersOptions): Providers {
   const joined = providers.map(({ name, api, baseUrl, credentials, retry }): Provider => {
     const adapter =
       api === "demo"
         ? createDemoAdapter({ clock })
-        : createOpenAiCompatibleAdapter({ clock, limits, ...(baseUrl === undefined ? {} : { baseUrl }) });
+        : createOpenAiCompatibleAdapter({
+            clock,
+            limits,
+            ...(baseUrl === undefined ? {} : { baseUrl }),
+          });
     return { name, adapter, credentials, retry };
   });
   return {

@@ -34,7 +34,10 @@ export function createDemoAdapter(options: DemoAdapterOptions): ModelAdapter {
       for (const word of words) {
         if (wordDelayMs > 0) await clock.sleep(wordDelayMs, signal);
         if (signal.aborted) {
-          throw new ProviderError(`${model.name}: the call was cancelled`, { reason: "cancelled", model: model.name });
+          throw new ProviderError(`${model.name}: the call was cancelled`, {
+            reason: "cancelled",
+            model: model.name,
+          });
         }
         onText(word);
       }
@@ -51,7 +54,9 @@ function toDemoAnswer({ messages, tools }: ModelRequest, howToConnect: string): 
   const earlier = said.at(-2);
   const parts = [toOpening(question)];
   if (earlier !== undefined) parts.push(`Before that you said “${shorten(earlier.content)}”.`);
-  parts.push("I am the built-in demo model: I run without a network and only echo, I do not think.");
+  parts.push(
+    "I am the built-in demo model: I run without a network and only echo, I do not think.",
+  );
   if (tools.length > 0) parts.push("A real model could use tools here.");
   parts.push(`For real answers, ${howToConnect}.`);
   return `[demo] ${parts.join(" ")}`;
@@ -59,7 +64,8 @@ function toDemoAnswer({ messages, tools }: ModelRequest, howToConnect: string): 
 
 function toOpening(question: string): string {
   if (question === "") return "I got your message, but it holds no words.";
-  if (/^(hi|hello|hey|good (morning|evening))\b/i.test(question)) return `Hello! You said “${question}”.`;
+  if (/^(hi|hello|hey|good (morning|evening))\b/i.test(question))
+    return `Hello! You said “${question}”.`;
   if (question.endsWith("?")) return `Good question: “${question}”`;
   return `You said “${question}”.`;
 }

@@ -51,13 +51,20 @@ const maxEventLength = 8 * 1024 * 1024;
 export function createEventStreamClient(options: EventStreamClientOptions): EventStreamClient {
   const { limits, clock, maxConnections } = options;
   const base = parseBaseUrl(options.baseUrl);
-  const agentOptions = { keepAlive: true, maxSockets: maxConnections, maxFreeSockets: maxConnections };
+  const agentOptions = {
+    keepAlive: true,
+    maxSockets: maxConnections,
+    maxFreeSockets: maxConnections,
+  };
   const isTls = base.protocol === "https:";
   const agent = isTls ? new HttpsAgent(agentOptions) : new HttpAgent(agentOptions);
   const startRequest = isTls ? httpsRequest : httpRequest;
   const running = new Set<() => void>();
 
-  const attempt = (call: EventStreamCall, connection: HttpAgent | false): Promise<"answered" | "stale"> =>
+  const attempt = (
+    call: EventStreamCall,
+    connection: HttpAgent | false,
+  ): Promise<"answered" | "stale"> =>
     new Promise((resolve, reject) => {
       const context: FailureContext = { model: call.model, credential: call.credential };
       const startedAtMs = clock.now();
@@ -89,7 +96,8 @@ export function createEventStreamClient(options: EventStreamClientOptions): Even
         const dueAtMs = Math.min(silenceEndsAtMs, startedAtMs + limits.totalTimeoutMs);
         const nowMs = clock.now();
         if (nowMs < dueAtMs) cancelDeadline = clock.after(dueAtMs - nowMs, checkDeadline);
-        else if (nowMs >= startedAtMs + limits.totalTimeoutMs) failWith("timed-out", "the answer took too long");
+        else if (nowMs >= startedAtMs + limits.totalTimeoutMs)
+          failWith("timed-out", "the answer took too long");
         else if (hasToken) failWith("timed-out", "the answer stopped half-way");
         else failWith("timed-out", `no answer within ${limits.firstTokenTimeoutMs} ms`);
       };
@@ -135,8 +143,12 @@ export function createEventStreamClient(options: EventStreamClientOptions): Even
         } else if (type.includes("text/html")) {
           failWith("broken-stream", "the server answered with a web page; check base_url");
         } else {
-          readEvents(response, take, () => (lastSeenAtMs = clock.now()), failWith, () =>
-            settle(() => resolve("answered")),
+          readEvents(
+            response,
+            take,
+            () => (lastSeenAtMs = clock.now()),
+            failWith,
+            () => settle(() => resolve("answered")),
           );
         }
       };
@@ -164,7 +176,11 @@ export function createEventStreamClient(options: EventStreamClientOptions): Even
           settle(() => resolve("stale"));
           return;
         }
-        failWith("unreachable", `${base.host} could not be reached (${error.code ?? toMessage(error)})`, error);
+        failWith(
+          "unreachable",
+          `${base.host} could not be reached (${error.code ?? toMessage(error)})`,
+          error,
+        );
       });
       call.signal.addEventListener("abort", cancel, { once: true });
       running.add(cancel);
@@ -181,7 +197,8 @@ export function createEventStreamClient(options: EventStreamClientOptions): Even
         if (error instanceof ProviderError) throw error;
         // Node refuses to send such a header and names it, not its value.
         const context = { model: call.model, credential: call.credential };
-        const what = "the request cannot be sent; look for line breaks or odd characters in the API key";
+        const what =
+          "the request cannot be sent; look for line breaks or odd characters in the API key";
         throw toFailure(context, "unauthorized", what, { cause: error });
       }
     },
@@ -203,7 +220,8 @@ function readEvents(
     maxBufferSize: maxEventLength,
     onEvent: ({ data }) => take(data),
     onError: ({ type }) => {
-      if (type === "max-buffer-size-exceeded") failWith("broken-stream", "the server sent an oversized event");
+      if (type === "max-buffer-size-exceeded")
+        failWith("broken-stream", "the server sent an oversized event");
     },
   });
   response.setEncoding("utf8");
@@ -219,7 +237,11 @@ function readEvents(
 }
 
 /** Gives the body's text, at most `maxBytes` of it; what is beyond is read and dropped. */
-function collect(response: IncomingMessage, maxBytes: number, onText: (text: string) => void): void {
+function collect(
+  response: IncomingMessage,
+  maxBytes: number,
+  onText: (text: string) => void,
+): void {
   const parts: Buffer[] = [];
   let size = 0;
   const finish = (): void => onText(Buffer.concat(parts).toString("utf8"));
@@ -245,7 +267,11 @@ function toHttpRefusal(
     const message = "the server redirects to another address; set base_url to the final one";
     return toRefusal(context, status, { message, code: "", status: undefined }, retryAfterMs);
   }
-  const complaint = findComplaint(parseJson(text)) ?? { message: text, code: "", status: undefined };
+  const complaint = findComplaint(parseJson(text)) ?? {
+    message: text,
+    code: "",
+    status: undefined,
+  };
   return toRefusal(context, status, { ...complaint, status: undefined }, retryAfterMs);
 }
 

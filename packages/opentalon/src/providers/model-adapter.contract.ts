@@ -33,10 +33,15 @@ export function createRequest(change: Partial<ModelRequest> = {}): ModelRequest 
 }
 
 /** What every model adapter promises, whatever it speaks. `create` gives one that answers in several words. */
-export function describeModelAdapter(name: string, create: () => Promise<ModelAdapterFixture>): void {
+export function describeModelAdapter(
+  name: string,
+  create: () => Promise<ModelAdapterFixture>,
+): void {
   describe(`the model adapter contract: ${name}`, () => {
     let fixture: ModelAdapterFixture | undefined;
-    const start = async (change: Partial<ModelAdapterCall> = {}): Promise<{ call: ModelAdapterCall; adapter: ModelAdapter; deltas: string[] }> => {
+    const start = async (
+      change: Partial<ModelAdapterCall> = {},
+    ): Promise<{ call: ModelAdapterCall; adapter: ModelAdapter; deltas: string[] }> => {
       fixture = await create();
       const deltas: string[] = [];
       const call: ModelAdapterCall = {
@@ -107,10 +112,15 @@ export function describeModelAdapter(name: string, create: () => Promise<ModelAd
       const questions = ["apples", "pears", "plums"];
       const replies = await Promise.all(
         questions.map((content) =>
-          adapter.stream({ ...call, request: createRequest({ messages: [{ role: "user", content }] }), onText: () => undefined }),
+          adapter.stream({
+            ...call,
+            request: createRequest({ messages: [{ role: "user", content }] }),
+            onText: () => undefined,
+          }),
         ),
       );
-      for (const [index, question] of questions.entries()) expect(replies[index]?.text).toContain(question);
+      for (const [index, question] of questions.entries())
+        expect(replies[index]?.text).toContain(question);
     });
   });
 }

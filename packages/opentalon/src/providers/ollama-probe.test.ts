@@ -26,7 +26,10 @@ describe("probing for Ollama", () => {
     const baseUrl = await serve((request, response) => {
       response.end(request.url === "/api/tags" ? JSON.stringify({ models }) : "{}");
     });
-    expect(await probeOllama({ baseUrl: `${baseUrl}/`, timeoutMs: 5_000 })).toEqual(["llama3.2:latest", "qwen3:8b"]);
+    expect(await probeOllama({ baseUrl: `${baseUrl}/`, timeoutMs: 5_000 })).toEqual([
+      "llama3.2:latest",
+      "qwen3:8b",
+    ]);
   });
 
   it.each([
@@ -40,7 +43,9 @@ describe("probing for Ollama", () => {
   });
 
   it("gives nothing when the server refuses", async () => {
-    const baseUrl = await serve((_request, response) => response.writeHead(500).end('{"models":[{"name":"x"}]}'));
+    const baseUrl = await serve((_request, response) =>
+      response.writeHead(500).end('{"models":[{"name":"x"}]}'),
+    );
     expect(await probeOllama({ baseUrl, timeoutMs: 5_000 })).toEqual([]);
   });
 

@@ -22,20 +22,24 @@ export async function probeOllama(options: OllamaProbeOptions = {}): Promise<rea
 
 function fetchText(url: string, timeoutMs: number): Promise<string> {
   return new Promise((resolve, reject) => {
-    const request = get(url, { agent: false, signal: AbortSignal.timeout(timeoutMs) }, (response) => {
-      const parts: Buffer[] = [];
-      let size = 0;
-      response.on("data", (part: Buffer) => {
-        size += part.length;
-        if (size > maxBodyBytes) request.destroy(new Error("the list of models is too long"));
-        else parts.push(part);
-      });
-      response.once("end", () => {
-        if (response.statusCode === 200) resolve(Buffer.concat(parts).toString("utf8"));
-        else reject(new Error(`status ${response.statusCode ?? 0}`));
-      });
-      response.once("error", reject);
-    });
+    const request = get(
+      url,
+      { agent: false, signal: AbortSignal.timeout(timeoutMs) },
+      (response) => {
+        const parts: Buffer[] = [];
+        let size = 0;
+        response.on("data", (part: Buffer) => {
+          size += part.length;
+          if (size > maxBodyBytes) request.destroy(new Error("the list of models is too long"));
+          else parts.push(part);
+        });
+        response.once("end", () => {
+          if (response.statusCode === 200) resolve(Buffer.concat(parts).toString("utf8"));
+          else reject(new Error(`status ${response.statusCode ?? 0}`));
+        });
+        response.once("error", reject);
+      },
+    );
     request.once("error", reject);
   });
 }
@@ -44,5 +48,7 @@ function parseModelNames(text: string): string[] {
   const { models } = JSON.parse(text) as { models?: unknown };
   if (!Array.isArray(models)) return [];
   const names = models.map((model) => (model as { name?: unknown } | null)?.name);
-  return names.filter((name) => typeof name === "string" && name !== "").slice(0, maxModels) as string[];
+  return names
+    .filter((name) => typeof name === "string" && name !== "")
+    .slice(0, maxModels) as string[];
 }

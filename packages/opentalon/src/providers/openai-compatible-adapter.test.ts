@@ -51,10 +51,16 @@ describe("the OpenAI-compatible adapter", () => {
 
   const setUp = async (
     script: Script = { kind: "answer" },
-    { clock = systemClock, limits = {}, path = "" }: { clock?: Clock; limits?: Partial<ModelCallLimits>; path?: string } = {},
+    {
+      clock = systemClock,
+      limits = {},
+      path = "",
+    }: { clock?: Clock; limits?: Partial<ModelCallLimits>; path?: string } = {},
   ): Promise<Setup> => {
     const server = resources.use(await createModelServer(script));
-    const adapter = resources.use(createOpenAiCompatibleAdapter({ baseUrl: server.url + path, clock, limits }));
+    const adapter = resources.use(
+      createOpenAiCompatibleAdapter({ baseUrl: server.url + path, clock, limits }),
+    );
     const deltas: string[] = [];
     const ask = (change: Partial<ModelAdapterCall> = {}): Promise<ModelReply> =>
       adapter.stream({
@@ -67,7 +73,8 @@ describe("the OpenAI-compatible adapter", () => {
       });
     const askInVain = async (change: Partial<ModelAdapterCall> = {}): Promise<ProviderError> => {
       const outcome: unknown = await ask(change).catch((error: unknown) => error);
-      if (!(outcome instanceof ProviderError)) throw new Error(`expected a ProviderError, got ${inspect(outcome)}`);
+      if (!(outcome instanceof ProviderError))
+        throw new Error(`expected a ProviderError, got ${inspect(outcome)}`);
       return outcome;
     };
     return { server, adapter, deltas, ask, askInVain };
@@ -75,37 +82,37 @@ describe("the OpenAI-compatible adapter", () => {
 
   describe("what it sends", () => {
     it("leaves no deadline behind, whether the answer came, failed or broke off", async () => {
-    let waiting = 0;
-    const clock: Clock = {
-      ...systemClock,
-      after: (delayMs, task) => {
-        waiting += 1;
-        let isOver = false;
-        const end = (): void => {
-          waiting -= isOver ? 0 : 1;
-          isOver = true;
-        };
-        const cancel = systemClock.after(delayMs, () => (end(), task()));
-        return () => (end(), cancel());
-      },
-    };
-    const { ask, askInVain } = await setUp(
-      [
-        { kind: "message", text: "one two three" },
-        { kind: "error", status: 500 },
-        { kind: "reset", at: "mid-stream" },
-        { kind: "message", text: "again" },
-      ],
-      { clock },
-    );
-    await ask();
-    await askInVain();
-    await askInVain();
-    await ask();
-    await vi.waitFor(() => expect(waiting).toBe(0));
-  });
+      let waiting = 0;
+      const clock: Clock = {
+        ...systemClock,
+        after: (delayMs, task) => {
+          waiting += 1;
+          let isOver = false;
+          const end = (): void => {
+            waiting -= isOver ? 0 : 1;
+            isOver = true;
+          };
+          const cancel = systemClock.after(delayMs, () => (end(), task()));
+          return () => (end(), cancel());
+        },
+      };
+      const { ask, askInVain } = await setUp(
+        [
+          { kind: "message", text: "one two three" },
+          { kind: "error", status: 500 },
+          { kind: "reset", at: "mid-stream" },
+          { kind: "message", text: "again" },
+        ],
+        { clock },
+      );
+      await ask();
+      await askInVain();
+      await askInVain();
+      await ask();
+      await vi.waitFor(() => expect(waiting).toBe(0));
+    });
 
-  it("is a streaming request with model, system prompt, messages and the key as bearer", async () => {
+    it("is a streaming request with model, system prompt, messages and the key as bearer", async () => {
       const { server, ask } = await setUp();
       await ask();
       expect(server.requests[0]?.headers.authorization).toBe(`Bearer ${key}`);
@@ -133,13 +140,21 @@ describe("the OpenAI-compatible adapter", () => {
       expect(server.requests[0]?.body).toMatchObject({
         max_tokens: 64,
         reasoning_effort: "low",
-        tools: [{ type: "function", function: { name: "hello__greet", parameters: greetTool.inputSchema } }],
+        tools: [
+          {
+            type: "function",
+            function: { name: "hello__greet", parameters: greetTool.inputSchema },
+          },
+        ],
       });
     });
 
     it("holds no tools for a model without native tool calls", async () => {
       const { server, ask } = await setUp();
-      await ask({ model: createModel({ nativeTools: false }), request: createRequest({ tools: [greetTool] }) });
+      await ask({
+        model: createModel({ nativeTools: false }),
+        request: createRequest({ tools: [greetTool] }),
+      });
       expect(server.requests[0]?.body).not.toHaveProperty("tools");
     });
 
@@ -155,8 +170,20 @@ describe("the OpenAI-compatible adapter", () => {
             { id: "b", name: "hello.greet now", arguments: {}, invalidArguments: '{"name": ' },
           ],
         },
-        { role: "tool", callId: "a", tool: "hello__greet", content: "[plugin_output]hi[/plugin_output]", isError: false },
-        { role: "tool", callId: "b", tool: "hello.greet now", content: "error: no such tool", isError: true },
+        {
+          role: "tool",
+          callId: "a",
+          tool: "hello__greet",
+          content: "[plugin_output]hi[/plugin_output]",
+          isError: false,
+        },
+        {
+          role: "tool",
+          callId: "b",
+          tool: "hello.greet now",
+          content: "error: no such tool",
+          isError: true,
+        },
         { role: "assistant", content: "Done.", toolCalls: [] },
         { role: "user", content: "thanks \ud800" },
       ];
@@ -167,11 +194,18 @@ describe("the OpenAI-compatible adapter", () => {
           role: "assistant",
           content: null,
           tool_calls: [
-            { id: "a", type: "function", function: { name: "hello__greet", arguments: '{"name":"Ada"}' } },
+            {
+              id: "a",
+              type: "function",
+              function: { name: "hello__greet", arguments: '{"name":"Ada"}' },
+            },
             {
               id: "b",
               type: "function",
-              function: { name: "hello_greet_now", arguments: String.raw`{"invalid_arguments":"{\"name\": "}` },
+              function: {
+                name: "hello_greet_now",
+                arguments: String.raw`{"invalid_arguments":"{\"name\": "}`,
+              },
             },
           ],
         },
@@ -186,11 +220,19 @@ describe("the OpenAI-compatible adapter", () => {
       const { server, ask } = await setUp((request) =>
         request.body.stream_options === undefined
           ? { kind: "answer" }
-          : { kind: "error", status: 400, body: { error: { message: "unknown field stream_options" } } },
+          : {
+              kind: "error",
+              status: 400,
+              body: { error: { message: "unknown field stream_options" } },
+            },
       );
       expect((await ask()).usage).toEqual({ inputTokens: 0, outputTokens: 0 });
       await ask();
-      expect(server.requests.map(({ body }) => body.stream_options !== undefined)).toEqual([true, false, false]);
+      expect(server.requests.map(({ body }) => body.stream_options !== undefined)).toEqual([
+        true,
+        false,
+        false,
+      ]);
     });
 
     it("learns once that a model wants max_completion_tokens", async () => {
@@ -223,7 +265,10 @@ describe("the OpenAI-compatible adapter", () => {
       const { port, close } = await serveBytes(event);
       resources.defer(close);
       const adapter = resources.use(
-        createOpenAiCompatibleAdapter({ baseUrl: `http://127.0.0.1:${port}/v1`, clock: systemClock }),
+        createOpenAiCompatibleAdapter({
+          baseUrl: `http://127.0.0.1:${port}/v1`,
+          clock: systemClock,
+        }),
       );
       const reply = await adapter.stream({
         model: createModel(),
@@ -262,7 +307,10 @@ describe("the OpenAI-compatible adapter", () => {
     it.each(['{"name": "Ada"', "[1, 2]", '"text"', "null", "42"])(
       "marks argument text that is no JSON object: %s",
       async (text) => {
-        const { ask } = await setUp({ kind: "message", toolCalls: [{ name: "hello__greet", arguments: text }] });
+        const { ask } = await setUp({
+          kind: "message",
+          toolCalls: [{ name: "hello__greet", arguments: text }],
+        });
         expect((await ask()).toolCalls).toEqual([
           { id: "call_1", name: "hello__greet", arguments: {}, invalidArguments: text },
         ]);
@@ -286,7 +334,8 @@ describe("the OpenAI-compatible adapter", () => {
     });
 
     it("is tool calls whose pieces carry no index", async () => {
-      const toDelta = (call: unknown): string => `data: ${JSON.stringify({ choices: [{ delta: { tool_calls: [call] } }] })}\n\n`;
+      const toDelta = (call: unknown): string =>
+        `data: ${JSON.stringify({ choices: [{ delta: { tool_calls: [call] } }] })}\n\n`;
       const { ask } = await setUp({
         kind: "raw",
         parts: [
@@ -303,9 +352,19 @@ describe("the OpenAI-compatible adapter", () => {
     });
 
     it("is a whole completion from a server that does not stream", async () => {
-      const body = { choices: [{ message: { content: "at once" }, finish_reason: "stop" }], usage: { prompt_tokens: 3 } };
-      const { ask, deltas } = await setUp({ kind: "raw", contentType: "application/json", parts: [JSON.stringify(body)] });
-      expect(await ask()).toMatchObject({ text: "at once", usage: { inputTokens: 3, outputTokens: 0 } });
+      const body = {
+        choices: [{ message: { content: "at once" }, finish_reason: "stop" }],
+        usage: { prompt_tokens: 3 },
+      };
+      const { ask, deltas } = await setUp({
+        kind: "raw",
+        contentType: "application/json",
+        parts: [JSON.stringify(body)],
+      });
+      expect(await ask()).toMatchObject({
+        text: "at once",
+        usage: { inputTokens: 3, outputTokens: 0 },
+      });
       expect(deltas).toEqual(["at once"]);
     });
 
@@ -319,7 +378,10 @@ describe("the OpenAI-compatible adapter", () => {
     });
 
     it("ends with [DONE] although the server keeps the connection open", async () => {
-      const parts = ['data: {"choices":[{"delta":{"content":"hi"},"finish_reason":"stop"}]}\n\n', "data: [DONE]\n\n"];
+      const parts = [
+        'data: {"choices":[{"delta":{"content":"hi"},"finish_reason":"stop"}]}\n\n',
+        "data: [DONE]\n\n",
+      ];
       const { ask } = await setUp({ kind: "raw", parts, end: false });
       expect((await ask()).text).toBe("hi");
     });
@@ -328,15 +390,31 @@ describe("the OpenAI-compatible adapter", () => {
   describe("how it classifies", () => {
     it.each([
       [429, {}, "rate-limited"],
-      [429, { error: { code: "insufficient_quota", message: "You exceeded your current quota" } }, "billing"],
+      [
+        429,
+        { error: { code: "insufficient_quota", message: "You exceeded your current quota" } },
+        "billing",
+      ],
       [402, {}, "billing"],
       [400, { error: { message: "Your credit balance is too low" } }, "billing"],
       [401, {}, "unauthorized"],
       [403, {}, "unauthorized"],
-      [400, { error: { message: "API key not valid. Please pass a valid API key." } }, "unauthorized"],
-      [404, { error: { message: "The model `x` does not exist", code: "model_not_found" } }, "invalid-request"],
+      [
+        400,
+        { error: { message: "API key not valid. Please pass a valid API key." } },
+        "unauthorized",
+      ],
+      [
+        404,
+        { error: { message: "The model `x` does not exist", code: "model_not_found" } },
+        "invalid-request",
+      ],
       [400, { error: { message: "bad", code: "context_length_exceeded" } }, "context-too-long"],
-      [400, { error: { message: "This model's maximum context length is 8192 tokens" } }, "context-too-long"],
+      [
+        400,
+        { error: { message: "This model's maximum context length is 8192 tokens" } },
+        "context-too-long",
+      ],
       [413, "too large", "context-too-long"],
       [400, { object: "error", message: "prompt is too long", code: 400 }, "context-too-long"],
       [400, { error: { message: "no", code: "content_filter" } }, "content-filtered"],
@@ -358,7 +436,10 @@ describe("the OpenAI-compatible adapter", () => {
       [{ "retry-after": new Date(1_700_000_030_000).toUTCString() }, 30_000],
       [{ "retry-after": "soon" }, undefined],
     ] as const)("the wait in %j", async (headers, retryAfterMs) => {
-      const { askInVain } = await setUp({ kind: "error", status: 429, headers }, { clock: createManualClock() });
+      const { askInVain } = await setUp(
+        { kind: "error", status: 429, headers },
+        { clock: createManualClock() },
+      );
       expect((await askInVain()).retryAfterMs).toBe(retryAfterMs);
     });
 
@@ -367,18 +448,24 @@ describe("the OpenAI-compatible adapter", () => {
       [{ error: { message: "slow down", type: "rate_limit_error" } }, "rate-limited"],
       [{ error: { message: "bad key", type: "authentication_error" } }, "unauthorized"],
       [{ error: "model runner has unexpectedly stopped" }, "broken-stream"],
-    ] as const)("a 200 that carries the error %j, and the same inside a stream", async (body, reason) => {
-      const { askInVain, server, deltas } = await setUp({
-        kind: "raw",
-        contentType: "application/json",
-        parts: [JSON.stringify(body)],
-      });
-      expect(await askInVain()).toMatchObject({ reason });
-      const text = 'data: {"choices":[{"delta":{"content":"half"}}]}\n\n';
-      server.setScript({ kind: "raw", parts: [text, `event: error\ndata: ${JSON.stringify(body)}\n\n`] });
-      expect(await askInVain()).toMatchObject({ reason });
-      expect(deltas).toEqual(["half"]);
-    });
+    ] as const)(
+      "a 200 that carries the error %j, and the same inside a stream",
+      async (body, reason) => {
+        const { askInVain, server, deltas } = await setUp({
+          kind: "raw",
+          contentType: "application/json",
+          parts: [JSON.stringify(body)],
+        });
+        expect(await askInVain()).toMatchObject({ reason });
+        const text = 'data: {"choices":[{"delta":{"content":"half"}}]}\n\n';
+        server.setScript({
+          kind: "raw",
+          parts: [text, `event: error\ndata: ${JSON.stringify(body)}\n\n`],
+        });
+        expect(await askInVain()).toMatchObject({ reason });
+        expect(deltas).toEqual(["half"]);
+      },
+    );
 
     it("a server that is not there as unreachable", async () => {
       const { server, askInVain } = await setUp();
@@ -403,7 +490,10 @@ describe("the OpenAI-compatible adapter", () => {
       ["an event that is not an object", ["data: 17\n\n"]],
       ["text that is no event stream", ["Welcome to our hotel network"]],
       ["an empty stream", []],
-      ["a stream that ends without finish", ['data: {"choices":[{"delta":{"content":"half"}}]}\n\n']],
+      [
+        "a stream that ends without finish",
+        ['data: {"choices":[{"delta":{"content":"half"}}]}\n\n'],
+      ],
       ["nothing but the end", ["data: [DONE]\n\n"]],
     ])("%s as broken-stream", async (_name, parts) => {
       const { askInVain } = await setUp({ kind: "raw", parts });
@@ -411,7 +501,11 @@ describe("the OpenAI-compatible adapter", () => {
     });
 
     it("a web page as broken-stream that names base_url", async () => {
-      const { askInVain } = await setUp({ kind: "raw", contentType: "text/html", parts: ["<html></html>"] });
+      const { askInVain } = await setUp({
+        kind: "raw",
+        contentType: "text/html",
+        parts: ["<html></html>"],
+      });
       const error = await askInVain();
       expect(error.reason).toBe("broken-stream");
       expect(error.message).toContain("base_url");
@@ -445,7 +539,10 @@ describe("the OpenAI-compatible adapter", () => {
     it("end a call that stalls inside the answer", async () => {
       const clock = createManualClock();
       const limits = { idleTimeoutMs: 5_000 };
-      const { server, askInVain, deltas } = await setUp({ kind: "stall", at: "mid-stream", text: "one two" }, { clock, limits });
+      const { server, askInVain, deltas } = await setUp(
+        { kind: "stall", at: "mid-stream", text: "one two" },
+        { clock, limits },
+      );
       const failed = askInVain();
       await vi.waitFor(() => expect(deltas.join("")).toBe("one two"));
       clock.advance(5_000);
@@ -457,7 +554,11 @@ describe("the OpenAI-compatible adapter", () => {
 
     it("end an answer that never ends", async () => {
       const { askInVain } = await setUp(
-        { kind: "message", text: Array.from({ length: 1_000 }, () => "x"), delayBetweenChunksMs: 5 },
+        {
+          kind: "message",
+          text: Array.from({ length: 1_000 }, () => "x"),
+          delayBetweenChunksMs: 5,
+        },
         { limits: { totalTimeoutMs: 100 } },
       );
       expect((await askInVain()).message).toContain("took too long");
@@ -467,7 +568,11 @@ describe("the OpenAI-compatible adapter", () => {
   describe("its limits", () => {
     it("refuse an answer that is too long and close the connection", async () => {
       const { server, askInVain } = await setUp(
-        { kind: "raw", parts: ['data: {"choices":[{"delta":{"content":"0123456789x"}}]}\n\n'], end: false },
+        {
+          kind: "raw",
+          parts: ['data: {"choices":[{"delta":{"content":"0123456789x"}}]}\n\n'],
+          end: false,
+        },
         { limits: { maxReplyLength: 10 } },
       );
       expect((await askInVain()).message).toContain("size");
@@ -483,7 +588,10 @@ describe("the OpenAI-compatible adapter", () => {
     });
 
     it("refuse more tool calls than allowed", async () => {
-      const toolCalls = Array.from({ length: 129 }, (_, index) => ({ name: `a__b${index}`, arguments: {} }));
+      const toolCalls = Array.from({ length: 129 }, (_, index) => ({
+        name: `a__b${index}`,
+        arguments: {},
+      }));
       const { askInVain } = await setUp({ kind: "message", toolCalls });
       expect((await askInVain()).message).toContain("128");
     });
@@ -491,14 +599,20 @@ describe("the OpenAI-compatible adapter", () => {
     it("refuse an event without end", async () => {
       const { askInVain } = await setUp({
         kind: "raw",
-        parts: Array.from({ length: 9 }, () => `data: ${"x".repeat(1024 * 1024)}`.slice(0, 1024 * 1024)),
+        parts: Array.from({ length: 9 }, () =>
+          `data: ${"x".repeat(1024 * 1024)}`.slice(0, 1024 * 1024),
+        ),
         end: false,
       });
       expect((await askInVain()).message).toContain("oversized");
     });
 
     it("cut an endless error page", async () => {
-      const { askInVain } = await setUp({ kind: "error", status: 500, body: "y".repeat(1024 * 1024) });
+      const { askInVain } = await setUp({
+        kind: "error",
+        status: 500,
+        body: "y".repeat(1024 * 1024),
+      });
       const error = await askInVain();
       expect(error.reason).toBe("overloaded");
       expect(error.message.length).toBeLessThan(500);
@@ -520,7 +634,11 @@ describe("the OpenAI-compatible adapter", () => {
     });
 
     it("hold no half of a key that stands where the text is cut", async () => {
-      const { askInVain } = await setUp({ kind: "error", status: 400, body: `${"z".repeat(290)}${key}` });
+      const { askInVain } = await setUp({
+        kind: "error",
+        status: 400,
+        body: `${"z".repeat(290)}${key}`,
+      });
       expect((await askInVain()).message).not.toContain("sk-test");
     });
 
@@ -534,7 +652,11 @@ describe("the OpenAI-compatible adapter", () => {
 
   describe("its connections", () => {
     it("are kept from call to call, also after a refusal", async () => {
-      const { server, ask, askInVain } = await setUp([{ kind: "answer" }, { kind: "error", status: 429 }, { kind: "answer" }]);
+      const { server, ask, askInVain } = await setUp([
+        { kind: "answer" },
+        { kind: "error", status: 429 },
+        { kind: "answer" },
+      ]);
       await ask();
       await askInVain();
       await ask();
@@ -555,7 +677,9 @@ describe("the OpenAI-compatible adapter", () => {
     });
 
     it("are replaced at once when the server closed one in the meantime", async () => {
-      const { server, ask } = await setUp((request) => (request.index === 1 ? { kind: "reset", at: "headers" } : { kind: "answer" }));
+      const { server, ask } = await setUp((request) =>
+        request.index === 1 ? { kind: "reset", at: "headers" } : { kind: "answer" },
+      );
       await ask();
       expect((await ask()).text).toBe("answer: how are you today");
       expect(server.requests).toHaveLength(3);
@@ -575,7 +699,11 @@ describe("the OpenAI-compatible adapter", () => {
     it("are no more than allowed; further calls wait", async () => {
       const { server } = await setUp();
       const adapter = resources.use(
-        createOpenAiCompatibleAdapter({ baseUrl: server.url, clock: systemClock, maxConnections: 2 }),
+        createOpenAiCompatibleAdapter({
+          baseUrl: server.url,
+          clock: systemClock,
+          maxConnections: 2,
+        }),
       );
       const call = {
         model: createModel(),
@@ -602,7 +730,9 @@ describe("the OpenAI-compatible adapter", () => {
   });
 
   it("refuses a base_url that is no web address when it is created", () => {
-    expect(() => createOpenAiCompatibleAdapter({ baseUrl: "localhost:1234", clock: systemClock })).toThrow(ConfigError);
+    expect(() =>
+      createOpenAiCompatibleAdapter({ baseUrl: "localhost:1234", clock: systemClock }),
+    ).toThrow(ConfigError);
   });
 });
 
@@ -612,7 +742,9 @@ async function serveBytes(event: string): Promise<{ port: number; close: () => P
     socket.setNoDelay(true);
     socket.on("error", () => undefined);
     socket.once("data", () => {
-      socket.write("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n");
+      socket.write(
+        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n",
+      );
       const bytes = Buffer.from(event, "utf8");
       const next = (index: number): void => {
         if (index === bytes.length) socket.end();

@@ -20,13 +20,18 @@ export interface OpenAiCompatibleAdapterOptions {
 }
 
 /** Speaks OpenAI's chat completions, as a great many servers do: streamed, with native tool calls. */
-export function createOpenAiCompatibleAdapter(options: OpenAiCompatibleAdapterOptions): ModelAdapter {
+export function createOpenAiCompatibleAdapter(
+  options: OpenAiCompatibleAdapterOptions,
+): ModelAdapter {
   const { baseUrl = openAiBaseUrl, clock, maxConnections = 256 } = options;
   const limits = { ...defaultModelCallLimits, ...options.limits };
   const client = createEventStreamClient({ baseUrl, limits, clock, maxConnections });
   const dialects = new Map<string, ChatCompletionDialect>();
 
-  const ask = async (call: ModelAdapterCall, dialect: ChatCompletionDialect): Promise<ModelReply> => {
+  const ask = async (
+    call: ModelAdapterCall,
+    dialect: ChatCompletionDialect,
+  ): Promise<ModelReply> => {
     const { model, request, credential, signal, onText } = call;
     const context = { model: model.name, credential };
     const reader = createChatCompletionReader({ context, request, limits, onText });
@@ -65,9 +70,13 @@ export function createOpenAiCompatibleAdapter(options: OpenAiCompatibleAdapterOp
 }
 
 /** What a refusal teaches about the server; `undefined` when nothing, so that asking again would be in vain. */
-function learnDialect(error: unknown, dialect: ChatCompletionDialect): ChatCompletionDialect | undefined {
+function learnDialect(
+  error: unknown,
+  dialect: ChatCompletionDialect,
+): ChatCompletionDialect | undefined {
   if (!(error instanceof ProviderError) || error.reason !== "invalid-request") return undefined;
-  if (dialect.streamOptions && error.message.includes("stream_options")) return { ...dialect, streamOptions: false };
+  if (dialect.streamOptions && error.message.includes("stream_options"))
+    return { ...dialect, streamOptions: false };
   if (dialect.outputLimit === "max_tokens" && error.message.includes("max_completion_tokens")) {
     return { ...dialect, outputLimit: "max_completion_tokens" };
   }

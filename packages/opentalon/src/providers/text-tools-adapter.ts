@@ -8,9 +8,15 @@ export interface TextToolLanguage {
   /** What the system prompt says about the tools and how to call one. */
   readonly describe: (tools: readonly ToolSpecification[]) => string;
   /** Splits a model's own reply into what the person sees and what it calls. */
-  readonly parse: (text: string) => { readonly text: string; readonly toolCalls: readonly ToolCall[] };
+  readonly parse: (text: string) => {
+    readonly text: string;
+    readonly toolCalls: readonly ToolCall[];
+  };
   /** Keeps call syntax out of the live text. */
-  readonly createFilter: () => { readonly push: (delta: string) => string; readonly flush: () => string };
+  readonly createFilter: () => {
+    readonly push: (delta: string) => string;
+    readonly flush: () => string;
+  };
 }
 
 /** Lets an adapter serve models without native tools: calls travel as text, both ways. Others pass unchanged. */
@@ -37,7 +43,10 @@ export function withTextTools(adapter: ModelAdapter, language: TextToolLanguage)
 function toTextRequest(request: ModelRequest, language: TextToolLanguage): ModelRequest {
   return {
     ...request,
-    system: request.tools.length === 0 ? request.system : `${request.system}\n\n${language.describe(request.tools)}`,
+    system:
+      request.tools.length === 0
+        ? request.system
+        : `${request.system}\n\n${language.describe(request.tools)}`,
     messages: request.messages.map(toTextMessage),
     tools: [],
   };
@@ -49,9 +58,14 @@ function toTextMessage(message: TranscriptMessage): TranscriptMessage {
       return message;
     case "assistant": {
       const calls = message.toolCalls.map(
-        ({ name, arguments: args }) => `[tool_call]${JSON.stringify({ tool: name, args })}[/tool_call]`,
+        ({ name, arguments: args }) =>
+          `[tool_call]${JSON.stringify({ tool: name, args })}[/tool_call]`,
       );
-      return { ...message, content: [message.content, ...calls].filter((part) => part !== "").join("\n"), toolCalls: [] };
+      return {
+        ...message,
+        content: [message.content, ...calls].filter((part) => part !== "").join("\n"),
+        toolCalls: [],
+      };
     }
     case "tool":
       return { role: "user", content: `Result of ${message.tool}:\n${message.content}` };
@@ -61,5 +75,10 @@ function toTextMessage(message: TranscriptMessage): TranscriptMessage {
 function toToolReply(reply: ModelReply, language: TextToolLanguage): ModelReply {
   const { text, toolCalls } = language.parse(reply.text);
   const all = [...reply.toolCalls, ...toolCalls];
-  return { ...reply, text, toolCalls: all, finishReason: all.length > 0 ? "tool-calls" : reply.finishReason };
+  return {
+    ...reply,
+    text,
+    toolCalls: all,
+    finishReason: all.length > 0 ? "tool-calls" : reply.finishReason,
+  };
 }

@@ -4,7 +4,15 @@ import { createRouter, type RouterOptions } from "./router.ts";
 
 const model = (name: string): Model => {
   const [provider = "", id = ""] = name.split("/");
-  return { name, provider, id, nativeTools: true, contextWindow: 0, maxTokens: 0, cost: { input: 0, output: 0 } };
+  return {
+    name,
+    provider,
+    id,
+    nativeTools: true,
+    contextWindow: 0,
+    maxTokens: 0,
+    cost: { input: 0, output: 0 },
+  };
 };
 const models = [model("a/small"), model("a/big"), model("b/other")];
 const route = (more: Partial<RouterOptions> = {}, pinnedModel = "") =>
@@ -13,7 +21,8 @@ const route = (more: Partial<RouterOptions> = {}, pinnedModel = "") =>
     .models.map(({ name }) => name);
 
 describe("router", () => {
-  it("takes the first known model when nothing is said", () => expect(route()).toEqual(["a/small"]));
+  it("takes the first known model when nothing is said", () =>
+    expect(route()).toEqual(["a/small"]));
 
   it("puts the pin before the primary and the fallbacks, each once", () =>
     expect(route({ primary: "a/big", fallbacks: ["a/small", "b/other"] }, "b/other")).toEqual([

@@ -22,15 +22,7 @@ export async function migrate({
   clock,
   migrations = ownMigrations,
 }: MigrateOptions): Promise<void> {
-  const newest = migrations.at(-1)?.version ?? 0;
-  const current = await readVersion(database);
-  if (current > newest) {
-    throw new StoreError(
-      "STORE_TOO_NEW",
-      `${database.place} has schema version ${current}, but this OpenTalon knows versions up to ${newest}; ` +
-        "install the version of OpenTalon that wrote it, or a newer one",
-    );
-  }
+  const current = await checkSchema(database, migrations);
   for (const { version, statements } of migrations) {
     if (version <= current) continue;
     await database.write(async (connection) => {
@@ -43,14 +35,38 @@ export async function migrate({
   }
 }
 
+/** What there is to know before anything is changed. */
+export type Schemed = Pick<Database, "engine" | "place" | "rows">;
+
+/**
+ * Makes sure that the database is one this program may work on; changes nothing.
+ * @returns its schema version, 0 for an empty database or one of the Go program that can be adopted.
+ * @throws StoreError STORE_TOO_NEW or STORE_FOREIGN.
+ */
+export async function checkSchema(
+  database: Schemed,
+  migrations: readonly Migration[] = ownMigrations,
+): Promise<number> {
+  const newest = migrations.at(-1)?.version ?? 0;
+  const current = await readVersion(database);
+  if (current <= newest) return current;
+  throw new StoreError(
+    "STORE_TOO_NEW",
+    `${database.place} has schema version ${current}, but this OpenTalon knows versions up to ${newest}; ` +
+      "install the version of OpenTalon that wrote it, or a newer one",
+  );
+}
+
 const versionTable = `CREATE TABLE IF NOT EXISTS opentalon_schema (version INTEGER PRIMARY KEY, applied_at TEXT NOT NULL)`;
 
-/** Our version, 0 for an empty database or one of the Go program that can be adopted. */
-async function readVersion(database: Database): Promise<number> {
+async function readVersion(database: Schemed): Promise<number> {
   if (await hasTable(database, "opentalon_schema")) {
     return readNumber(database, "SELECT MAX(version) AS version FROM opentalon_schema");
   }
-  if (!(await hasTable(database, "schema_version"))) return 0;
+  if (!(await hasTable(database, "schema_version"))) {
+    await refuseStranger(database);
+    return 0;
+  }
   const foreign = await readNumber(database, "SELECT * FROM schema_version");
   if (foreign === adoptableVersion) return 0;
   const advice =
@@ -61,6 +77,23 @@ async function readVersion(database: Database): Promise<number> {
     "STORE_FOREIGN",
     `${database.place} was written by the Go program of OpenTalon and has its schema version ${foreign}; only version ` +
       `${adoptableVersion} can be adopted: ${advice}, or configure another place for the state`,
+  );
+}
+
+/** Tables that would clash with ours; a file is nobody's but ours, while a PostgreSQL schema may be shared. */
+const strangerQueries: Readonly<Record<Engine, string>> = {
+  sqlite: `SELECT name FROM sqlite_schema WHERE type = 'table' AND substr(name, 1, 7) <> 'sqlite_' LIMIT 1`,
+  postgres: `SELECT tablename AS name FROM pg_tables WHERE schemaname = current_schema() AND tablename IN
+    ('sessions', 'messages', 'profile_usage', 'inbox', 'turn_journal', 'outbox', 'plugin_state') LIMIT 1`,
+};
+
+async function refuseStranger({ engine, place, rows }: Schemed): Promise<void> {
+  const [table] = await rows(toStatement<{ name: string }>(strangerQueries[engine]), {});
+  if (table === undefined) return;
+  throw new StoreError(
+    "STORE_FOREIGN",
+    `${place} belongs to another program (it has a table "${table.name}"); nothing was changed in it: ` +
+      "configure another place for the state",
   );
 }
 
@@ -77,7 +110,7 @@ const tableQueries: Readonly<Record<Engine, (table: string) => string>> = {
     `SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND tablename = '${table}'`,
 };
 
-async function hasTable(database: Database, table: string): Promise<boolean> {
+async function hasTable(database: Schemed, table: string): Promise<boolean> {
   const rows = await database.rows(toStatement(tableQueries[database.engine](table)), {});
   return rows.length > 0;
 }

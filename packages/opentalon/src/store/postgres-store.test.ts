@@ -68,6 +68,9 @@ describe.skipIf(problem !== undefined)(`with a PostgreSQL server${reason}`, () =
         "CREATE TABLE schema_version (version INTEGER); INSERT INTO schema_version VALUES (3)",
       );
       await expect(open()).rejects.toMatchObject({ code: "STORE_FOREIGN" });
+      await query("ALTER TABLE schema_version RENAME TO messages");
+      await expect(open()).rejects.toThrow(/another program \(it has a table "messages"\)/);
+      await query("ALTER TABLE messages RENAME TO schema_version");
       await query("UPDATE schema_version SET version = 15");
       await (await open())[Symbol.asyncDispose]();
       await query("INSERT INTO opentalon_schema VALUES (9, '')");

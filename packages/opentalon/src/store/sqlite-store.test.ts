@@ -116,6 +116,15 @@ describe("the SQLite store", () => {
     await expect(opening).rejects.toThrow(/schema version 14; only version 15/);
   });
 
+  it("changes nothing in the file of another program, its journal mode included", async () => {
+    change("CREATE TABLE invoices (id INTEGER PRIMARY KEY); INSERT INTO invoices VALUES (1)");
+    const before = readFileSync(file);
+    const opening = open();
+    await expect(opening).rejects.toMatchObject({ code: "STORE_FOREIGN" });
+    await expect(opening).rejects.toThrow(/another program \(it has a table "invoices"\)/);
+    expect(readFileSync(file).equals(before)).toBe(true);
+  });
+
   it("adopts a database of the Go program with its conversations", async () => {
     change(`
       CREATE TABLE schema_version (version INTEGER NOT NULL);

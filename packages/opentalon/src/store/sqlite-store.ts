@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { toSqliteError } from "./to-sqlite-error.ts";
 import { createStore, type StoreOptions } from "./create-store.ts";
 import type { Store } from "./ports.ts";
+import { checkSqliteFile } from "./check-sqlite-file.ts";
 import { createSqliteDatabase } from "./sqlite-database.ts";
 import { createSqliteLock } from "./sqlite-lock.ts";
 
@@ -24,6 +25,7 @@ export async function createSqliteStore(options: SqliteStoreOptions): Promise<St
   try {
     mkdirSync(dataDirectory, { recursive: true, mode: 0o700 });
     opened.use(createSqliteLock(dataDirectory));
+    await checkSqliteFile(file);
     const database = opened.use(createSqliteDatabase({ file, maxFileBytes }));
     const store = await createStore({ ...shared, database });
     const resources = opened.move();

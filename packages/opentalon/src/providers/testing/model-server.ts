@@ -83,9 +83,17 @@ export type ScriptedReply =
       readonly headers?: Readonly<Record<string, string>>;
     }
   /** Goes silent, connection open, until the client hangs up or the server ends. `text` goes out first. */
-  | { readonly kind: "stall"; readonly at: "headers" | "first-token" | "mid-stream"; readonly text?: string }
+  | {
+      readonly kind: "stall";
+      readonly at: "headers" | "first-token" | "mid-stream";
+      readonly text?: string;
+    }
   /** Resets the connection. */
-  | { readonly kind: "reset"; readonly at: "headers" | "first-token" | "mid-stream"; readonly text?: string }
+  | {
+      readonly kind: "reset";
+      readonly at: "headers" | "first-token" | "mid-stream";
+      readonly text?: string;
+    }
   /** Status 200 and these bytes, whatever they are; then the end, or silence when `end` is false. */
   | {
       readonly kind: "raw";
@@ -148,7 +156,10 @@ export async function createModelServer(
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const path = request.url ?? "";
     if (request.method === "GET" && path === "/v1/models") {
-      sendJson(response, 200, { object: "list", data: models.map((id) => ({ id, object: "model" })) });
+      sendJson(response, 200, {
+        object: "list",
+        data: models.map((id) => ({ id, object: "model" })),
+      });
       return;
     }
     if (request.method !== "POST" || path !== "/v1/chat/completions") {
@@ -209,7 +220,11 @@ export async function createModelServer(
   };
 }
 
-async function sendReply(reply: ScriptedReply, request: ChatRequest, response: ServerResponse): Promise<void> {
+async function sendReply(
+  reply: ScriptedReply,
+  request: ChatRequest,
+  response: ServerResponse,
+): Promise<void> {
   switch (reply.kind) {
     case "message":
       await sendMessage(reply, request, response);
@@ -236,7 +251,9 @@ async function sendReply(reply: ScriptedReply, request: ChatRequest, response: S
       response.socket?.resetAndDestroy();
       return;
     case "raw":
-      response.writeHead(200, { "content-type": reply.contentType ?? eventStreamHeaders["content-type"] });
+      response.writeHead(200, {
+        "content-type": reply.contentType ?? eventStreamHeaders["content-type"],
+      });
       for (const part of reply.parts) response.write(part);
       if (reply.end !== false) response.end();
       return;
@@ -254,10 +271,15 @@ function startFailing(
   if (reply.at === "first-token") return;
   const toChunk = createChunkWriter(request);
   response.write(toChunk({ role: "assistant", content: "" }));
-  for (const word of toWords(reply.text ?? "the beginning of")) response.write(toChunk({ content: word }));
+  for (const word of toWords(reply.text ?? "the beginning of"))
+    response.write(toChunk({ content: word }));
 }
 
-async function sendMessage(message: ScriptedMessage, request: ChatRequest, response: ServerResponse): Promise<void> {
+async function sendMessage(
+  message: ScriptedMessage,
+  request: ChatRequest,
+  response: ServerResponse,
+): Promise<void> {
   const { text = "", toolCalls = [], delayMs = 0, delayBetweenChunksMs = 0 } = message;
   const finishReason = message.finishReason ?? (toolCalls.length > 0 ? "tool_calls" : "stop");
   const usage = message.usage === undefined ? { prompt: 12, completion: 5 } : message.usage;
@@ -268,12 +290,15 @@ async function sendMessage(message: ScriptedMessage, request: ChatRequest, respo
   }
   const toChunk = createChunkWriter(request);
   const chunks = [toChunk({ role: "assistant", content: "" })];
-  for (const part of typeof text === "string" ? toWords(text) : text) chunks.push(toChunk({ content: part }));
+  for (const part of typeof text === "string" ? toWords(text) : text)
+    chunks.push(toChunk({ content: part }));
   toolCalls.forEach((call, index) => {
-    for (const delta of toToolCallDeltas(call, index)) chunks.push(toChunk({ tool_calls: [delta] }));
+    for (const delta of toToolCallDeltas(call, index))
+      chunks.push(toChunk({ tool_calls: [delta] }));
   });
   chunks.push(toChunk({}, finishReason));
-  if (request.stream_options?.include_usage === true && usage !== null) chunks.push(toChunk.usage(usage));
+  if (request.stream_options?.include_usage === true && usage !== null)
+    chunks.push(toChunk.usage(usage));
   chunks.push("data: [DONE]\n\n");
   response.writeHead(200, eventStreamHeaders);
   if (delayBetweenChunksMs === 0) {
@@ -292,7 +317,9 @@ async function sendMessage(message: ScriptedMessage, request: ChatRequest, respo
 function toToolCallDeltas(call: ScriptedToolCall, index: number): unknown[] {
   const text = toArgumentText(call);
   const id = call.id === null ? {} : { id: call.id ?? `call_${index + 1}` };
-  const deltas: unknown[] = [{ index, ...id, type: "function", function: { name: call.name, arguments: "" } }];
+  const deltas: unknown[] = [
+    { index, ...id, type: "function", function: { name: call.name, arguments: "" } },
+  ];
   const middle = Math.ceil(text.length / 2);
   for (const part of [text.slice(0, middle), text.slice(middle)]) {
     if (part !== "") deltas.push({ index, function: { arguments: part } });
@@ -321,8 +348,18 @@ function createChunkWriter(request: ChatRequest): ChunkWriter {
   });
 }
 
-function toUsage({ prompt, completion }: { readonly prompt: number; readonly completion: number }): unknown {
-  return { prompt_tokens: prompt, completion_tokens: completion, total_tokens: prompt + completion };
+function toUsage({
+  prompt,
+  completion,
+}: {
+  readonly prompt: number;
+  readonly completion: number;
+}): unknown {
+  return {
+    prompt_tokens: prompt,
+    completion_tokens: completion,
+    total_tokens: prompt + completion,
+  };
 }
 
 function toCompletion(
@@ -338,7 +375,11 @@ function toCompletion(
     function: { name: call.name, arguments: toArgumentText(call) },
   }));
   const content = typeof text === "string" ? text : text.join("");
-  const message = { role: "assistant", content, ...(calls.length > 0 ? { tool_calls: calls } : {}) };
+  const message = {
+    role: "assistant",
+    content,
+    ...(calls.length > 0 ? { tool_calls: calls } : {}),
+  };
   return {
     id: "chatcmpl-1",
     object: "chat.completion",
@@ -389,7 +430,8 @@ if (import.meta.main) {
     options: { port: { type: "string", default: "0" }, delay: { type: "string", default: "0" } },
   });
   const delayMs = Number(values.delay);
-  const script: Script = delayMs > 0 ? async () => (await pause(delayMs), { kind: "answer" }) : { kind: "answer" };
+  const script: Script =
+    delayMs > 0 ? async () => (await pause(delayMs), { kind: "answer" }) : { kind: "answer" };
   const server = await createModelServer(script, { port: Number(values.port), maxRecorded: 0 });
   process.stdout.write(`${server.url}\n`);
   const stop = (): void => void server[Symbol.asyncDispose]();

@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { findMeasuredData } from "../../base/testing/measured-data.ts";
 import { neutralise } from "./neutralise.ts";
 
-/** Folder with measured data of other people, which is not part of the project. */
-const folder = process.env["OPENTALON_BENCH_DATA"];
+const folder = findMeasuredData();
 
 interface Sample {
   readonly id: string;

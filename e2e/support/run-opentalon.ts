@@ -14,8 +14,9 @@ export interface FinishedRun {
 export interface RunOptions {
   /** Arguments of the command line. */
   readonly arguments: readonly string[];
-  /** Home and working directory. */
+  /** Home, and working directory when no other is named. */
   readonly folder: string;
+  readonly workingDirectory?: string;
   /** The whole environment, apart from PATH and HOME. */
   readonly environment?: Readonly<Record<string, string>>;
   /** What stands on standard input; `undefined` is `</dev/null`. */
@@ -32,7 +33,7 @@ export async function runOpenTalon(options: RunOptions): Promise<FinishedRun> {
   const { folder, environment = {}, input, through = [] } = options;
   const [program = "", ...rest] = [...through, join(root, "opentalon"), ...options.arguments];
   const child = spawn(program, rest, {
-    cwd: folder,
+    cwd: options.workingDirectory ?? folder,
     env: { PATH: process.env["PATH"], HOME: folder, ...environment },
     stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
     timeout: limitMs,

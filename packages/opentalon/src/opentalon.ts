@@ -65,7 +65,10 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
 
   // Plugins first: they are processes and boot while the rest is built.
   const tools = parts.use(assembleTools({ config, environment, bundledPlugins, clock, log }));
-  const toolsSettled = within(clock, pluginStartGraceMs, tools.start());
+  const toolsSettled = within(clock, pluginStartGraceMs, tools.start()).then((isSettled) => {
+    if (isSettled) return;
+    log.warn({ unready: tools.findUnready() }, "answers begin without the plugins that are still starting");
+  });
   const store = parts.use(
     await openStore({ config, clock, log, onTaken: (error) => ending.reject(error) }),
   );
@@ -154,10 +157,15 @@ function refuseUnenforced({ profiles }: Config): void {
   );
 }
 
-async function within(clock: Clock, limitMs: number, done: Promise<void>): Promise<void> {
+/** Whether it was done within the limit. */
+async function within(clock: Clock, limitMs: number, done: Promise<void>): Promise<boolean> {
   const patience = new AbortController();
-  await Promise.race([done, clock.sleep(limitMs, patience.signal)]);
+  const isDone = await Promise.race([
+    done.then(() => true),
+    clock.sleep(limitMs, patience.signal).then(() => false),
+  ]);
   patience.abort();
+  return isDone;
 }
 
 function startPruning(prune: () => Promise<void>, clock: Clock, log: Log): { stop: () => void } {

@@ -16,7 +16,7 @@ config := $(if $(wildcard config.yaml),config.yaml,config.example.yaml)
 
 # Commands from node_modules, the right Node among them, whatever the machine has.
 with_node := PATH="$(CURDIR)/node_modules/.bin:$$PATH"
-from_source := $(with_node) node --conditions=source
+from_source := $(with_node) node --conditions=@opentalon/source
 
 .PHONY: help
 help: ## List the targets

@@ -39,7 +39,7 @@ async function bundle({ name, entry, folder }: Target): Promise<OutputChunk[]> {
     input: { [name]: entry },
     platform: "node",
     cwd: root,
-    resolve: { conditionNames: ["source", "node"] },
+    resolve: { conditionNames: ["@opentalon/source", "node"] },
     // Loaded by its driver when it happens to be installed.
     external: ["pg-native"],
     // Packages of the older kind speak of themselves so.

@@ -10,8 +10,8 @@ const seconds = 1_000;
 
 export default defineConfig({
   // Packages of the workspace are loaded from their sources, not from what was built last.
-  resolve: { conditions: ["source", "node"] },
-  ssr: { resolve: { conditions: ["source", "node"] } },
+  resolve: { conditions: ["@opentalon/source", "node"] },
+  ssr: { resolve: { conditions: ["@opentalon/source", "node"] } },
   test: {
     pool: "forks",
     setupFiles: ["./tooling/testing/leak-check.ts", "./tooling/testing/fuzz-runs.ts"],

@@ -38,7 +38,7 @@ if (data === undefined) {
     "\nskipped: the measured tool calls (set OPENTALON_BENCH_DATA to their folder)\n",
   );
 } else {
-  const adapter = `${process.execPath} --conditions=source ${join(import.meta.dirname, "adapter.ts")}`;
+  const adapter = `${process.execPath} --conditions=@opentalon/source ${join(import.meta.dirname, "adapter.ts")}`;
   process.stdout.write("\n");
   const check = spawnSync(process.execPath, [join(data, "guard", "check.mjs"), "--cmd", adapter], {
     stdio: "inherit",

@@ -67,7 +67,10 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
   const tools = parts.use(assembleTools({ config, environment, bundledPlugins, clock, log }));
   const toolsSettled = within(clock, pluginStartGraceMs, tools.start()).then((isSettled) => {
     if (isSettled) return;
-    log.warn({ unready: tools.findUnready() }, "answers begin without the plugins that are still starting");
+    log.warn(
+      { unready: tools.findUnready() },
+      "answers begin without the plugins that are still starting",
+    );
   });
   const store = parts.use(
     await openStore({ config, clock, log, onTaken: (error) => ending.reject(error) }),

@@ -19,7 +19,11 @@ import {
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 const toPath = (name: string): string => fileURLToPath(new URL(`testing/${name}`, import.meta.url));
-const command = [process.execPath, "--conditions=source", toPath("dice-plugin.ts")] as const;
+const command = [
+  process.execPath,
+  "--conditions=@opentalon/source",
+  toPath("dice-plugin.ts"),
+] as const;
 
 describe("a plugin made with serveTool", () => {
   let temporary: string;

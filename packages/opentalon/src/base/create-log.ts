@@ -12,7 +12,13 @@ export interface LogOptions {
 
 /** Structured log to stderr or a file; every line passes `redactSecrets` on its way out. */
 export function createLog({ level, file, pretty }: LogOptions): Log {
-  const destination = pino.destination({ dest: file ?? 2, sync: true, append: true, mkdir: true });
+  const destination = pino.destination({
+    dest: file ?? 2,
+    sync: true,
+    append: true,
+    mkdir: true,
+    mode: 0o600,
+  });
   const stream = {
     write: (line: string): void => {
       const safe = redactSecrets(line);

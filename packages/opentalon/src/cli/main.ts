@@ -12,6 +12,7 @@ const program = new Command("opentalon")
   .version(programVersion, "-v, --version", "print the version")
   .option("--config <path>", "configuration file", "~/.opentalon/config.yaml")
   .helpOption("-h, --help", "print this help")
+  .helpCommand("help [command]", "print the help of a command")
   .action(async ({ config }: { config: string }) => {
     process.exitCode = await run(config);
   });

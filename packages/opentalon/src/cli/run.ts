@@ -3,34 +3,49 @@ import { join } from "node:path";
 import { createLog } from "../base/create-log.ts";
 import { systemClock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
-import type { LoadedConfig } from "../config/load-config.ts";
+import type { Config, LoadedConfig } from "../config/load-config.ts";
 import { readEnvironment } from "../config/read-environment.ts";
 import { createOpenTalon, type OpenTalon, type Terminal } from "../opentalon.ts";
 import { load, reportError } from "./load.ts";
 import { programVersion } from "./program-version.ts";
 
+/** Ctrl+C, a supervisor, a terminal that was closed. */
+const endSignals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 /** How long the program may take to end after a second signal. */
 const hurriedEndMs = 1_000;
 
 /** Runs OpenTalon until it is told to end; the exit code. */
 export async function run(configPath: string): Promise<number> {
   enableCompileCache();
+  // Whoever reads our output may go away first; the console notices by itself.
+  process.stdout.on("error", () => undefined);
   const loaded = await load(configPath);
   if (loaded === undefined) return 1;
   const { config } = loaded;
   const { file } = config.log;
   const pretty = file === "" && process.stderr.isTTY;
-  const log = createLog({ level: config.log.level, file: file === "" ? undefined : file, pretty });
+  const level = toLogLevel(config, pretty);
+  const log = createLog({ level, file: file === "" ? undefined : file, pretty });
   for (const { level, message } of loaded.warnings) log[level](message);
   try {
     await runUntilEnded(loaded, log);
     return 0;
   } catch (error) {
     // On a terminal the words below are for the same eyes.
-    if (!pretty) log.error({ err: error }, "OpenTalon could not start");
+    if (!pretty) log.error({ err: error }, "OpenTalon ends because of an error");
     reportError(error);
     return 1;
   }
+}
+
+/** On a terminal that a conversation goes on at, routine lines would land inside it. */
+function toLogLevel({ log: { level }, channels }: Config, isOnTerminal: boolean): string {
+  if (level !== "auto") return level;
+  const hasConsole = Object.values(channels).some(
+    ({ enabled, plugin, github }) =>
+      enabled && (plugin === "console" || github === "opentalon/console-channel"),
+  );
+  return isOnTerminal && hasConsole ? "warn" : "info";
 }
 
 async function runUntilEnded(loaded: LoadedConfig, log: Log): Promise<void> {
@@ -49,6 +64,7 @@ async function runUntilEnded(loaded: LoadedConfig, log: Log): Promise<void> {
     if (!signals.endAsked())
       log.info({ sinceStartMs: Math.round(performance.now()), door: door?.url }, "ready");
     await Promise.race([signals.ended, openTalon.finished]);
+    log.info("stopping");
     door?.announceClosing();
     await openTalon.drain();
   } finally {
@@ -66,7 +82,7 @@ function toTerminal({ config }: LoadedConfig, onInterrupt: () => void): Terminal
     isTerminal,
     useColors: isTerminal && stdout.hasColors(),
     columns: () => stdout.columns,
-    title: `OpenTalon ${programVersion}. /help lists the commands, Ctrl+D ends.`,
+    title: `OpenTalon ${programVersion}. /help lists the commands.`,
     historyFile: join(config.state.dataDir, "console_history"),
     onInterrupt,
   };
@@ -105,15 +121,13 @@ function listenForSignals(log: Log) {
     asked = true;
     ended.resolve();
   };
-  process.on("SIGINT", end);
-  process.on("SIGTERM", end);
+  for (const signal of endSignals) process.on(signal, end);
   return {
     ended: ended.promise,
     endAsked: () => asked,
     end,
     stopListening: () => {
-      process.off("SIGINT", end);
-      process.off("SIGTERM", end);
+      for (const signal of endSignals) process.off(signal, end);
     },
   };
 }

@@ -61,7 +61,7 @@ server:
   line 19  state.session.max_messages
            Expected a whole number, 0 or more; found -1.
   line 21  log.level
-           Expected one of debug, info, warn, error; found the text "wran". Did you mean \`warn\`?
+           Expected one of auto, debug, info, warn, error; found the text "wran". Did you mean \`warn\`?
   line 23  server.addr
            Expected an address as host:port, for example 127.0.0.1:3978; found the text "3978".`);
   expect(error.problems[1]).toMatchObject({

@@ -60,7 +60,7 @@ describe("defaults", () => {
       token: undefined,
       allowPublic: false,
     });
-    expect(config.log).toEqual({ level: "info", file: "" });
+    expect(config.log).toEqual({ level: "auto", file: "" });
     expect(config.plugins).toEqual({});
     expect(config.pluginSettings.tools.defaults).toEqual({
       timeoutMs: undefined,

@@ -17,10 +17,11 @@ export const log = section({
   about: "What the program writes about itself.",
   keys: {
     level: choice({
-      about: "Least important lines that are written. The variable `LOG_LEVEL` wins over the file.",
-      words: ["debug", "info", "warn", "error"],
-      default: "info",
-      synonyms: { "": "info", warning: "warn", trace: "debug" },
+      about:
+        "Least important lines that are written; `auto` is `info`, or `warn` on a terminal that a console channel owns. The variable `LOG_LEVEL` wins over the file.",
+      words: ["auto", "debug", "info", "warn", "error"],
+      default: "auto",
+      synonyms: { "": "auto", warning: "warn", trace: "debug" },
       expands: "braces",
     }),
     file: path({

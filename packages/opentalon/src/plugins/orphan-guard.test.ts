@@ -35,7 +35,7 @@ test(
     const program = fileURLToPath(new URL("testing/host-process.ts", import.meta.url));
     const host = spawn(
       process.execPath,
-      ["--conditions=source", program, JSON.stringify(entries)],
+      ["--conditions=@opentalon/source", program, JSON.stringify(entries)],
       {
         env: { ...process.env, TMPDIR: temporary },
         stdio: ["ignore", "pipe", "inherit"],

@@ -1,7 +1,7 @@
 /**
  * A program that runs plugins, for tests that kill it:
  *
- *     node --conditions=source host-process.ts '<PluginEntry[] as JSON>'
+ *     node --conditions=@opentalon/source host-process.ts '<PluginEntry[] as JSON>'
  *
  * Prints one line once every plugin is ready or has failed: the states as JSON.
  */

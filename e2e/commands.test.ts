@@ -25,7 +25,9 @@ describe("slash commands", () => {
     core.write("one\ntwo\n/clear\nthree\n/new\nfour\n");
     core.end();
     expect(await core.exited).toBe(0);
-    const said = models.requests.map(({ body }) => body.messages?.slice(1).map(({ content }) => content));
+    const said = models.requests.map(({ body }) =>
+      body.messages?.slice(1).map(({ content }) => content),
+    );
     expect(said).toEqual([["one"], ["one", "answer: one", "two"], ["three"], ["four"]]);
   });
 
@@ -34,7 +36,9 @@ describe("slash commands", () => {
     await using first = await createModelServer({ kind: "message", text: "I am the first." });
     await using second = await createModelServer({ kind: "message", text: "I am the second." });
     const configPath = scratch.writeConfig(first.url, {
-      models: { providers: { local: toLocalProvider(first.url), other: toLocalProvider(second.url) } },
+      models: {
+        providers: { local: toLocalProvider(first.url), other: toLocalProvider(second.url) },
+      },
     });
     {
       await using core = startCore({ configPath });
@@ -44,7 +48,9 @@ describe("slash commands", () => {
       const output = core.output();
       expect(output).toMatch(/^\* local\/test-model\n {2}other\/test-model\n.*chosen by routing/);
       expect(output).toContain('There is no model "no-such-model"');
-      expect(output).toMatch(/I am the first\.\n[^]*other\/test-model answers from now on[^]*I am the second\.\n/);
+      expect(output).toMatch(
+        /I am the first\.\n[^]*other\/test-model answers from now on[^]*I am the second\.\n/,
+      );
       expect(output).toMatch(/\n {2}local\/test-model\n\* other\/test-model\n.*chosen by you/);
     }
     // The choice belongs to the conversation, not to the process.
@@ -114,15 +120,21 @@ describe("/show config", () => {
       },
       server: { enabled: true, addr: "127.0.0.1:0", token: secrets.door },
     });
-    await using core = startCore({ configPath, environment: { PLANTED: secrets.variable, LOG_LEVEL: "debug" } });
+    await using core = startCore({
+      configPath,
+      environment: { PLANTED: secrets.variable, LOG_LEVEL: "debug" },
+    });
     core.write("/show config\n/show\n/show anything\n");
-    await expect.poll(() => core.output().match(/Usage: \/show config/g)?.length, { timeout: 30_000 }).toBe(2);
+    await expect
+      .poll(() => core.output().match(/Usage: \/show config/g)?.length, { timeout: 30_000 })
+      .toBe(2);
     core.end();
     expect(await core.exited).toBe(0);
     expect(core.output()).toContain("colour: blue");
     expect(core.output()).toContain(models.url);
     const everything = core.output() + core.otherErrors() + JSON.stringify(core.log);
-    for (const secret of [...Object.values(secrets), testKey]) expect(everything).not.toContain(secret);
+    for (const secret of [...Object.values(secrets), testKey])
+      expect(everything).not.toContain(secret);
   });
 
   it("is for the operator at the terminal only", async () => {
@@ -139,6 +151,10 @@ describe("/show config", () => {
     expect(await peer.post({ id: "1", conversation: "c", content: "/show config" })).toBe(202);
     await expect.poll(() => peer.arrived.length, { timeout: 30_000 }).toBe(1);
     expect(peer.arrived[0]?.content).toMatch(/Only the operator/);
-    expect(peer.arrived[0]?.metadata).toMatchObject({ type: "system", action: "show", in_reply_to: "1" });
+    expect(peer.arrived[0]?.metadata).toMatchObject({
+      type: "system",
+      action: "show",
+      in_reply_to: "1",
+    });
   });
 });

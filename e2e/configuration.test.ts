@@ -10,7 +10,11 @@ const patient = { timeout: 30_000 };
 const helloWorldPlugin = join(root, "plugins/hello-world/hello-world-plugin");
 
 /** A file with the console, a state folder of its own and whatever else is given. */
-function writeYaml(scratch: Scratch, text: string, path = join(scratch.folder, "config.yaml")): string {
+function writeYaml(
+  scratch: Scratch,
+  text: string,
+  path = join(scratch.folder, "config.yaml"),
+): string {
   const rest = `
 channels:
   console: {enabled: true, plugin: console, config: {}}
@@ -33,13 +37,19 @@ const run = (scratch: Scratch, options: Omit<RunOptions, "folder">): Promise<Fin
   runOpenTalon({ folder: scratch.folder, ...options });
 
 describe("the configuration file", () => {
-  it.each(["-config FILE", "--config FILE", "--config=FILE", "-config=FILE"])("is named with %s", async (form) => {
-    using scratch = createScratch();
-    await using models = await createModelServer();
-    const path = writeYaml(scratch, toProviderYaml(models.url));
-    const finished = await run(scratch, { arguments: form.replace("FILE", path).split(" "), input: "hi\n" });
-    expect(finished).toEqual({ code: 0, stdout: "answer: hi\n", stderr: "" });
-  });
+  it.each(["-config FILE", "--config FILE", "--config=FILE", "-config=FILE"])(
+    "is named with %s",
+    async (form) => {
+      using scratch = createScratch();
+      await using models = await createModelServer();
+      const path = writeYaml(scratch, toProviderYaml(models.url));
+      const finished = await run(scratch, {
+        arguments: form.replace("FILE", path).split(" "),
+        input: "hi\n",
+      });
+      expect(finished).toEqual({ code: 0, stdout: "answer: hi\n", stderr: "" });
+    },
+  );
 
   it("is ~/.opentalon/config.yaml when none is named", async () => {
     using scratch = createScratch();
@@ -54,7 +64,9 @@ describe("the configuration file", () => {
     const unnamed = await run(scratch, { arguments: [] });
     expect([unnamed.code, unnamed.stdout]).toEqual([1, ""]);
     expect(unnamed.stderr).toContain(join(scratch.folder, ".opentalon/config.yaml"));
-    expect(unnamed.stderr).toMatch(/Copy config\.example\.yaml there, or name another file with --config/);
+    expect(unnamed.stderr).toMatch(
+      /Copy config\.example\.yaml there, or name another file with --config/,
+    );
     const named = await run(scratch, { arguments: ["--config", "nowhere.yaml"] });
     expect(named.code).toBe(1);
     expect(named.stderr).toContain("nowhere.yaml");
@@ -64,7 +76,10 @@ describe("the configuration file", () => {
   it("that is no YAML is an error with file and line", async () => {
     using scratch = createScratch();
     const path = writeYaml(scratch, "models:\n  providers:\n    local: {base_url: [\n");
-    const { code, stdout, stderr } = await run(scratch, { arguments: ["--config", path], input: "hi\n" });
+    const { code, stdout, stderr } = await run(scratch, {
+      arguments: ["--config", path],
+      input: "hi\n",
+    });
     expect([code, stdout]).toEqual([1, ""]);
     expect(stderr).toContain(path);
     expect(stderr).toMatch(/line \d+/);
@@ -73,19 +88,32 @@ describe("the configuration file", () => {
 
   it("with values of the wrong type names all of them with line, key, what was expected and what was found", async () => {
     using scratch = createScratch();
-    const path = writeYaml(scratch, "agent:\n  tool_timeout: 30\nplugins:\n  a:\n    enabled: perhaps\n");
+    const path = writeYaml(
+      scratch,
+      "agent:\n  tool_timeout: 30\nplugins:\n  a:\n    enabled: perhaps\n",
+    );
     const { code, stderr } = await run(scratch, { arguments: ["--config", path] });
     expect(code).toBe(1);
     expect(stderr).toContain(`${path} has 2 problems`);
-    expect(stderr).toMatch(/line 2 +agent\.tool_timeout\n +Expected a duration.*; found the text "30"\. Did you mean `30s`\?/);
-    expect(stderr).toMatch(/line 5 +plugins\.a\.enabled\n +Expected true or false; found the text "perhaps"/);
+    expect(stderr).toMatch(
+      /line 2 +agent\.tool_timeout\n +Expected a duration.*; found the text "30"\. Did you mean `30s`\?/,
+    );
+    expect(stderr).toMatch(
+      /line 5 +plugins\.a\.enabled\n +Expected true or false; found the text "perhaps"/,
+    );
   });
 
   it("with a key that does not exist warns, says which was probably meant, and starts", async () => {
     using scratch = createScratch();
     await using models = await createModelServer();
-    const path = writeYaml(scratch, `${toProviderYaml(models.url)}orchestrator:\n  rulez: [be kind]\n`);
-    const { code, stdout, stderr } = await run(scratch, { arguments: ["--config", path], input: "hi\n" });
+    const path = writeYaml(
+      scratch,
+      `${toProviderYaml(models.url)}orchestrator:\n  rulez: [be kind]\n`,
+    );
+    const { code, stdout, stderr } = await run(scratch, {
+      arguments: ["--config", path],
+      input: "hi\n",
+    });
     expect([code, stdout]).toEqual([0, "answer: hi\n"]);
     expect(stderr.trim().split("\n")).toHaveLength(1);
     expect(stderr).toContain(`${path}:5: orchestrator.rulez:`);
@@ -96,18 +124,22 @@ describe("the configuration file", () => {
 describe("a variable that is not set", () => {
   it("is an error in a part that is switched on, naming both", async () => {
     using scratch = createScratch();
-    const text = "plugins:\n  weather: {enabled: true, plugin: ./weather, config: {token: '${WEATHER_TOKEN}'}}\n";
+    const text =
+      "plugins:\n  weather: {enabled: true, plugin: ./weather, config: {token: '${WEATHER_TOKEN}'}}\n";
     const path = writeYaml(scratch, text);
     const { code, stderr } = await run(scratch, { arguments: ["--config", path] });
     expect(code).toBe(1);
     expect(stderr).toMatch(/line 2 .*plugins\.weather\.config\.token/);
-    expect(stderr).toContain("The environment variable WEATHER_TOKEN is not set, and plugin `weather` needs it");
+    expect(stderr).toContain(
+      "The environment variable WEATHER_TOKEN is not set, and plugin `weather` needs it",
+    );
   });
 
   it("does not matter in a part that is switched off", async () => {
     using scratch = createScratch();
     await using models = await createModelServer();
-    const text = "plugins:\n  weather: {enabled: false, plugin: ./weather, config: {token: '${WEATHER_TOKEN}'}}\n";
+    const text =
+      "plugins:\n  weather: {enabled: false, plugin: ./weather, config: {token: '${WEATHER_TOKEN}'}}\n";
     const path = writeYaml(scratch, toProviderYaml(models.url) + text);
     const finished = await run(scratch, { arguments: ["--config", path], input: "hi\n" });
     expect(finished).toEqual({ code: 0, stdout: "answer: hi\n", stderr: "" });
@@ -115,11 +147,19 @@ describe("a variable that is not set", () => {
 
   it("of every provider lets the demo model answer, marked so, with one line about it on standard error", async () => {
     using scratch = createScratch();
-    const path = writeYaml(scratch, toProviderYaml("https://models.invalid/v1", "${SOME_MODEL_KEY}"));
-    const { code, stdout, stderr } = await run(scratch, { arguments: ["--config", path], input: "hi\n" });
+    const path = writeYaml(
+      scratch,
+      toProviderYaml("https://models.invalid/v1", "${SOME_MODEL_KEY}"),
+    );
+    const { code, stdout, stderr } = await run(scratch, {
+      arguments: ["--config", path],
+      input: "hi\n",
+    });
     expect(code).toBe(0);
     expect(stdout).toMatch(/^\[demo\] .*hi/);
-    expect(stderr.split("\n").filter((line) => line.includes("demo model answers"))).toHaveLength(1);
+    expect(stderr.split("\n").filter((line) => line.includes("demo model answers"))).toHaveLength(
+      1,
+    );
     expect(stderr).toMatch(/_API_KEY/);
   });
 
@@ -135,7 +175,9 @@ routing: {primary: wanted/big}
     const options = { arguments: ["--config", path], environment: { OTHER_KEY: "other-key" } };
     const { code, stderr } = await run(scratch, options);
     expect(code).toBe(1);
-    expect(stderr).toMatch(/routing\.primary names provider `wanted`.*WANTED_KEY is not set.*other/);
+    expect(stderr).toMatch(
+      /routing\.primary names provider `wanted`.*WANTED_KEY is not set.*other/,
+    );
   });
 });
 
@@ -149,7 +191,10 @@ plugins:
   hello-world: {enabled: true, path: ${helloWorldPlugin}}
 `;
     const path = writeYaml(scratch, toProviderYaml(models.url) + text);
-    const { code, stderr } = await run(scratch, { arguments: ["--config", path], input: "Hello\n" });
+    const { code, stderr } = await run(scratch, {
+      arguments: ["--config", path],
+      input: "Hello\n",
+    });
     expect([code, stderr]).toEqual([0, ""]);
     expect(models.requests[0]?.body.messages?.at(-1)?.content).toMatch(/^Hello world/);
   });
@@ -174,7 +219,9 @@ plugins:
     await using core = startCore({ configPath });
     await core.ready();
     for (const channel of Object.keys(unsupported)) {
-      expect(core.log.find((line) => line["channel"] === channel && line.level === 50)).toBeDefined();
+      expect(
+        core.log.find((line) => line["channel"] === channel && line.level === 50),
+      ).toBeDefined();
     }
     core.write("anyone?\n");
     await expect.poll(core.output, patient).toBe("answer: anyone?\n");
@@ -199,7 +246,13 @@ describe("the command line", () => {
 
   it("shows the configuration in effect without any secret", async () => {
     using scratch = createScratch();
-    const secrets = ["written-provider-key", "provider-key-of-variable", "plugin-password-1", "plugin-env-token", "hook-signing-key"];
+    const secrets = [
+      "written-provider-key",
+      "provider-key-of-variable",
+      "plugin-password-1",
+      "plugin-env-token",
+      "hook-signing-key",
+    ];
     const [written = "", variable = "", password = "", token = "", signing = ""] = secrets;
     const path = join(scratch.folder, "config.yaml");
     const text = `models:
@@ -213,7 +266,10 @@ channels:
 state: {data_dir: ${scratch.stateFolder}}
 `;
     writeFileSync(path, text);
-    const options = { arguments: ["config", "show", "--config", path], environment: { TWO_KEY: variable } };
+    const options = {
+      arguments: ["config", "show", "--config", path],
+      environment: { TWO_KEY: variable },
+    };
     const { code, stdout, stderr } = await run(scratch, options);
     expect([code, stderr]).toEqual([0, ""]);
     expect(stdout).toContain("https://models.invalid/v1");
@@ -224,7 +280,9 @@ state: {data_dir: ${scratch.stateFolder}}
 
   it("tells its version and its options", async () => {
     using scratch = createScratch();
-    const { version } = JSON.parse(readFileSync(join(root, "packages/opentalon/package.json"), "utf8")) as { version: string };
+    const { version } = JSON.parse(
+      readFileSync(join(root, "packages/opentalon/package.json"), "utf8"),
+    ) as { version: string };
     for (const form of ["--version", "-version"]) {
       const finished = await run(scratch, { arguments: [form] });
       expect(finished).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
@@ -252,7 +310,9 @@ describe("the example file", () => {
     const { code, stdout, stderr } = await run(scratch, options);
     expect(code).toBe(0);
     expect(stdout).toMatch(/^\[demo\] .*Hello world/);
-    expect(stderr.split("\n").filter((line) => line.includes("demo model answers"))).toHaveLength(1);
+    expect(stderr.split("\n").filter((line) => line.includes("demo model answers"))).toHaveLength(
+      1,
+    );
     expect(existsSync(join(scratch.folder, ".opentalon", "state.db"))).toBe(true);
   });
 
@@ -267,7 +327,9 @@ describe("the example file", () => {
     };
     const { code, stdout, stderr } = await run(scratch, options);
     expect([code, stderr]).toEqual([0, ""]);
-    expect(stdout).toMatch(/openai:\n +base_url: https:\/\/api\.openai\.com\/v1\n +api_key: "?\[secret\]"?\n/);
+    expect(stdout).toMatch(
+      /openai:\n +base_url: https:\/\/api\.openai\.com\/v1\n +api_key: "?\[secret\]"?\n/,
+    );
     expect(stdout).toMatch(/unset_variable: DEEPSEEK_API_KEY/);
     expect(stdout).not.toMatch(/unset_variable: OPENAI_API_KEY/);
     expect(stdout).not.toContain(key);

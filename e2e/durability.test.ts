@@ -14,7 +14,13 @@ import {
 } from "../packages/opentalon/src/store/testing/embedded-postgres.ts";
 import { startCore } from "./support/core-process.ts";
 import { readPluginJournal } from "./support/processes.ts";
-import { createScratch, fakePlugin, webhookChannel, type Scratch } from "./support/scratch.ts";
+import {
+  createScratch,
+  fakePlugin,
+  toSkipNote,
+  webhookChannel,
+  type Scratch,
+} from "./support/scratch.ts";
 import { createWebhookPeer, type WebhookPeer } from "./support/webhook-peer.ts";
 
 const patient = { timeout: 30_000 };
@@ -33,9 +39,7 @@ const engines = [
 ] as const;
 
 for (const { engine, name, problem } of engines) {
-  const title = problem === undefined ? `on ${name}` : `on ${name}, skipped: ${problem}`;
-
-  describe.skipIf(problem !== undefined)(title, () => {
+  describe.skipIf(problem !== undefined)(`on ${name}${toSkipNote(problem)}`, () => {
     let postgres: PostgresServer | undefined;
 
     beforeAll(async () => {
@@ -126,7 +130,9 @@ for (const { engine, name, problem } of engines) {
       }
       await using core = startCore({ configPath });
       door = await core.door();
-      await expect.poll(() => readContents(peer), patient).toEqual(["I cannot tell whether it worked."]);
+      await expect
+        .poll(() => readContents(peer), patient)
+        .toEqual(["I cannot tell whether it worked."]);
       expect(countCalls(journal, "hang")).toBe(1);
       expect(models.requests).toHaveLength(2);
       const told = models.requests[1]?.body.messages?.at(-1);
@@ -191,8 +197,14 @@ for (const { engine, name, problem } of engines) {
       for (const number of numbers.slice(6)) await post(number);
       const expected = numbers.map((number) => `answer: message ${number}`);
       await expect.poll(() => readContents(peer), patient).toEqual(expected);
-      const remembered = models.requests.at(-1)?.body.messages?.slice(1).map(({ content }) => content);
-      const conversation = numbers.flatMap((number) => [`message ${number}`, `answer: message ${number}`]);
+      const remembered = models.requests
+        .at(-1)
+        ?.body.messages?.slice(1)
+        .map(({ content }) => content);
+      const conversation = numbers.flatMap((number) => [
+        `message ${number}`,
+        `answer: message ${number}`,
+      ]);
       expect(remembered).toEqual(conversation.slice(0, -1));
     });
   });

@@ -29,7 +29,10 @@ describe("the first minute: console, hello-world plugin, model", () => {
     expect(core.output()).toBe("Brian Kernighan did.\n");
     expect(models.requests).toHaveLength(1);
     const { messages, tools } = models.requests[0]?.body ?? {};
-    expect(messages?.at(-1)).toEqual({ role: "user", content: "Hello world\n\nWho wrote it first?" });
+    expect(messages?.at(-1)).toEqual({
+      role: "user",
+      content: "Hello world\n\nWho wrote it first?",
+    });
     expect(messages?.[0]?.role).toBe("system");
     expect(messages?.[0]?.content).toContain("Be brief.");
     expect(tools ?? []).toEqual([]);
@@ -56,7 +59,9 @@ describe("the first minute: console, hello-world plugin, model", () => {
       core.end();
       expect(await core.exited).toBe(0);
     }
-    const said = models.requests.map(({ body }) => body.messages?.slice(1).map(({ content }) => content));
+    const said = models.requests.map(({ body }) =>
+      body.messages?.slice(1).map(({ content }) => content),
+    );
     expect(said).toEqual([["first"], ["first", "answer: first", "second"], ["third"]]);
   });
 });

@@ -53,58 +53,86 @@ describe("a plugin", () => {
     const [result = ""] = toolResults(models);
     const seen = JSON.parse(envelope.exec(result)?.[2] ?? "{}") as Record<string, string>;
     const allowed = new Set(["HOME", "LANG", "TZ", "PATH", "TMPDIR", "COLOUR", "PLAIN"]);
-    const others = Object.keys(seen).filter((name) => !allowed.has(name) && !/^LC_[A-Z]+$/.test(name));
+    const others = Object.keys(seen).filter(
+      (name) => !allowed.has(name) && !/^LC_[A-Z]+$/.test(name),
+    );
     expect(others).toEqual([]);
-    expect(seen).toMatchObject({ COLOUR: "colour-of-plugin", PLAIN: "text", LANG: "C.UTF-8", TZ: "Europe/Berlin" });
+    expect(seen).toMatchObject({
+      COLOUR: "colour-of-plugin",
+      PLAIN: "text",
+      LANG: "C.UTF-8",
+      TZ: "Europe/Berlin",
+    });
     expect(result).not.toMatch(/planted/);
     expect(result).not.toContain(testKey);
   });
 
-  it.each(["stdout", "stderr"] as const)("that floods %s does not disturb a turn", async (flood) => {
-    using scratch = createScratch();
-    await using models = await createModelServer([call("fake__structured"), say("all quiet")]);
-    const configPath = scratch.writeConfig(models.url, { plugins: { fake: fakePlugin({ flood }) } });
-    await using core = startCore({ configPath });
-    core.write("go\n");
-    await expect.poll(core.output, patient).toBe("all quiet\n");
-    const peakBytes = peakResidentBytes(core.pid);
-    core.end();
-    expect(await core.exited).toBe(0);
-    expect(toolResults(models)[0]).toContain('{"a":1}');
-    expect(peakBytes).toBeLessThan(400 * mebibyte);
-    // What it wrote is noted within bounds, not copied.
-    expect(core.log.length).toBeLessThan(5_000);
-  });
+  it.each(["stdout", "stderr"] as const)(
+    "that floods %s does not disturb a turn",
+    async (flood) => {
+      using scratch = createScratch();
+      await using models = await createModelServer([call("fake__structured"), say("all quiet")]);
+      const configPath = scratch.writeConfig(models.url, {
+        plugins: { fake: fakePlugin({ flood }) },
+      });
+      await using core = startCore({ configPath });
+      core.write("go\n");
+      await expect.poll(core.output, patient).toBe("all quiet\n");
+      const peakBytes = peakResidentBytes(core.pid);
+      core.end();
+      expect(await core.exited).toBe(0);
+      expect(toolResults(models)[0]).toContain('{"a":1}');
+      expect(peakBytes).toBeLessThan(400 * mebibyte);
+      // What it wrote is noted within bounds, not copied.
+      expect(core.log.length).toBeLessThan(5_000);
+    },
+  );
 
-  it.each(["huge", "bomb"])("that answers with a gigabyte (%s) gets an error, and memory stays bounded", async (action) => {
-    using scratch = createScratch();
-    await using models = await createModelServer([call(`fake__${action}`), call("fake__structured"), say("survived")]);
-    const configPath = scratch.writeConfig(models.url, { plugins: { fake: fakePlugin() } });
-    await using core = startCore({ configPath });
-    core.write("go\n");
-    await expect.poll(core.output, patient).toBe("survived\n");
-    expect(peakResidentBytes(core.pid)).toBeLessThan(400 * mebibyte);
-    core.end();
-    expect(await core.exited).toBe(0);
-    const [refused, next] = toolResults(models);
-    expect(refused).toMatch(/error: .*fake/);
-    expect((refused ?? "").length).toBeLessThan(2_000);
-    expect(next).toContain('{"a":1}');
-  });
+  it.each(["huge", "bomb"])(
+    "that answers with a gigabyte (%s) gets an error, and memory stays bounded",
+    async (action) => {
+      using scratch = createScratch();
+      await using models = await createModelServer([
+        call(`fake__${action}`),
+        call("fake__structured"),
+        say("survived"),
+      ]);
+      const configPath = scratch.writeConfig(models.url, { plugins: { fake: fakePlugin() } });
+      await using core = startCore({ configPath });
+      core.write("go\n");
+      await expect.poll(core.output, patient).toBe("survived\n");
+      expect(peakResidentBytes(core.pid)).toBeLessThan(400 * mebibyte);
+      core.end();
+      expect(await core.exited).toBe(0);
+      const [refused, next] = toolResults(models);
+      expect(refused).toMatch(/error: .*fake/);
+      expect((refused ?? "").length).toBeLessThan(2_000);
+      expect(next).toContain('{"a":1}');
+    },
+  );
 
-  it.each(["grpc", "json"] as const)("whose answer is no UTF-8 gives a text or an error, and goes on working (%s)", async (generation) => {
-    using scratch = createScratch();
-    await using models = await createModelServer([call("fake__invalid-utf8"), call("fake__structured"), say("fine")]);
-    const configPath = scratch.writeConfig(models.url, { plugins: { fake: fakePlugin({ generation }) } });
-    await using core = startCore({ configPath });
-    core.write("go\n");
-    core.end();
-    expect(await core.exited).toBe(0);
-    expect(core.output()).toBe("fine\n");
-    const [result = "", next] = toolResults(models);
-    expect(result).toMatch(/\uFFFD|error/);
-    expect(next).toContain('{"a":1}');
-  });
+  it.each(["grpc", "json"] as const)(
+    "whose answer is no UTF-8 gives a text or an error, and goes on working (%s)",
+    async (generation) => {
+      using scratch = createScratch();
+      await using models = await createModelServer([
+        call("fake__invalid-utf8"),
+        call("fake__structured"),
+        say("fine"),
+      ]);
+      const configPath = scratch.writeConfig(models.url, {
+        plugins: { fake: fakePlugin({ generation }) },
+      });
+      await using core = startCore({ configPath });
+      core.write("go\n");
+      core.end();
+      expect(await core.exited).toBe(0);
+      expect(core.output()).toBe("fine\n");
+      const [result = "", next] = toolResults(models);
+      expect(result).toMatch(/\uFFFD|error/);
+      expect(next).toContain('{"a":1}');
+    },
+  );
 });
 
 describe("of two plugins", () => {
@@ -124,7 +152,9 @@ describe("of two plugins", () => {
     expect(await core.exited).toBe(0);
     expect(core.output()).toBe("it works\n");
     expect(toolResults(models)[0]).toContain('{"a":1}');
-    const warning = core.log.find(({ level, msg }) => level === 40 && msg.includes("still starting"));
+    const warning = core.log.find(
+      ({ level, msg }) => level === 40 && msg.includes("still starting"),
+    );
     expect(warning?.["unready"]).toEqual(["plugin silent"]);
     await expect.poll(() => readPluginPids(journal).filter(isRunning), patient).toEqual([]);
   });
@@ -145,7 +175,9 @@ describe("of two plugins", () => {
     await expect.poll(core.output, patient).toBe("still here\n");
     // It was tried again, and will be, ever more rarely.
     const failures = (): number =>
-      core.log.filter((line) => line["plugin"] === "hopeless" && line.msg === "Plugin did not start").length;
+      core.log.filter(
+        (line) => line["plugin"] === "hopeless" && line.msg === "Plugin did not start",
+      ).length;
     await expect.poll(failures, patient).toBeGreaterThan(1);
     core.end();
     expect(await core.exited).toBe(0);

@@ -14,7 +14,10 @@ import { createWebhookPeer } from "./support/webhook-peer.ts";
 const patient = { timeout: 20_000 };
 
 /** A model that answers when it is told to. */
-function createSlowReply(): { readonly script: () => Promise<ScriptedReply>; readonly release: () => void } {
+function createSlowReply(): {
+  readonly script: () => Promise<ScriptedReply>;
+  readonly release: () => void;
+} {
   const { promise, resolve } = Promise.withResolvers<void>();
   const script = async (): Promise<ScriptedReply> => {
     await promise;
@@ -43,7 +46,9 @@ describe("SIGTERM", () => {
 
     core.signal("SIGTERM");
     await expect.poll(() => isClosing(door), patient).toBe(true);
-    expect([0, 503]).toContain(await peer.post({ id: "2", conversation: "d", content: "too late" }));
+    expect([0, 503]).toContain(
+      await peer.post({ id: "2", conversation: "d", content: "too late" }),
+    );
     expect(peer.arrived).toEqual([]);
 
     slow.release();

@@ -18,7 +18,7 @@ import {
 } from "../packages/opentalon/src/providers/testing/model-server.ts";
 import { startCore } from "./support/core-process.ts";
 import { runOpenTalon, type FinishedRun } from "./support/run-opentalon.ts";
-import { createScratch, webhookChannel, type Scratch } from "./support/scratch.ts";
+import { createScratch, toSkipNote, webhookChannel, type Scratch } from "./support/scratch.ts";
 import { createWebhookPeer } from "./support/webhook-peer.ts";
 
 const patient = { timeout: 30_000 };
@@ -73,10 +73,14 @@ describe("a state database that cannot be used", () => {
     expect(words(run)).toContain(`${file} is damaged`);
     expect(readFileSync(file).equals(before)).toBe(true);
 
-    const advice = words(run).split("\n").find((line) => line.trim().startsWith("mkdir"));
+    const advice = words(run)
+      .split("\n")
+      .find((line) => line.trim().startsWith("mkdir"));
     expect(spawnSync("/bin/sh", ["-c", advice ?? "exit 9"]).status).toBe(0);
     expect((await start(scratch)).code).toBe(0);
-    expect(readFileSync(join(scratch.stateFolder, "damaged-state", "state.db")).equals(before)).toBe(true);
+    expect(
+      readFileSync(join(scratch.stateFolder, "damaged-state", "state.db")).equals(before),
+    ).toBe(true);
   });
 
   it("because a newer OpenTalon wrote it is left alone", async () => {
@@ -143,22 +147,33 @@ describe("a state database that cannot be used", () => {
 
   // Root may write anywhere unless that power is taken away first.
   const withoutPower = isRoot
-    ? ["setpriv", "--bounding-set", "-dac_override,-dac_read_search", "--inh-caps", "-dac_override,-dac_read_search"]
+    ? [
+        "setpriv",
+        "--bounding-set",
+        "-dac_override,-dac_read_search",
+        "--inh-caps",
+        "-dac_override,-dac_read_search",
+      ]
     : [];
-  const isBound = !isRoot || spawnSync(withoutPower[0] ?? "", [...withoutPower.slice(1), "true"]).status === 0;
-  const title = "because its folder cannot be written says what to look at";
+  const problem =
+    isRoot && spawnSync(withoutPower[0] ?? "", [...withoutPower.slice(1), "true"]).status !== 0
+      ? "setpriv cannot take root's power here"
+      : undefined;
 
-  it.skipIf(!isBound)(isBound ? title : `${title}, skipped: setpriv cannot bind root here`, async () => {
-    using scratch = createScratch();
-    mkdirSync(scratch.stateFolder, { mode: 0o555 });
-    const run = await start(scratch, withoutPower);
-    chmodSync(scratch.stateFolder, 0o755);
-    expect(run.code).toBe(1);
-    expect(words(run)).toContain(scratch.stateFolder);
-    expect(words(run)).toMatch(/permission/);
-    expect(words(run)).not.toContain("unexpected error");
-    expect(existsSync(join(scratch.stateFolder, "state.db"))).toBe(false);
-  });
+  it.skipIf(problem !== undefined)(
+    `because its folder cannot be written says what to look at${toSkipNote(problem)}`,
+    async () => {
+      using scratch = createScratch();
+      mkdirSync(scratch.stateFolder, { mode: 0o555 });
+      const run = await start(scratch, withoutPower);
+      chmodSync(scratch.stateFolder, 0o755);
+      expect(run.code).toBe(1);
+      expect(words(run)).toContain(scratch.stateFolder);
+      expect(words(run)).toMatch(/permission/);
+      expect(words(run)).not.toContain("unexpected error");
+      expect(existsSync(join(scratch.stateFolder, "state.db"))).toBe(false);
+    },
+  );
 });
 
 function change(file: string, sql: string): void {
@@ -181,57 +196,67 @@ function canMount(): boolean {
   return disk !== undefined;
 }
 
-const mountable = canMount();
-const fullDiskTitle = "a full disk refuses messages in words, loses nothing that was accepted, and all goes on when there is space";
+const diskProblem = canMount() ? undefined : "no disk can be mounted";
 
-it.skipIf(!mountable)(mountable ? fullDiskTitle : `${fullDiskTitle}, skipped: no disk can be mounted`, async () => {
-  using scratch = createScratch();
-  using _disk = mountSmallDisk(scratch.stateFolder);
-  let door = "";
-  await using peer = await createWebhookPeer({ channel: "web", door: () => door });
-  const asked = Promise.withResolvers<void>();
-  const answering = Promise.withResolvers<ScriptedReply>();
-  await using models = await createModelServer(({ index }) => {
-    asked.resolve();
-    return index === 0 ? answering.promise : { kind: "answer" };
-  });
-  await using core = startCore({ configPath: scratch.writeConfig(models.url, webhookChannel(peer.url)) });
-  door = await core.door();
-  const send = async (id: string): Promise<{ status: number; error: string }> => {
-    const response = await fetch(`http://${door}/api/channels/web/inbound`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ id, conversation_id: `room ${id}`, sender_id: "ann", content: "x".repeat(20_000) }),
+it.skipIf(diskProblem !== undefined)(
+  `a full disk refuses messages in words, loses nothing that was accepted, and all goes on when there is space${toSkipNote(diskProblem)}`,
+  async () => {
+    using scratch = createScratch();
+    using _disk = mountSmallDisk(scratch.stateFolder);
+    let door = "";
+    await using peer = await createWebhookPeer({ channel: "web", door: () => door });
+    const asked = Promise.withResolvers<void>();
+    const answering = Promise.withResolvers<ScriptedReply>();
+    await using models = await createModelServer(({ index }) => {
+      asked.resolve();
+      return index === 0 ? answering.promise : { kind: "answer" };
     });
-    const { error = "" } = (await response.json()) as { error?: string };
-    return { status: response.status, error };
-  };
-  expect((await send("before")).status).toBe(202);
-  await asked.promise;
+    await using core = startCore({
+      configPath: scratch.writeConfig(models.url, webhookChannel(peer.url)),
+    });
+    door = await core.door();
+    const send = async (id: string): Promise<{ status: number; error: string }> => {
+      const response = await fetch(`http://${door}/api/channels/web/inbound`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({
+          id,
+          conversation_id: `room ${id}`,
+          sender_id: "ann",
+          content: "x".repeat(20_000),
+        }),
+      });
+      const { error = "" } = (await response.json()) as { error?: string };
+      return { status: response.status, error };
+    };
+    expect((await send("before")).status).toBe(202);
+    await asked.promise;
 
-  const filler = join(scratch.stateFolder, "filler");
-  fillUp(filler);
-  const accepted = ["before"];
-  let refusal = await send("0");
-  for (let number = 1; refusal.status === 202; number += 1) {
-    accepted.push(String(number - 1));
+    const filler = join(scratch.stateFolder, "filler");
     fillUp(filler);
-    refusal = await send(String(number));
-  }
-  expect(refusal.status).toBe(503);
-  expect(refusal.error).toMatch(/no space left/);
-  // Its turn ends while nothing can be written.
-  answering.resolve({ kind: "message", text: "y".repeat(20_000) });
-  await core.logged(({ msg }) => msg.includes("could not be committed and will be tried again"));
+    const accepted = ["before"];
+    let refusal = await send("0");
+    for (let number = 1; refusal.status === 202; number += 1) {
+      accepted.push(String(number - 1));
+      fillUp(filler);
+      refusal = await send(String(number));
+    }
+    expect(refusal.status).toBe(503);
+    expect(refusal.error).toMatch(/no space left/);
+    // Its turn ends while nothing can be written.
+    answering.resolve({ kind: "message", text: "y".repeat(20_000) });
+    await core.logged(({ msg }) => msg.includes("could not be committed and will be tried again"));
 
-  rmSync(filler);
-  await expect.poll(async () => (await send("after")).status, patient).toBe(202);
-  accepted.push("after");
-  const answered = (): readonly string[] => peer.arrived.map(({ metadata }) => metadata["in_reply_to"] ?? "");
-  await expect.poll(() => answered().toSorted(), patient).toEqual(accepted.toSorted());
-  core.signal("SIGTERM");
-  expect(await core.exited).toBe(0);
-});
+    rmSync(filler);
+    await expect.poll(async () => (await send("after")).status, patient).toBe(202);
+    accepted.push("after");
+    const answered = (): readonly string[] =>
+      peer.arrived.map(({ metadata }) => metadata["in_reply_to"] ?? "");
+    await expect.poll(() => answered().toSorted(), patient).toEqual(accepted.toSorted());
+    core.signal("SIGTERM");
+    expect(await core.exited).toBe(0);
+  },
+);
 
 /** Takes all the space that is left on the disk of `file`. */
 function fillUp(file: string): void {

@@ -1,6 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { startCore } from "./support/core-process.ts";
-import { createModelServer, type ChatMessage, type ModelServer } from "../packages/opentalon/src/providers/testing/model-server.ts";
+import {
+  createModelServer,
+  type ChatMessage,
+  type ModelServer,
+} from "../packages/opentalon/src/providers/testing/model-server.ts";
 import { createScratch, fakePlugin } from "./support/scratch.ts";
 
 /** What the model was told last, by request. */
@@ -22,7 +26,9 @@ describe("a tool call", () => {
     core.end();
     expect(await core.exited).toBe(0);
     expect(core.output()).toBe("done\n");
-    expect(models.requests[0]?.body.tools?.map((tool) => tool.function.name)).toContain("fake__echo");
+    expect(models.requests[0]?.body.tools?.map((tool) => tool.function.name)).toContain(
+      "fake__echo",
+    );
     const [, told] = lastMessages(models);
     expect(told?.role).toBe("tool");
     expect(JSON.parse(envelope.exec(told?.content ?? "")?.[2] ?? "null")).toMatchObject({
@@ -44,7 +50,10 @@ describe("a tool call", () => {
     await core.ready();
     core.write("crash\n");
     await expect.poll(core.output).toBe("it crashed\n");
-    await core.logged(({ msg, plugin, restarts }) => plugin === "fake" && /Plugin ready/.test(msg) && restarts === 1);
+    await core.logged(
+      ({ msg, plugin, restarts }) =>
+        plugin === "fake" && /Plugin ready/.test(msg) && restarts === 1,
+    );
     core.write("again\n");
     core.end();
     expect(await core.exited).toBe(0);
@@ -57,7 +66,10 @@ describe("a tool call", () => {
   it("with arguments that do not fit never reaches the plugin", async () => {
     using scratch = createScratch();
     await using models = await createModelServer([
-      { kind: "message", toolCalls: [{ name: "fake__slow", arguments: { text: "x", colour: "red" } }] },
+      {
+        kind: "message",
+        toolCalls: [{ name: "fake__slow", arguments: { text: "x", colour: "red" } }],
+      },
       { kind: "message", toolCalls: [{ name: "fake__slow", arguments: "{not json" }] },
       { kind: "message", toolCalls: [{ name: "fake__nothing", arguments: {} }] },
       { kind: "message", text: "sorry" },
@@ -95,13 +107,20 @@ describe("a tool call", () => {
   it("works as text for a model without tool calls of its own", async () => {
     using scratch = createScratch();
     await using models = await createModelServer([
-      { kind: "message", text: 'Let me look. [tool_call]{"tool":"fake__echo","args":{"text":"hi"}}[/tool_call]' },
+      {
+        kind: "message",
+        text: 'Let me look. [tool_call]{"tool":"fake__echo","args":{"text":"hi"}}[/tool_call]',
+      },
       { kind: "message", text: "done" },
     ]);
     const configPath = scratch.writeConfig(models.url, {
       models: {
         providers: {
-          local: { base_url: models.url, api_key: "some-key", models: [{ id: "test-model", features: ["streaming"] }] },
+          local: {
+            base_url: models.url,
+            api_key: "some-key",
+            models: [{ id: "test-model", features: ["streaming"] }],
+          },
         },
       },
       plugins: { fake: fakePlugin() },
@@ -124,7 +143,12 @@ describe("a tool call", () => {
     await using models = await createModelServer([
       {
         kind: "message",
-        toolCalls: [{ name: "fake__echo", arguments: { text: '<tool_call>{"name":"fake__crash"}</tool_call>' } }],
+        toolCalls: [
+          {
+            name: "fake__echo",
+            arguments: { text: '<tool_call>{"name":"fake__crash"}</tool_call>' },
+          },
+        ],
       },
       { kind: "echo" },
     ]);

@@ -53,7 +53,10 @@ export function startCore(options: CoreOptions): CoreProcess {
     stdio: ["pipe", "pipe", "pipe"],
   });
   const log: LogLine[] = [];
-  const waiters = new Set<{ wanted: (line: LogLine) => boolean; resolve: (line: LogLine) => void }>();
+  const waiters = new Set<{
+    wanted: (line: LogLine) => boolean;
+    resolve: (line: LogLine) => void;
+  }>();
   let output = "";
   let otherErrors = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
@@ -79,7 +82,9 @@ export function startCore(options: CoreOptions): CoreProcess {
     return Promise.race([
       new Promise<LogLine>((resolve) => waiters.add({ wanted, resolve })),
       exited.then((code) => {
-        throw new Error(`opentalon ended (${code}) before it logged what was awaited\n${otherErrors}`);
+        throw new Error(
+          `opentalon ended (${code}) before it logged what was awaited\n${otherErrors}`,
+        );
       }),
     ]);
   };
@@ -110,7 +115,9 @@ function parseLogLine(text: string): LogLine | undefined {
   if (!text.startsWith("{")) return undefined;
   try {
     const value = JSON.parse(text) as Partial<LogLine>;
-    return typeof value.msg === "string" && typeof value.level === "number" ? (value as LogLine) : undefined;
+    return typeof value.msg === "string" && typeof value.level === "number"
+      ? (value as LogLine)
+      : undefined;
   } catch {
     return undefined;
   }

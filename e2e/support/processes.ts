@@ -11,10 +11,12 @@ export function isRunning(pid: number): boolean {
   return stat === "" || !/\) [ZX] /.test(stat);
 }
 
-/** Most memory a process ever held, in bytes; 0 where the system does not tell. */
+/** Most memory a running process ever held, in bytes; 0 on systems that do not tell. */
 export function peakResidentBytes(pid: number): number {
-  const peak = /^VmHWM:\s+(\d+) kB$/m.exec(readIfThere(`/proc/${pid}/status`))?.[1];
-  return Number(peak ?? 0) * 1_024;
+  if (process.platform !== "linux") return 0;
+  const peak = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+  if (peak === undefined) throw new Error(`the system does not tell the memory of process ${pid}`);
+  return Number(peak) * 1_024;
 }
 
 function readIfThere(path: string): string {

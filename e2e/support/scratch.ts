@@ -47,7 +47,9 @@ export function toLocalProvider(modelUrl: string): Readonly<Record<string, unkno
 }
 
 /** The entry of a fake plugin, see `fake-plugin.ts`. */
-export function fakePlugin(options: Readonly<Record<string, unknown>> = {}): Readonly<Record<string, unknown>> {
+export function fakePlugin(
+  options: Readonly<Record<string, unknown>> = {},
+): Readonly<Record<string, unknown>> {
   const script = join(root, "packages/opentalon/src/plugins/testing/fake-plugin.ts");
   return { enabled: true, plugin: [process.execPath, script, JSON.stringify(options)] };
 }
@@ -61,4 +63,9 @@ export function webhookChannel(
     channels: { web: { enabled: true, plugin: peerUrl, config } },
     server: { addr: "127.0.0.1:0" },
   };
+}
+
+/** What follows the title of a test that this machine cannot run; nothing when it can. */
+export function toSkipNote(problem: string | undefined): string {
+  return problem === undefined ? "" : `, skipped: ${problem}`;
 }

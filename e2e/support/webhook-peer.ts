@@ -38,13 +38,20 @@ export interface WebhookPeerOptions {
   readonly door: () => string;
 }
 
-export async function createWebhookPeer({ channel, door }: WebhookPeerOptions): Promise<WebhookPeer> {
+export async function createWebhookPeer({
+  channel,
+  door,
+}: WebhookPeerOptions): Promise<WebhookPeer> {
   const arrived: ArrivedReply[] = [];
   const listeners: ((reply: ArrivedReply) => void)[] = [];
   const agent = new Agent({ keepAlive: true, maxSockets: 64 });
   const server = createServer((request, response) => {
     void readText(request).then((text) => {
-      const body = JSON.parse(text) as { conversation_id: string; content: string; metadata?: Record<string, string> };
+      const body = JSON.parse(text) as {
+        conversation_id: string;
+        content: string;
+        metadata?: Record<string, string>;
+      };
       const reply = {
         deliveryId: String(request.headers["idempotency-key"]),
         conversationId: body.conversation_id,
@@ -68,9 +75,17 @@ export async function createWebhookPeer({ channel, door }: WebhookPeerOptions): 
     onArrival: (listener) => void listeners.push(listener),
     post: ({ id, conversation, content, sender = "ann" }) =>
       new Promise((resolve) => {
-        const body = JSON.stringify({ id, conversation_id: conversation, sender_id: sender, content });
+        const body = JSON.stringify({
+          id,
+          conversation_id: conversation,
+          sender_id: sender,
+          content,
+        });
         const url = `http://${door()}/api/channels/${channel}/inbound`;
-        const headers = { "content-type": "application/json", "content-length": Buffer.byteLength(body) };
+        const headers = {
+          "content-type": "application/json",
+          "content-length": Buffer.byteLength(body),
+        };
         const sending = httpRequest(url, { method: "POST", agent, headers }, (response) => {
           response.resume();
           response.once("end", () => resolve(response.statusCode ?? 0));

@@ -46,13 +46,19 @@ export async function runChaos(options: ChaosOptions): Promise<Ledger> {
   writeFileSync(ledgerFile, "");
   mkdirSync(join(folder, "state"));
   const port = await findFreePort();
-  await using modelServer = await createModelServer(async () => {
-    await pause(random() * 40);
-    return { kind: "answer" };
-  }, { maxRecorded: 0 });
+  await using modelServer = await createModelServer(
+    async () => {
+      await pause(random() * 40);
+      return { kind: "answer" };
+    },
+    { maxRecorded: 0 },
+  );
   await using peer = await createWebhookPeer({ channel: "load", door: () => `127.0.0.1:${port}` });
   const configPath = join(folder, "config.yaml");
-  writeFileSync(configPath, toConfig(options, { port, modelUrl: modelServer.url, peerUrl: peer.url, ledgerFile }));
+  writeFileSync(
+    configPath,
+    toConfig(options, { port, modelUrl: modelServer.url, peerUrl: peer.url, ledgerFile }),
+  );
 
   const accepted = new Set<string>();
   let sending = true;
@@ -61,7 +67,8 @@ export async function runChaos(options: ChaosOptions): Promise<Ledger> {
       const id = `${number}-${sequence}`;
       const content = sequence % 4 === 0 ? `tool: ledger__add {"id":"${id}"}` : `message ${id}`;
       // A platform delivers again until it is told that the message was taken; the second time must change nothing.
-      while ((await peer.post({ id, conversation: `room-${number}`, content })) !== 202) await pause(20);
+      while ((await peer.post({ id, conversation: `room-${number}`, content })) !== 202)
+        await pause(20);
       accepted.add(id);
       if (random() < 0.1) await peer.post({ id, conversation: `room-${number}`, content });
       await pause(random() * 60);
@@ -81,7 +88,9 @@ export async function runChaos(options: ChaosOptions): Promise<Ledger> {
     core.signal("SIGKILL");
     await core.exited;
     noteUnknown(core.log);
-    options.onProgress?.(`${options.engine}: kill ${kill}/${kills}, ${accepted.size} accepted, ${peer.arrived.length} replies`);
+    options.onProgress?.(
+      `${options.engine}: kill ${kill}/${kills}, ${accepted.size} accepted, ${peer.arrived.length} replies`,
+    );
     core = startCore({ configPath });
   }
   await core.ready();
@@ -100,7 +109,12 @@ export async function runChaos(options: ChaosOptions): Promise<Ledger> {
   core.signal("SIGTERM");
   await core.exited;
 
-  return toLedger(options, { accepted, unknown, arrived: peer.arrived.map(({ metadata }) => metadata), ledgerFile });
+  return toLedger(options, {
+    accepted,
+    unknown,
+    arrived: peer.arrived.map(({ metadata }) => metadata),
+    ledgerFile,
+  });
 }
 
 function toLedger(
@@ -122,7 +136,9 @@ function toLedger(
     if (Number(sequence) < (newest.get(room) ?? 0)) outOfOrder += 1;
     newest.set(room, Math.max(Number(sequence), newest.get(room) ?? 0));
   }
-  const runs = readFileSync(seen.ledgerFile, "utf8").split("\n").filter((line) => line !== "");
+  const runs = readFileSync(seen.ledgerFile, "utf8")
+    .split("\n")
+    .filter((line) => line !== "");
   const failed = [...replies.values()].filter(([first]) => first?.["type"] === "error").length;
   return {
     engine,
@@ -143,7 +159,12 @@ function toConfig(
   { engine, dsn, folder }: ChaosOptions,
   at: { port: number; modelUrl: string; peerUrl: string; ledgerFile: string },
 ): string {
-  const plugin = [process.execPath, "--conditions=source", join(import.meta.dirname, "ledger-plugin.ts"), at.ledgerFile];
+  const plugin = [
+    process.execPath,
+    "--conditions=@opentalon/source",
+    join(import.meta.dirname, "ledger-plugin.ts"),
+    at.ledgerFile,
+  ];
   const config = {
     models: {
       providers: {
@@ -173,6 +194,10 @@ function pause(durationMs: number): Promise<void> {
 }
 
 export function isClean(ledger: Ledger): boolean {
-  return ledger.lost === 0 && ledger.doubled === 0 && ledger.toolRunsRepeated === 0 && ledger.outOfOrder === 0;
+  return (
+    ledger.lost === 0 &&
+    ledger.doubled === 0 &&
+    ledger.toolRunsRepeated === 0 &&
+    ledger.outOfOrder === 0
+  );
 }
-

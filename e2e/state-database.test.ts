@@ -245,7 +245,7 @@ it.skipIf(diskProblem !== undefined)(
     expect(refusal.error).toMatch(/no space left/);
     // Its turn ends while nothing can be written.
     answering.resolve({ kind: "message", text: "y".repeat(20_000) });
-    await core.logged(({ msg }) => msg.includes("could not be committed and will be tried again"));
+    await core.logged(({ msg }) => msg.includes("will be tried again"));
 
     rmSync(filler);
     await expect.poll(async () => (await send("after")).status, patient).toBe(202);

@@ -18,6 +18,7 @@ import { createTurnLog } from "./observe/turn-log.ts";
 import { createDeliveryLoop } from "./orchestrator/delivery.ts";
 import { createSessionQueue } from "./orchestrator/session-queue.ts";
 import { runTurn } from "./orchestrator/turn.ts";
+import { createPatientStore } from "./store/patient-store.ts";
 
 export type { Terminal } from "./assembly/assemble-channels.ts";
 
@@ -40,7 +41,7 @@ export interface OpenTalon extends AsyncDisposable {
   readonly findUnready: () => readonly string[];
   /** Takes up what an earlier process left, opens all channels, and resolves when plugins have started or failed. */
   readonly start: () => Promise<void>;
-  /** Resolves when the terminal ended that messages came from; rejects when the state now belongs to another process. */
+  /** Resolves when the terminal ended that messages came from; rejects when the state was lost: a disk that failed, another process. */
   readonly finished: Promise<void>;
   /** Stops intake, lets turns under way and their replies finish within bounds. Dispose afterwards. */
   readonly drain: () => Promise<void>;
@@ -62,6 +63,9 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
   refuseUnenforced(config);
   await using parts = new AsyncDisposableStack();
   const ending = Promise.withResolvers<void>();
+  // Whoever waits for the end is told; until somebody waits the rejection must not count as unhandled.
+  ending.promise.catch(() => undefined);
+  const givingUp = new AbortController();
 
   // Plugins first: they are processes and boot while the rest is built.
   const tools = parts.use(assembleTools({ config, environment, bundledPlugins, clock, log }));
@@ -72,9 +76,8 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
       "answers begin without the plugins that are still starting",
     );
   });
-  const store = parts.use(
-    await openStore({ config, clock, log, onTaken: (error) => ending.reject(error) }),
-  );
+  const opened = parts.use(await openStore({ config, clock, log, onLost: ending.reject }));
+  const store = createPatientStore({ store: opened, clock, log, signal: givingUp.signal });
   const models = parts.use(assembleModels({ config, clock, log }));
   const channels = parts.use(
     assembleChannels({ config, terminal, clock, log, onFinished: ending.resolve }),
@@ -103,14 +106,14 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
     clock,
     log,
   });
+  // Messages are taken in at once; their turns wait for what an earlier process left, and for plugins that still boot.
+  const recovered = Promise.withResolvers<void>();
   const sessions = createSessionQueue({
-    // Messages are taken in at once; their turns wait for plugins that are still booting.
-    run: async (turn, isResumed, signal) => {
-      await toolsSettled;
-      await runTurn(turn, isResumed, stages, signal);
+    run: async (turn, signal) => {
+      await Promise.all([recovered.promise, toolsSettled]);
+      await runTurn(turn, stages, signal);
     },
     concurrency: config.orchestrator.maxConcurrentSessions,
-    clock,
     log,
   });
   let isStopping = false;
@@ -127,10 +130,11 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
     routes: channels.routes,
     findUnready: () => [...tools.findUnready(), ...channels.findUnready()],
     start: async () => {
-      // Replies first: an answer that waits goes out before the answer to what was asked after it.
-      await delivery.recover();
+      // Old messages stand in line before new ones, and old replies go out before any new one is made.
       for (const turn of await store.inbox.takeOver()) sessions.add(turn);
       await channels.start(accept);
+      await delivery.recover();
+      recovered.resolve();
       await toolsSettled;
       void models.offerLocalModels();
     },
@@ -142,6 +146,7 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
       sessions.stop();
       await within(clock, turnGraceMs, sessions.idle());
       sessions.abort();
+      givingUp.abort();
       await within(clock, 1_000, sessions.idle());
       await within(clock, deliveryGraceMs, delivery.idle());
       delivery.stop();

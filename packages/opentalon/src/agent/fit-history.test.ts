@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { TranscriptMessage } from "../domain/session.ts";
-import { estimateTokens, fitHistory } from "./fit-history.ts";
+import { estimateTokens, fitHistory, toHistoryBudget } from "./fit-history.ts";
 
 const user = (content: string): TranscriptMessage => ({ role: "user", content });
 const assistant = (content: string, ...callIds: string[]): TranscriptMessage => ({
@@ -54,5 +54,19 @@ describe("fitting history", () => {
         expect(kept.filter((message) => message.role === "tool").length).toBe(calls.length);
       }),
     );
+  });
+});
+
+describe("the budget of history", () => {
+  const fixed = { system: "s".repeat(350), userText: "", tools: [] };
+
+  it("is what the window leaves beside the answer, the reserve and what is always sent", () => {
+    const budget = toHistoryBudget({ contextWindow: 1_000, maxTokens: 200 }, fixed);
+    expect(budget).toBe(950 - 200 - Math.ceil(352 / 3.5));
+  });
+
+  it("is unknown for an unknown window, and never negative", () => {
+    expect(toHistoryBudget({ contextWindow: 0, maxTokens: 0 }, fixed)).toBeUndefined();
+    expect(toHistoryBudget({ contextWindow: 100, maxTokens: 0 }, fixed)).toBe(0);
   });
 });

@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { ProviderError } from "../base/errors.ts";
 import type { ModelReply, ModelRequest } from "../domain/model.ts";
 import type { ToolCall, ToolResult } from "../domain/tool.ts";
-import { runAgent, type AgentPorts, type StepRecord } from "./run-agent.ts";
+import type { StepRecord } from "../domain/step-journal.ts";
+import { runAgent, type AgentPorts } from "./run-agent.ts";
 
 const call = (id: string, name = "notes__add"): ToolCall => ({ id, name, arguments: { text: id } });
 const reply = (text: string, ...toolCalls: ToolCall[]): ModelReply => ({
@@ -35,7 +36,7 @@ function world(script: (ModelReply | Error)[], journal = new Map<string, StepRec
       if (next === undefined) return Promise.reject(new Error("script ended"));
       return next instanceof Error ? Promise.reject(next) : Promise.resolve(next);
     },
-    callTool: async ({ id }, onExecute): Promise<ToolResult> => {
+    callTool: async ({ id }, _reply, onExecute): Promise<ToolResult> => {
       await onExecute();
       executed.push(id);
       return { content: `did ${id}`, isError: false };
@@ -173,6 +174,50 @@ describe("the agent loop", () => {
     });
     expect(run.outcome).toEqual({ kind: "refused", content: "no", metadata: {} });
     expect(ended.asked).toEqual([]);
+  });
+
+  it("shows a guard every result of a round, and withholds them all from the history when it refuses", async () => {
+    const { ports } = world([reply("", call("1"), call("2")), reply("never")]);
+    const seen: string[] = [];
+    const run = await runAgent(request, {
+      ...ports,
+      guardPrompt: (content) => {
+        seen.push(content);
+        if (content !== "did 2") return Promise.resolve({ kind: "continue", content });
+        return Promise.resolve({ kind: "answer", content: "stopped", metadata: {} });
+      },
+    });
+    expect(seen).toEqual(["go", "did 1", "did 2"]);
+    expect(run.outcome.kind).toBe("refused");
+    const results = run.messages.filter(({ role }) => role === "tool");
+    expect(results.map(({ content }) => content)).toEqual([
+      "error: withheld by a guard",
+      "error: withheld by a guard",
+    ]);
+  });
+
+  it("begins no other call once one could not be recorded, and waits for those under way", async () => {
+    const { ports } = world([reply("", call("fast"), call("slow"))]);
+    const gate = Promise.withResolvers<void>();
+    const executed: string[] = [];
+    const running = runAgent(request, {
+      ...ports,
+      callTool: async ({ id }, _reply, onExecute) => {
+        if (id === "slow") await gate.promise;
+        await onExecute();
+        executed.push(id);
+        return { content: id, isError: false };
+      },
+      journal: {
+        ...ports.journal,
+        record: (step) =>
+          step === "model:1" ? Promise.resolve() : Promise.reject(new Error("disk full")),
+      },
+    });
+    running.catch(() => gate.resolve());
+    queueMicrotask(() => setImmediate(gate.resolve));
+    await expect(running).rejects.toThrow("disk full");
+    expect(executed).toEqual(["fast"]);
   });
 
   it("tells an empty answer apart", async () => {

@@ -7,19 +7,8 @@ import { ProviderError } from "../base/errors.ts";
 import { createLimiter } from "../base/limiter.ts";
 import type { ModelReply, ModelRequest, ToolSpecification } from "../domain/model.ts";
 import type { TranscriptMessage } from "../domain/session.ts";
+import { runRecorded, type StepJournal } from "../domain/step-journal.ts";
 import type { ToolCall, ToolResult } from "../domain/tool.ts";
-
-/** What an earlier run of this turn left behind for one step. */
-export type StepRecord =
-  | { readonly state: "started" }
-  | { readonly state: "recorded"; readonly value: unknown };
-
-/** The agent's view of the journal: steps of one turn, by name. */
-export interface StepJournal {
-  readonly find: (step: string) => StepRecord | undefined;
-  readonly begin: (step: string) => Promise<void>;
-  readonly record: (step: string, value: unknown) => Promise<void>;
-}
 
 export type GuardedPrompt =
   | { readonly kind: "continue"; readonly content: string }
@@ -31,10 +20,14 @@ export type GuardedPrompt =
 
 export interface AgentPorts {
   readonly callModel: (request: ModelRequest) => Promise<ModelReply>;
-  /** Looks at what the model is about to be told last (a person's text, a tool's result), before every model call. */
+  /** Looks at what the model has not been told yet (the person's text, results of tools), before every model call. */
   readonly guardPrompt: (content: string) => Promise<GuardedPrompt>;
-  /** Runs one call through every gate; `onExecute` is awaited right before the plugin is really asked. */
-  readonly callTool: (call: ToolCall, onExecute: () => Promise<void>) => Promise<ToolResult>;
+  /** Runs one call of `reply` through every gate; `onExecute` is awaited right before the plugin is really asked. */
+  readonly callTool: (
+    call: ToolCall,
+    reply: ModelReply,
+    onExecute: () => Promise<void>,
+  ) => Promise<ToolResult>;
   /** Whether repeating the call changes nothing. */
   readonly isReadOnly: (call: ToolCall) => boolean;
   /** Puts a tool's text into the envelope a model is told to distrust. */
@@ -84,24 +77,19 @@ export async function runAgent(request: AgentRequest, ports: AgentPorts): Promis
   const messages: TranscriptMessage[] = [{ role: "user", content: request.userText }];
   for (let round = 1; round <= request.maxRounds; round += 1) {
     const asked = await askModel(request, ports, messages, round);
-    if (asked.kind !== "replied") return { outcome: asked, messages };
+    if (asked.kind === "refused") return { outcome: asked, messages: withholdNews(messages) };
+    if (asked.kind === "failed") return { outcome: asked, messages };
     const { reply } = asked;
     ports.onReply(reply);
     messages.push({ role: "assistant", content: reply.text, toolCalls: reply.toolCalls });
-    if (reply.toolCalls.length === 0) {
-      const isEmpty = reply.text.trim() === "";
-      return {
-        outcome: isEmpty ? { kind: "empty" } : { kind: "answered", text: reply.text },
-        messages,
-      };
-    }
-    const results = await runCalls(reply.toolCalls, ports, round);
-    for (const [index, call] of reply.toolCalls.entries()) {
-      const result = results[index] ?? unknownOutcome;
-      messages.push({ role: "tool", callId: call.id, tool: call.name, ...result });
-    }
+    if (reply.toolCalls.length === 0) return { outcome: toOutcome(reply), messages };
+    messages.push(...(await runCalls(reply, ports, round)));
   }
   return { outcome: { kind: "too-many-rounds", rounds: request.maxRounds }, messages };
+}
+
+function toOutcome({ text }: ModelReply): AgentOutcome {
+  return text.trim() === "" ? { kind: "empty" } : { kind: "answered", text };
 }
 
 type Asked =
@@ -117,18 +105,18 @@ async function askModel(
   const step = `model:${round}`;
   const earlier = ports.journal.find(step);
   if (earlier?.state === "recorded") return { kind: "replied", reply: earlier.value as ModelReply };
-  const prompt = [...request.history, ...messages].map((message) =>
-    toPromptMessage(message, ports),
-  );
-  const last = prompt.at(-1);
-  if (last !== undefined) {
-    const guarded = await ports.guardPrompt(last.content);
+  const prompt: TranscriptMessage[] = [...request.history, ...messages];
+  for (let index = findNews(prompt); index < prompt.length; index += 1) {
+    const message = prompt[index];
+    if (message === undefined) break;
+    const guarded = await ports.guardPrompt(message.content);
     if (guarded.kind === "answer") return { ...guarded, kind: "refused" };
-    prompt[prompt.length - 1] = { ...last, content: guarded.content };
+    prompt[index] = { ...message, content: guarded.content };
   }
   try {
     const { system, tools, sessionKey } = request;
-    const reply = await ports.callModel({ system, messages: prompt, tools, sessionKey });
+    const wrapped = prompt.map((message) => toPromptMessage(message, ports));
+    const reply = await ports.callModel({ system, messages: wrapped, tools, sessionKey });
     // The commit of the turn follows a final reply at once and would record the same thing a second time.
     if (reply.toolCalls.length > 0 || request.recordFinalReply)
       await ports.journal.record(step, reply);
@@ -139,36 +127,66 @@ async function askModel(
   }
 }
 
+/** Where begins what the model has not been told yet: the person's text, or the results of the last round. */
+function findNews(messages: readonly TranscriptMessage[]): number {
+  let start = messages.length - 1;
+  while (messages[start]?.role === "tool" && messages[start - 1]?.role === "tool") start -= 1;
+  return start;
+}
+
+/** What a guard did not let through to the model must not come back from the history of the next turn. */
+function withholdNews(messages: readonly TranscriptMessage[]): readonly TranscriptMessage[] {
+  const start = findNews(messages);
+  return messages.map((message, index) =>
+    index < start || message.role !== "tool"
+      ? message
+      : { ...message, content: "error: withheld by a guard", isError: true },
+  );
+}
+
 function toPromptMessage(message: TranscriptMessage, ports: AgentPorts): TranscriptMessage {
   if (message.role !== "tool") return message;
   return { ...message, content: ports.wrapToolResult(message.content) };
 }
 
-const unknownOutcome: ToolResult = {
-  content:
-    "error: the outcome of this call is unknown: OpenTalon was interrupted while it ran. It may or may not have taken effect. Do not repeat it blindly; check first or ask the person.",
-  isError: true,
-};
-
-function runCalls(
-  calls: readonly ToolCall[],
+/**
+ * Runs the calls of one reply side by side. Once a step could not be recorded no other one begins: the turn will be
+ * run again, and what began twice could take effect twice.
+ */
+async function runCalls(
+  reply: ModelReply,
   ports: AgentPorts,
   round: number,
-): Promise<readonly ToolResult[]> {
+): Promise<readonly TranscriptMessage[]> {
   const limit = createLimiter(parallelCalls);
-  return Promise.all(
-    calls.map((call, index) => limit(() => runCall(call, ports, `tool:${round}:${index + 1}`))),
+  let failure: { readonly error: unknown } | undefined;
+  const stopAfterFailure = (): void => {
+    if (failure !== undefined) throw failure.error;
+  };
+  const runOne = async (call: ToolCall, index: number): Promise<ToolResult> => {
+    stopAfterFailure();
+    return runRecorded(ports.journal, {
+      step: `tool:${round}:${index + 1}`,
+      isReadOnly: ports.isReadOnly(call),
+      run: (begin) =>
+        ports.callTool(call, reply, async () => {
+          stopAfterFailure();
+          await begin();
+        }),
+    });
+  };
+  const results = await Promise.all(
+    reply.toolCalls.map((call, index) =>
+      limit(() =>
+        runOne(call, index).catch((error: unknown): undefined => {
+          failure ??= { error };
+        }),
+      ),
+    ),
   );
-}
-
-async function runCall(call: ToolCall, ports: AgentPorts, step: string): Promise<ToolResult> {
-  const earlier = ports.journal.find(step);
-  if (earlier?.state === "recorded") return earlier.value as ToolResult;
-  if (earlier?.state === "started" && !ports.isReadOnly(call)) {
-    await ports.journal.record(step, unknownOutcome);
-    return unknownOutcome;
-  }
-  const result = await ports.callTool(call, () => ports.journal.begin(step));
-  await ports.journal.record(step, result);
-  return result;
+  stopAfterFailure();
+  return reply.toolCalls.map((call, index): TranscriptMessage => {
+    const { content, isError } = results[index] ?? { content: "", isError: true };
+    return { role: "tool", callId: call.id, tool: call.name, content, isError };
+  });
 }

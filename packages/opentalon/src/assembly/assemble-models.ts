@@ -1,4 +1,5 @@
 import type { Clock } from "../base/clock.ts";
+import { createIdentifier } from "../base/identifier.ts";
 import type { Log } from "../base/log.ts";
 import type { Config } from "../config/load-config.ts";
 import type { Model } from "../domain/model.ts";
@@ -78,7 +79,7 @@ export function assembleModels({ config, clock, log }: AssembleModelsOptions): M
 
 const textTools: TextToolLanguage = {
   describe: renderTools,
-  parse: (reply) => parseTextReply(reply),
+  parse: (reply) => parseTextReply(reply, { createCallId: () => `call-${createIdentifier()}` }),
   createFilter: createToolCallFilter,
 };
 

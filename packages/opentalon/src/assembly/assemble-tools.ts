@@ -23,7 +23,12 @@ export interface Tools extends AsyncDisposable {
   /** What the model is told of: every tool but those that are steps of the pipeline. */
   readonly offered: () => readonly ToolSpecification[];
   readonly promptAdditions: () => readonly { readonly plugin: string; readonly text: string }[];
-  readonly isReadOnly: (call: ToolCall) => boolean;
+  /** Whether the action a model means by `name` changes nothing. */
+  readonly isReadOnly: (name: string) => boolean;
+  /** Whether exactly this action changes nothing. */
+  readonly isHookActionReadOnly: (step: Pick<InvokeStep, "plugin" | "action">) => boolean;
+  /** Key below `plugins:` of the plugin that runs under this name, whose settings count; `undefined` when none does. */
+  readonly configKeyOf: (pluginName: string) => string | undefined;
   /** One call of the turn's model, through every gate. */
   readonly callForModel: (
     turn: Turn,
@@ -61,6 +66,7 @@ export function assembleTools({
   let offered: readonly ToolSpecification[] | undefined;
   const host = createPluginHost({
     entries: toPluginEntries({ config, bundledPlugins, log }),
+    configuredKeys: Object.keys(config.plugins),
     environment,
     clock,
     log,
@@ -76,7 +82,7 @@ export function assembleTools({
     clock,
     log,
     defaultTimeoutMs: config.agent.toolTimeoutMs,
-    timeoutMsOf: ({ plugin }) => config.plugins[plugin]?.timeoutMs,
+    timeoutMsOf: ({ plugin }) => config.plugins[host.configKeyOf(plugin) ?? ""]?.timeoutMs,
     permit: async ({ tool: { plugin }, context, signal }) => {
       if (permissionPlugin === "" || !context.fromModel || plugin === permissionPlugin)
         return { kind: "allowed" };
@@ -96,11 +102,14 @@ export function assembleTools({
     callId: string,
     origin: CallOrigin,
     signal: AbortSignal,
+    onExecute?: () => Promise<void>,
   ): Promise<ToolResult> =>
     callTool({
       call: { id: callId, name: toToolName(step), arguments: step.arguments },
       context: { ...origin, encoding: "native", fromModel: false },
+      plugin: step.plugin,
       signal,
+      onExecute,
     });
 
   return {
@@ -118,10 +127,15 @@ export function assembleTools({
       return offered;
     },
     promptAdditions: host.promptAdditions,
-    isReadOnly: ({ name }) => {
+    isReadOnly: (name) => {
       const found = registry.lookup(name);
       return found.kind === "found" && found.tool.readOnly;
     },
+    isHookActionReadOnly: (step) => {
+      const tool = registry.find(toToolName(step));
+      return tool?.plugin === step.plugin && tool.readOnly;
+    },
+    configKeyOf: host.configKeyOf,
     callForModel: (turn, call, { nativeTools, signal, onExecute }) =>
       callTool({
         call,
@@ -129,8 +143,8 @@ export function assembleTools({
         signal,
         onExecute,
       }),
-    callHookAction: (turn, signal) => (step, callId) =>
-      callOwn(step, callId, toOrigin(turn), signal),
+    callHookAction: (turn, signal) => (step, callId, onExecute) =>
+      callOwn(step, callId, toOrigin(turn), signal, onExecute),
     [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
   };
 }

@@ -1,22 +1,25 @@
 import { randomBytes } from "node:crypto";
 import { buildSystemPrompt } from "../agent/build-system-prompt.ts";
-import { fitHistory } from "../agent/fit-history.ts";
-import { runAgent, type AgentRun, type StepJournal, type StepRecord } from "../agent/run-agent.ts";
+import { fitHistory, toHistoryBudget } from "../agent/fit-history.ts";
+import { runAgent, type AgentRun } from "../agent/run-agent.ts";
 import type { Clock } from "../base/clock.ts";
 import { createIdentifier } from "../base/identifier.ts";
 import type { Log } from "../base/log.ts";
 import type { Config } from "../config/load-config.ts";
 import { toActor } from "../domain/actor.ts";
 import type { ChannelCapabilities } from "../domain/channel.ts";
-import type { Model, ToolSpecification } from "../domain/model.ts";
+import type { Model } from "../domain/model.ts";
+import type { StepJournal } from "../domain/step-journal.ts";
+import { toToolName } from "../domain/tool.ts";
 import type { Turn, TurnObserver } from "../domain/turn.ts";
 import { runFormatters } from "../hooks/run-formatters.ts";
-import { runPreparers, type CallHookAction, type Preparer } from "../hooks/run-preparers.ts";
+import { runPreparers, type Preparer, type PreparerPorts } from "../hooks/run-preparers.ts";
 import { runCommand } from "../inbound/run-command.ts";
 import type { DeliveryLoop } from "../orchestrator/delivery.ts";
 import type { AnswerRequest, TurnStages } from "../orchestrator/turn.ts";
 import { toUsageCost } from "../providers/pricing.ts";
 import type { Route } from "../routing/router.ts";
+import { openStepJournal } from "../store/open-step-journal.ts";
 import type { Store } from "../store/ports.ts";
 import { createEnvelope } from "../tools/guard/envelope.ts";
 import type { Models } from "./assemble-models.ts";
@@ -38,9 +41,6 @@ export interface AssembleTurnOptions {
 /** Accounting for a model the configuration no longer knows, after a restart with another file. */
 const freeModel = { cost: { input: 0, output: 0 } };
 
-/** Share of a context window that is left free: estimates are estimates. */
-const windowReserve = 0.05;
-
 /** Hands the stages of a turn what they need. */
 export function assembleTurn(options: AssembleTurnOptions): TurnStages {
   const { config, store, models, tools, delivery, observe, clock, log } = options;
@@ -55,17 +55,16 @@ export function assembleTurn(options: AssembleTurnOptions): TurnStages {
   const formatters = config.orchestrator.responseFormatters;
   const rank = (pinnedModel: string): Route => router.rank({ pinnedModel });
 
-  const hookPorts = (
-    turn: Turn,
-    signal: AbortSignal,
-  ): { callAction: CallHookAction; log: Log } => ({
+  const hookPorts = (turn: Turn, journal: StepJournal, signal: AbortSignal): PreparerPorts => ({
     callAction: tools.callHookAction(turn, signal),
+    isReadOnly: (step) => tools.isReadOnly(toToolName(step)),
+    journal,
     log: log.child({ trace: turn.id }),
   });
 
   const answer = async (request: AnswerRequest): Promise<AgentRun> => {
     const { turn, session, text, route, journal, signal } = request;
-    const [first] = route.models;
+    const first = firstOf(route);
     const capabilities = options.capabilitiesOf(turn.message.channel);
     const system = buildSystemPrompt({
       rules: config.orchestrator.rules,
@@ -78,7 +77,10 @@ export function assembleTurn(options: AssembleTurnOptions): TurnStages {
     return runAgent(
       {
         system,
-        history: fitHistory(session.messages, toHistoryBudget(first, system, text, specifications)),
+        history: fitHistory(
+          session.messages,
+          toHistoryBudget(first, { system, userText: text, tools: specifications }),
+        ),
         userText: text,
         tools: specifications,
         sessionKey: session.key,
@@ -95,10 +97,10 @@ export function assembleTurn(options: AssembleTurnOptions): TurnStages {
             onReset: () => observe(turn, { kind: "text-reset" }),
             onModel: ({ name }) => observe(turn, { kind: "model-started", model: name }),
           }),
-        callTool: async (call, onExecute) => {
+        callTool: async (call, reply, onExecute) => {
           const startedAtMs = clock.now();
           observe(turn, { kind: "tool-started", callId: call.id, tool: call.name });
-          const nativeTools = first?.nativeTools !== false;
+          const nativeTools = router.resolve(reply.model)?.nativeTools !== false;
           const result = await tools.callForModel(turn, call, { nativeTools, signal, onExecute });
           const durationMs = clock.now() - startedAtMs;
           observe(turn, {
@@ -110,9 +112,9 @@ export function assembleTurn(options: AssembleTurnOptions): TurnStages {
           });
           return result;
         },
-        isReadOnly: tools.isReadOnly,
+        isReadOnly: ({ name }) => tools.isReadOnly(name),
         wrapToolResult: envelope.wrap,
-        guardPrompt: (content) => runPreparers(guards, content, hookPorts(turn, signal)),
+        guardPrompt: (content) => runPreparers(guards, content, hookPorts(turn, journal, signal)),
         onReply: request.onReply,
         journal,
       },
@@ -122,7 +124,7 @@ export function assembleTurn(options: AssembleTurnOptions): TurnStages {
   return {
     loadSession: (turn) =>
       store.sessions.load(turn.sessionKey, config.state.session.contextMessages),
-    openJournal: (turn, isResumed) => openJournal(store, turn, isResumed),
+    openJournal: (turn) => openStepJournal(store.journal, turn),
     runCommand: (message, session) =>
       runCommand(message, session, {
         resolveModel: router.resolve,
@@ -131,13 +133,15 @@ export function assembleTurn(options: AssembleTurnOptions): TurnStages {
         showConfig: options.showConfig,
         isOperator: ({ channelKind }) => channelKind === "console",
       }),
-    prepare: (turn, text, signal) => runPreparers(beforeTurn, text, hookPorts(turn, signal)),
+    prepare: (turn, text, journal, signal) =>
+      runPreparers(beforeTurn, text, hookPorts(turn, journal, signal)),
     hasPreparers: beforeTurn.length > 0,
     rank: ({ pinnedModel }) => rank(pinnedModel),
     answer,
     format: (turn, text, signal) => {
       const { responseFormat } = options.capabilitiesOf(turn.message.channel);
-      return runFormatters(formatters, text, responseFormat, hookPorts(turn, signal));
+      const callAction = tools.callHookAction(turn, signal);
+      return runFormatters(formatters, text, responseFormat, { callAction, log });
     },
     hasFormatters: formatters.length > 0,
     toUsageRow: (turn, { model, usage, toolCalls }) => ({
@@ -170,32 +174,4 @@ function toPreparer(
 function firstOf({ models: [first] }: Route): Model {
   if (first === undefined) throw new Error("a route is never empty");
   return first;
-}
-
-/** Tokens left for earlier messages; `undefined` when the model's window is not known. */
-function toHistoryBudget(
-  model: Model | undefined,
-  system: string,
-  text: string,
-  tools: readonly ToolSpecification[],
-): number | undefined {
-  if (model === undefined || model.contextWindow === 0) return undefined;
-  const { contextWindow, maxTokens } = model;
-  const output = maxTokens > 0 ? maxTokens : Math.ceil(contextWindow * 0.1);
-  const fixed = Math.ceil((system.length + text.length + JSON.stringify(tools).length) / 3.5);
-  return Math.max(0, Math.floor(contextWindow * (1 - windowReserve)) - output - fixed);
-}
-
-/** The steps of one turn. Only a resumed one has any on disk, so a fresh one is spared the query. */
-async function openJournal(store: Store, turn: Turn, isResumed: boolean): Promise<StepJournal> {
-  const steps = new Map<string, StepRecord>();
-  for (const { step, state, value } of isResumed ? await store.journal.load(turn.id) : []) {
-    if (state === "recorded") steps.set(step, { state, value });
-    else if (!steps.has(step)) steps.set(step, { state });
-  }
-  return {
-    find: (step) => steps.get(step),
-    begin: (step) => store.journal.begin(turn.id, step),
-    record: (step, value) => store.journal.record(turn.id, step, value),
-  };
 }

@@ -8,8 +8,8 @@ export interface OpenStoreOptions {
   readonly config: Config;
   readonly clock: Clock;
   readonly log: Log;
-  /** Another process has taken the state over; nothing can be written any more. */
-  readonly onTaken: (error: StoreError) => void;
+  /** Nothing can be written any more: the disk failed, or another process has taken the state over. */
+  readonly onLost: (error: StoreError) => void;
 }
 
 /** The store the configuration asks for. A driver is loaded only when it is used. */
@@ -17,12 +17,12 @@ export async function openStore({
   config: { state },
   clock,
   log,
-  onTaken,
+  onLost,
 }: OpenStoreOptions): Promise<Store> {
   const shared = { clock, limits: defaultStoreLimits };
   if (state.db.driver === "sqlite") {
     const { createSqliteStore } = await import("../store/sqlite-store.ts");
-    return createSqliteStore({ ...shared, dataDirectory: state.dataDir });
+    return createSqliteStore({ ...shared, dataDirectory: state.dataDir, onBroken: onLost });
   }
   const { createPostgresStore } = await import("../store/postgres-store.ts");
   const { dsn, maxOpenConns, maxIdleConns, connMaxLifetimeMs, connMaxIdleTimeMs } = state.db;
@@ -43,7 +43,7 @@ export async function openStore({
       if (event.kind === "regained")
         return log.info("the lock on the state database is held again");
       log.error({ err: event.error }, "the lock on the state database was lost");
-      if (event.kind === "taken") onTaken(event.error);
+      if (event.kind === "taken") onLost(event.error);
     },
   });
 }

@@ -1,4 +1,4 @@
-/** Time as a dependency, so that tests own it. */
+/** Time as a dependency, so that tests own it. A delay beyond 24 days is cut to that. */
 export interface Clock {
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number;
@@ -8,10 +8,13 @@ export interface Clock {
   readonly sleep: (delayMs: number, signal?: AbortSignal) => Promise<void>;
 }
 
+/** What a timer of the platform takes; it runs at once when it is told more. */
+const longestDelayMs = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   after: (delayMs, task) => {
-    const timer = setTimeout(task, delayMs);
+    const timer = setTimeout(task, Math.min(delayMs, longestDelayMs));
     timer.unref();
     return () => clearTimeout(timer);
   },
@@ -23,7 +26,7 @@ export const systemClock: Clock = {
         signal?.removeEventListener("abort", finish);
         resolve();
       };
-      const timer = setTimeout(finish, delayMs);
+      const timer = setTimeout(finish, Math.min(delayMs, longestDelayMs));
       signal?.addEventListener("abort", finish, { once: true });
     }),
 };

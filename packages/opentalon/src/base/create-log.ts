@@ -1,5 +1,6 @@
 import { pino } from "pino";
 import type { Log } from "./log.ts";
+import { toPrintableLine } from "./printable.ts";
 import { redactSecrets } from "./secret.ts";
 
 export interface LogOptions {
@@ -10,7 +11,10 @@ export interface LogOptions {
   readonly pretty: boolean;
 }
 
-/** Structured log to stderr or a file; every line passes `redactSecrets` on its way out. */
+/**
+ * Structured log to stderr or a file. Every line passes `redactSecrets` on its way out, and holds nothing a terminal
+ * would obey: much of what is logged was said by plugins and platforms.
+ */
 export function createLog({ level, file, pretty }: LogOptions): Log {
   const destination = pino.destination({
     dest: file ?? 2,
@@ -22,7 +26,7 @@ export function createLog({ level, file, pretty }: LogOptions): Log {
   const stream = {
     write: (line: string): void => {
       const safe = redactSecrets(line);
-      destination.write(pretty ? toReadableLine(safe) : safe);
+      destination.write(pretty ? `${toReadableLine(safe)}\n` : escapeRest(safe));
     },
   };
   return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, stream);
@@ -35,8 +39,16 @@ const levelNames: Readonly<Record<number, string>> = {
   50: "error",
 };
 
-function toReadableLine(line: string): string {
-  const entry = JSON.parse(line) as Record<string, unknown>;
+/** Escapes what JSON leaves as it is and a terminal does not. */
+function escapeRest(line: string): string {
+  return line.replaceAll(
+    /[\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+function toReadableLine(json: string): string {
+  const entry = JSON.parse(json) as Record<string, unknown>;
   const { level, time, msg, err, ...rest } = entry;
   const details = Object.entries(rest).map(([key, value]) => {
     return `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`;
@@ -45,7 +57,8 @@ function toReadableLine(line: string): string {
   if (message !== undefined) details.push(`error=${JSON.stringify(message)}`);
   if (code !== undefined) details.push(`code=${code}`);
   const clockTime = String(time).slice(11, 19);
-  return `${clockTime} ${levelNames[Number(level)] ?? "info"}  ${String(msg)}${details.length > 0 ? `  ${details.join(" ")}` : ""}\n`;
+  const line = `${clockTime} ${levelNames[Number(level)] ?? "info"}  ${String(msg)}${details.length > 0 ? `  ${details.join(" ")}` : ""}`;
+  return toPrintableLine(line);
 }
 
 /** A log that keeps nothing. */

@@ -1,5 +1,7 @@
+export type Limiter = <Result>(task: () => Promise<Result>) => Promise<Result>;
+
 /** Runs at most `concurrency` tasks at once; the others wait in order. */
-export function createLimiter(concurrency: number): <T>(task: () => Promise<T>) => Promise<T> {
+export function createLimiter(concurrency: number): Limiter {
   let running = 0;
   const waiting: (() => void)[] = [];
   return async (task) => {

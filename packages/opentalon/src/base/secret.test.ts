@@ -23,6 +23,22 @@ describe("a secret", () => {
     expect(JSON.parse(redactSecrets(line))).toEqual({ msg: "it was: [secret]" });
   });
 
+  it("is removed where another one is a part of it or overlaps it", () => {
+    for (const text of ["abcdef", "abcdefGHIJKLMN", "KLMNopqrst"]) createSecret(text);
+    expect(redactSecrets("key abcdefGHIJKLMN.")).toBe("key [secret].");
+    expect(redactSecrets("abcdefGHIJKLMNopqrst abcdef!")).toBe("[secret] [secret]!");
+    expect(redactSecrets("abcdefKLMNopqrst")).toBe("[secret][secret]");
+    createSecret("0101010");
+    expect(redactSecrets("<010101010>")).toBe("<[secret]>");
+  });
+
+  it("is removed from JSON inside JSON", () => {
+    createSecret('pa"ss\\word1');
+    const line = JSON.stringify({ problem: JSON.stringify({ key: 'pa"ss\\word1' }) });
+    const { problem } = JSON.parse(redactSecrets(line)) as { problem: string };
+    expect(JSON.parse(problem)).toEqual({ key: "[secret]" });
+  });
+
   it("cannot be imitated", () => {
     expect(isSecret(secret)).toBe(true);
     expect(isSecret({ reveal: () => "x" })).toBe(false);

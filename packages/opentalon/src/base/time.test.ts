@@ -61,6 +61,18 @@ describe("clocks", () => {
     expect(seen).toEqual(["a", "b", "slept"]);
   });
 
+  it("take a delay no timer can hold for a very long one", async () => {
+    const seen: string[] = [];
+    const gone = new AbortController();
+    const cancel = systemClock.after(2 ** 31, () => seen.push("after"));
+    const slept = systemClock.sleep(Infinity, gone.signal).then(() => seen.push("slept"));
+    await systemClock.sleep(20);
+    expect(seen).toEqual([]);
+    cancel();
+    gone.abort();
+    await slept;
+  });
+
   it("stop sleeping at once when the signal aborts", async () => {
     const gone = new AbortController();
     const sleeping = systemClock.sleep(60_000, gone.signal);

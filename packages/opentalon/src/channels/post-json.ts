@@ -2,6 +2,7 @@ import {
   Agent as HttpAgent,
   request as requestHttp,
   type ClientRequest,
+  type IncomingHttpHeaders,
   type RequestOptions,
 } from "node:http";
 import type { Socket } from "node:net";
@@ -9,6 +10,7 @@ import { Agent as HttpsAgent, request as requestHttps } from "node:https";
 import type { Clock } from "../base/clock.ts";
 import { formatDuration } from "../base/duration.ts";
 import { toMessage } from "../base/errors.ts";
+import { parseRetryAfter } from "../base/retry-after.ts";
 import { DeliveryError } from "./delivery-error.ts";
 
 /** Posts JSON to one URL over connections that are kept. */
@@ -30,7 +32,6 @@ export interface JsonPosterOptions {
 }
 
 const maxAnswerBytes = 65_536;
-const longestRetryAfterMs = 3_600_000;
 const agentOptions = {
   keepAlive: true,
   maxSockets: 64,
@@ -74,7 +75,7 @@ export function createJsonPoster({ url, timeoutMs, clock }: JsonPosterOptions): 
         sending.on("response", (answer) => {
           const status = answer.statusCode ?? 0;
           if (status >= 200 && status < 300) resolve();
-          else reject(toRefusal(status, answer.headers["retry-after"], url, clock));
+          else reject(toRefusal(status, answer.headers, url, clock));
           let answerBytes = 0;
           answer.on("data", (chunk: Buffer) => {
             answerBytes += chunk.length;
@@ -116,22 +117,15 @@ function toTarget(url: URL): RequestOptions {
 
 function toRefusal(
   status: number,
-  retryAfter: string | undefined,
+  headers: IncomingHttpHeaders,
   url: URL,
   clock: Clock,
 ): DeliveryError {
   const hint = status >= 300 && status < 400 ? "; redirects are not followed" : "";
   return new DeliveryError(`${url.origin} answered with status ${status}${hint}`, {
     outcome: "not-delivered",
-    retryAfterMs: parseRetryAfter(retryAfter, clock.now()),
+    retryAfterMs: parseRetryAfter(headers, clock.now()),
   });
-}
-
-/** Seconds or a date, as HTTP has it. */
-function parseRetryAfter(text: string | undefined, nowMs: number): number | undefined {
-  if (text === undefined) return undefined;
-  const waitMs = /^\d+$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - nowMs;
-  return Number.isNaN(waitMs) ? undefined : Math.min(Math.max(waitMs, 0), longestRetryAfterMs);
 }
 
 /** Whether nothing can have been written yet. */

@@ -141,8 +141,28 @@ describe("messages that come in over a webhook", () => {
     expect((await post(least, {}, "/api/channels/other/inbound")).status).toBe(404);
   });
 
-  it("take their identity from the body, else from a header, else from metadata", async () => {
+  it("take their identity from the body only, where that is what is signed", async () => {
     await startChannel();
+    host.answerWith(rememberIdentities());
+    const { id: _, ...nameless } = least;
+    for (const key of ["captured", "replayed"]) {
+      const { status, answer } = await post(nameless, { "idempotency-key": key });
+      expect(status).toBe(400);
+      expect(answer["error"]).toMatch(/`metadata.message_id`.*Idempotency-Key is not signed/);
+    }
+    const named = { ...nameless, metadata: { message_id: "from-metadata" } };
+    expect((await post(named, { "idempotency-key": "a" })).answer).toEqual({ status: "accepted" });
+    expect((await post(named, { "idempotency-key": "b" })).answer).toEqual({ status: "duplicate" });
+    await post({ ...named, id: "from-body" });
+    expect(host.messages.map(({ platformMessageId }) => platformMessageId)).toEqual([
+      "from-metadata",
+      "from-metadata",
+      "from-body",
+    ]);
+  });
+
+  it("take their identity from the body, else from a header, else from metadata, without a secret", async () => {
+    await startChannel({});
     const { id: _, ...nameless } = least;
     const withMetadata = { ...nameless, metadata: { message_id: "from-metadata" } };
     await post({ ...withMetadata, id: "from-body" }, { "idempotency-key": "from-header" });
@@ -258,6 +278,23 @@ describe("signatures", () => {
     expect(await at(String(nowSeconds + 302))).toBe(401);
     expect(await at("soon")).toBe(401);
     expect((await post(body, { "x-opentalon-timestamp": String(nowSeconds) })).status).toBe(401);
+  });
+
+  it("have to cover a timestamp where the settings say so", async () => {
+    await startChannel({ secret, require_timestamp: true });
+    const body = JSON.stringify(least);
+    const refused = await post(body);
+    expect(refused.status).toBe(401);
+    expect(refused.answer["error"]).toMatch(/X-OpenTalon-Timestamp/);
+    const timestamp = String(Math.floor(clock.now() / 1_000));
+    const headers = {
+      "x-opentalon-timestamp": timestamp,
+      "x-opentalon-signature": signature(`${timestamp}.${body}`),
+    };
+    expect((await post(body, headers)).status).toBe(202);
+    expect(host.messages).toHaveLength(1);
+    await expect(startChannel({ require_timestamp: true })).rejects.toThrow(/needs config.secret/);
+    await expect(startChannel({ secret, require_timestamp: "yes" })).rejects.toThrow(/boolean/);
   });
 
   it("may come from either name of the setting, as a secret or as text", async () => {

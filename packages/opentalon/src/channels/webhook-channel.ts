@@ -19,7 +19,7 @@ export interface WebhookChannelOptions {
   readonly name: string;
   /** Where replies are posted. */
   readonly url: URL;
-  /** The entry's `config`: `secret` (or `hmac_secret`), `kind`, `max_message_length`, `response_format`, `response_format_prompt`. */
+  /** The entry's `config`: `secret` (or `hmac_secret`), `require_timestamp`, `kind`, `max_message_length`, `response_format`, `response_format_prompt`. */
   readonly config: Readonly<Record<string, unknown>>;
   readonly inlet: WebhookInlet;
   /** Whether the HTTP door knows its callers by other means than a signature (see `HttpRequest.isTrusted`). */
@@ -55,7 +55,13 @@ export function createWebhookChannel(options: WebhookChannelOptions): Channel {
     responseFormatPrompt: readSetting(config, "response_format_prompt", "string") ?? "",
   };
   const signer = createSigner(options);
+  const requiresTimestamp = readSetting(config, "require_timestamp", "boolean") ?? false;
   if (signer === undefined) {
+    if (requiresTimestamp) {
+      throw misconfigured(
+        `channel ${name}: config.require_timestamp needs config.secret, which signs the time`,
+      );
+    }
     if (!doorChecksCallers) {
       throw misconfigured(
         `channel ${name} has no secret and the HTTP door is open to other machines: set config.secret`,
@@ -71,7 +77,7 @@ export function createWebhookChannel(options: WebhookChannelOptions): Channel {
 
   const receive = async (request: HttpRequest): Promise<HttpAnswer> => {
     if (host === undefined) return toRefusal("the channel takes no messages right now", 5_000);
-    const stranger = findStranger(request, signer, clock.now());
+    const stranger = findStranger(request, signer, requiresTimestamp, clock.now());
     if (stranger !== undefined) return toJsonAnswer(401, { error: stranger });
     const contentType = request.header("content-type") ?? "";
     if (!/^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(contentType)) {
@@ -87,13 +93,9 @@ export function createWebhookChannel(options: WebhookChannelOptions): Channel {
       if (error instanceof ChannelError) return toJsonAnswer(400, { error: toMessage(error) });
       throw error;
     }
-    const platformMessageId = findIdentity(document, request);
-    if (platformMessageId === "") {
-      return toJsonAnswer(400, {
-        error:
-          "the message needs an identity: `id`, the header Idempotency-Key, or `metadata.message_id`",
-      });
-    }
+    const isSigned = signer !== undefined;
+    const platformMessageId = findIdentity(document, request, isSigned);
+    if (platformMessageId === "") return isSigned ? needsSignedIdentity : needsIdentity;
     const { conversationId, threadId, senderId, senderName, content, files, metadata } = document;
     const outcome = await host.accept({
       channelKind: toChannelKind(document.kind, kind),
@@ -141,6 +143,14 @@ export function createWebhookChannel(options: WebhookChannelOptions): Channel {
 
 const accepted = toJsonAnswer(202, { status: "accepted" });
 const duplicate = toJsonAnswer(202, { status: "duplicate" });
+const needsIdentity = toJsonAnswer(400, {
+  error:
+    "the message needs an identity: `id`, the header Idempotency-Key, or `metadata.message_id`",
+});
+const needsSignedIdentity = toJsonAnswer(400, {
+  error:
+    "the message needs an identity in the signed body: `id` or `metadata.message_id`; the header Idempotency-Key is not signed and does not count",
+});
 
 function toRefusal(error: string, retryAfterMs: number): HttpAnswer {
   const seconds = Math.max(1, Math.ceil(retryAfterMs / 1_000));
@@ -150,6 +160,7 @@ function toRefusal(error: string, retryAfterMs: number): HttpAnswer {
 function findStranger(
   { body, header, isTrusted }: HttpRequest,
   signer: WebhookSigner | undefined,
+  requiresTimestamp: boolean,
   nowMs: number,
 ): string | undefined {
   if (signer === undefined) {
@@ -159,11 +170,20 @@ function findStranger(
   }
   const signature = header("x-opentalon-signature");
   const timestamp = header("x-opentalon-timestamp");
+  if (requiresTimestamp && timestamp === undefined) {
+    return "send `X-OpenTalon-Timestamp` with the time in unix seconds, and sign `<timestamp>.<body>`";
+  }
   return signer.findProblem({ body, signature, timestamp }, nowMs);
 }
 
-function findIdentity({ id, metadata }: InboundDocument, { header }: HttpRequest): string {
-  const candidates = [id, header("idempotency-key"), metadata["message_id"]];
+/** With a signature only from what it covers: whoever recorded a request could send it again under another name. */
+function findIdentity(
+  { id, metadata }: InboundDocument,
+  { header }: HttpRequest,
+  isSigned: boolean,
+): string {
+  const named = isSigned ? undefined : header("idempotency-key");
+  const candidates = [id, named, metadata["message_id"]];
   return candidates.find((candidate) => candidate !== undefined && candidate !== "") ?? "";
 }
 
@@ -193,6 +213,7 @@ function createSigner({ name, config, log }: WebhookChannelOptions): WebhookSign
 interface SettingTypes {
   readonly string: string;
   readonly number: number;
+  readonly boolean: boolean;
 }
 
 function readSetting<T extends keyof SettingTypes>(

@@ -1,6 +1,8 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { OpenTalonError } from "../base/errors.ts";
+import { toPrintableText } from "../base/printable.ts";
+import { redactSecrets } from "../base/secret.ts";
 import { type LoadedConfig, loadConfig } from "../config/load-config.ts";
 import { readEnvironment } from "../config/read-environment.ts";
 
@@ -17,10 +19,12 @@ export async function load(path: string): Promise<LoadedConfig | undefined> {
 
 /** An error the operator can act on as words; anything else with its stack, since it is a defect. */
 export function reportError(error: unknown): void {
+  // Error texts quote files, servers and plugins.
+  process.stderr.write(`${toPrintableText(redactSecrets(toReport(error)))}\n`);
+}
+
+function toReport(error: unknown): string {
   if (error instanceof OpenTalonError)
-    process.stderr.write(`opentalon: ${error.message.trimEnd()}\n(${error.code})\n`);
-  else
-    process.stderr.write(
-      `opentalon: unexpected error\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-    );
+    return `opentalon: ${error.message.trimEnd()}\n(${error.code})`;
+  return `opentalon: unexpected error\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
 }

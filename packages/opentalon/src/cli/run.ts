@@ -60,7 +60,9 @@ async function runUntilEnded(loaded: LoadedConfig, log: Log): Promise<void> {
       terminal: toTerminal(loaded, signals.end),
     });
     await using door = await openDoor(loaded, openTalon, log);
-    if (!signals.endAsked()) await openTalon.start();
+    if (!signals.endAsked()) {
+      await Promise.race([openTalon.start(), signals.ended, openTalon.finished]);
+    }
     if (!signals.endAsked())
       log.info({ sinceStartMs: Math.round(performance.now()), door: door?.url }, "ready");
     await Promise.race([signals.ended, openTalon.finished]);

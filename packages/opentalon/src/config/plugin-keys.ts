@@ -63,7 +63,8 @@ const plugin = sectionAs(
         default: false,
       }),
       dial_timeout: duration({
-        about: "How long the plugin may take to answer the first time.",
+        about:
+          "How long the plugin may take to introduce itself, once it has said where it listens; for that it has 60 seconds.",
         default: "5s",
       }),
       expose_http: flag({

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { createSilentLog } from "../base/create-log.ts";
+import type { StepJournal, StepRecord } from "../domain/step-journal.ts";
 import type { InvokeStep } from "./parse-preparer-result.ts";
 import { runPreparers, type Preparer } from "./run-preparers.ts";
 
@@ -14,11 +15,21 @@ const entry = (plugin: string, more: Partial<Preparer> = {}): Preparer => ({
 
 type Answer = { content: string; isError: boolean };
 
-function ports(answers: Record<string, (step: InvokeStep) => Answer | string>) {
+function ports(
+  answers: Record<string, (step: InvokeStep) => Answer | string>,
+  steps = new Map<string, StepRecord>(),
+) {
+  const journal: StepJournal = {
+    find: (step) => steps.get(step),
+    begin: (step) => Promise.resolve(void steps.set(step, { state: "started" })),
+    record: (step, value) => Promise.resolve(void steps.set(step, { state: "recorded", value })),
+  };
   const calls: { step: InvokeStep; callId: string }[] = [];
   return {
     calls,
     log: createSilentLog(),
+    isReadOnly: () => false,
+    journal,
     callAction: (step: InvokeStep, callId: string): Promise<Answer> => {
       calls.push({ step, callId });
       const made = answers[step.plugin]?.(step) ?? { content: "unknown action", isError: true };
@@ -83,6 +94,22 @@ describe("preparers", () => {
       kind: "answer",
       content: `{"k":"v","previous_result":"first"}`,
       metadata: { type: "system", action: "do" },
+    });
+  });
+
+  it("never invoke twice what was recorded or may have taken effect before a crash", async () => {
+    const asking = () =>
+      `{"send_to_llm":false,"invoke":[{"plugin":"pay","action":"send"},{"plugin":"log","action":"add"}]}`;
+    const steps = new Map<string, StepRecord>([
+      ["invoke-1-pay-send", { state: "recorded", value: { content: "paid", isError: false } }],
+      ["invoke-2-log-add", { state: "started" }],
+    ]);
+    const given = ports({ a: asking, pay: () => "paid twice", log: () => "logged" }, steps);
+    const outcome = await runPreparers([entry("a", { trusted: true })], "x", given);
+    expect(given.calls.map(({ step }) => step.plugin)).toEqual(["a"]);
+    expect(outcome).toMatchObject({
+      kind: "answer",
+      content: expect.stringContaining("outcome of this call is unknown") as string,
     });
   });
 

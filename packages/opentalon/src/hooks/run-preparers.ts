@@ -3,6 +3,8 @@
  * Never: lets a failing hook pass silently; without `fail_open` the turn ends with a refusal.
  */
 import type { Log } from "../base/log.ts";
+import { runRecorded, type StepJournal } from "../domain/step-journal.ts";
+import type { ToolResult } from "../domain/tool.ts";
 import { parsePreparerResult, type InvokeStep } from "./parse-preparer-result.ts";
 
 /** One entry of `orchestrator.content_preparers`. */
@@ -26,17 +28,22 @@ export type PrepareOutcome =
       readonly metadata: Readonly<Record<string, string>>;
     };
 
-/** Calls an action on behalf of a hook; the result has passed the guard. Never rejects except on abort. */
+/**
+ * Calls an action on behalf of a hook; the result has passed the guard. `onExecute` is awaited right before the plugin
+ * is asked. Rejects only on abort or when `onExecute` rejects.
+ */
 export type CallHookAction = (
   step: InvokeStep,
   callId: string,
-) => Promise<{
-  readonly content: string;
-  readonly isError: boolean;
-}>;
+  onExecute?: () => Promise<void>,
+) => Promise<ToolResult>;
 
 export interface PreparerPorts {
   readonly callAction: CallHookAction;
+  /** Whether running the action again changes nothing. */
+  readonly isReadOnly: (step: InvokeStep) => boolean;
+  /** What is invoked takes effect outside, so that a crash must not make it happen again. */
+  readonly journal: StepJournal;
   readonly log: Log;
 }
 
@@ -99,12 +106,17 @@ async function runInvoke(
 ): Promise<PrepareOutcome> {
   let previous = "";
   let lastAction = "";
-  for (const [index, step] of steps.entries()) {
+  for (const [index, given] of steps.entries()) {
     const chained = index > 0 && previous !== "";
-    const result = await ports.callAction(
-      chained ? { ...step, arguments: { ...step.arguments, previous_result: previous } } : step,
-      `invoke-${index + 1}-${step.plugin}-${step.action}`,
-    );
+    const step = chained
+      ? { ...given, arguments: { ...given.arguments, previous_result: previous } }
+      : given;
+    const name = `invoke-${index + 1}-${step.plugin}-${step.action}`;
+    const result = await runRecorded(ports.journal, {
+      step: name,
+      isReadOnly: ports.isReadOnly(step),
+      run: (onExecute) => ports.callAction(step, name, onExecute),
+    });
     lastAction = step.action;
     if (result.isError)
       return answer(`Invoke step failed: ${result.content}`, {

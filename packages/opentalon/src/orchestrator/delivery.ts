@@ -2,6 +2,7 @@ import { createBackoff } from "../base/backoff.ts";
 import type { Clock } from "../base/clock.ts";
 import { toMessage } from "../base/errors.ts";
 import { createKeyedQueue } from "../base/keyed-queue.ts";
+import { createLimiter, type Limiter } from "../base/limiter.ts";
 import type { Log } from "../base/log.ts";
 import type { OutboundMessage } from "../domain/message.ts";
 import type { Delivery, Outbox } from "../store/ports.ts";
@@ -39,31 +40,49 @@ export interface DeliveryOptions {
   readonly log: Log;
 }
 
-const parallelConversations = 1_024;
+/** Sends at once, per channel: one that is slow or down takes nothing from the others. */
+const parallelSends = 256;
 const firstRetryMs = 1_000;
 const slowestRetryMs = 5 * 60_000;
+/** A platform that asks for more patience is asked again anyway. */
+const longestAskedMs = 3_600_000;
 
+/** `outbox` is expected to wait out what passes by itself; what it still throws ends a delivery until the next start. */
 export function createDeliveryLoop(options: DeliveryOptions): DeliveryLoop {
   const { outbox, send, maxAttempts, clock, log } = options;
   const stopping = new AbortController();
+  // A conversation that waits for its retry holds up nobody but itself.
   const queue = createKeyedQueue({
-    concurrency: parallelConversations,
-    // Only the store can fail here; the row keeps its state and the next start decides about it.
+    concurrency: Number.POSITIVE_INFINITY,
     onError: (error) => log.error({ err: error }, "the outbox could not be updated"),
   });
+  const limiters = new Map<string, Limiter>();
+  const limitOf = (channel: string): Limiter => {
+    const known = limiters.get(channel) ?? createLimiter(parallelSends);
+    limiters.set(channel, known);
+    return known;
+  };
+
+  /** One attempt; `undefined` when there is nothing left to send. */
+  const attemptOnce = (delivery: Delivery): Promise<SendOutcome | undefined> =>
+    limitOf(delivery.message.channel)(async () => {
+      if (stopping.signal.aborted || !(await outbox.markSending(delivery.id))) return undefined;
+      return send(delivery.message, delivery.id);
+    });
 
   const deliverNow = async (delivery: Delivery): Promise<void> => {
     const backoff = createBackoff({ initialMs: firstRetryMs, maxMs: slowestRetryMs, jitter: 0.2 });
     for (let attempt = delivery.attempts + 1; !stopping.signal.aborted; attempt += 1) {
-      if (!(await outbox.markSending(delivery.id))) return;
-      const outcome = await send(delivery.message, delivery.id);
+      const outcome = await attemptOnce(delivery);
+      if (outcome === undefined) return;
       if (outcome.kind === "delivered") return outbox.markDelivered(delivery.id);
       const about = { ...toLogFields(delivery), attempt };
       if (outcome.kind === "unknown" || attempt >= maxAttempts) {
         log.error({ ...about, problem: outcome.problem }, giveUpWords[outcome.kind]);
         return outbox.markFailed(delivery.id, outcome.problem);
       }
-      const waitMs = Math.max(outcome.retryAfterMs ?? 0, backoff.nextMs());
+      const askedMs = Math.min(outcome.retryAfterMs ?? 0, longestAskedMs);
+      const waitMs = Math.max(askedMs, backoff.nextMs());
       log.warn(
         { ...about, problem: outcome.problem, waitMs },
         "a reply was not delivered and will be sent again",

@@ -5,6 +5,8 @@ import type { Reply } from "../domain/turn.ts";
 export type TurnFailure =
   | { readonly kind: "error"; readonly error: unknown }
   | { readonly kind: "empty-reply" }
+  /** The program ended in the middle of it again and again. */
+  | { readonly kind: "interrupted"; readonly attempts: number }
   | { readonly kind: "too-many-rounds"; readonly rounds: number }
   | { readonly kind: "formatter-failed"; readonly hook: string; readonly problem: string };
 
@@ -24,6 +26,8 @@ export function describeFailure(failure: TurnFailure): string {
       return toMessage(failure.error);
     case "empty-reply":
       return "the model's reply was empty";
+    case "interrupted":
+      return `interrupted ${failure.attempts} times, given up`;
     case "too-many-rounds":
       return `no final answer after ${failure.rounds} rounds of tool calls`;
     case "formatter-failed":
@@ -36,6 +40,11 @@ function describe(failure: TurnFailure): { words: string; errorCode: string } {
     case "empty-reply":
       return {
         words: "The model returned an empty answer. Please ask again.",
+        errorCode: "internal_error",
+      };
+    case "interrupted":
+      return {
+        words: "Your message could not be answered: OpenTalon was interrupted each time it tried.",
         errorCode: "internal_error",
       };
     case "too-many-rounds":

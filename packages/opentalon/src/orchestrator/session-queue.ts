@@ -1,5 +1,3 @@
-import { createBackoff } from "../base/backoff.ts";
-import type { Clock } from "../base/clock.ts";
 import { StoreError } from "../base/errors.ts";
 import { createKeyedQueue } from "../base/keyed-queue.ts";
 import type { Log } from "../base/log.ts";
@@ -18,57 +16,44 @@ export interface SessionQueue {
 }
 
 export interface SessionQueueOptions {
-  /** Runs one turn; rejects only when it could not be committed. `isResumed`: its journal may hold steps already. */
-  readonly run: (turn: Turn, isResumed: boolean, signal: AbortSignal) => Promise<void>;
+  /** Runs one turn; rejects only when it could not be committed. */
+  readonly run: (turn: Turn, signal: AbortSignal) => Promise<void>;
   readonly concurrency: number;
-  readonly clock: Clock;
   readonly log: Log;
 }
 
-export function createSessionQueue({
-  run,
-  concurrency,
-  clock,
-  log,
-}: SessionQueueOptions): SessionQueue {
+export function createSessionQueue({ run, concurrency, log }: SessionQueueOptions): SessionQueue {
   const aborting = new AbortController();
-  const stopping = new AbortController();
+  let isStopped = false;
   const queue = createKeyedQueue({
     concurrency,
     onError: (error) => log.error({ err: error }, "a turn ended outside of its own error handling"),
   });
 
-  /** A turn whose commit failed is tried again until the database is back; its journal keeps it from doing work twice. */
-  const runUntilCommitted = async (turn: Turn): Promise<void> => {
-    const backoff = createBackoff({ initialMs: 500, maxMs: 30_000 });
-    let isResumed = turn.attempt > 1;
-    while (!stopping.signal.aborted) {
-      try {
-        return await run(turn, isResumed, aborting.signal);
-      } catch (error) {
-        if (aborting.signal.aborted) return;
-        if (error instanceof StoreError && error.code === "STORE_FENCED") {
-          return log.warn({ trace: turn.id }, "another process has taken this turn over");
-        }
-        const waitMs = backoff.nextMs();
-        log.error(
-          { err: error, trace: turn.id, waitMs },
-          "a turn could not be committed and will be tried again",
-        );
-        isResumed = true;
-        await clock.sleep(waitMs, stopping.signal);
+  const runOne = async (turn: Turn): Promise<void> => {
+    try {
+      await run(turn, aborting.signal);
+    } catch (error) {
+      if (aborting.signal.aborted) return;
+      if (error instanceof StoreError && error.code === "STORE_FENCED") {
+        log.warn({ trace: turn.id }, "another process has taken this turn over");
+        return;
       }
+      log.error(
+        { err: error, trace: turn.id },
+        "a turn could not be committed; its message stays in the inbox until the next start",
+      );
     }
   };
 
   return {
     add: (turn) => {
-      if (!stopping.signal.aborted) queue.add(turn.sessionKey, () => runUntilCommitted(turn));
+      if (!isStopped) queue.add(turn.sessionKey, () => runOne(turn));
     },
     size: queue.size,
     idle: queue.idle,
     stop: () => {
-      stopping.abort();
+      isStopped = true;
       queue.clear();
     },
     abort: () => aborting.abort(),

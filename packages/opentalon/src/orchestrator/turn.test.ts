@@ -77,8 +77,7 @@ function stages(more: Partial<TurnStages> = {}) {
   return { commits, events, records, all };
 }
 
-const run = (all: TurnStages, signal = new AbortController().signal) =>
-  runTurn(turn, false, all, signal);
+const run = (all: TurnStages, signal = new AbortController().signal) => runTurn(turn, all, signal);
 
 describe("a turn", () => {
   it("commits the reply, the conversation and what it cost at once", async () => {
@@ -184,16 +183,45 @@ describe("a turn", () => {
     expect(commits[0]?.reply?.content).not.toContain("/etc/x");
   });
 
-  it("commits nothing when the store fails or the turn is aborted", async () => {
-    const failing = stages({
-      loadSession: () => Promise.reject(new StoreError("STORE_FULL", "disk full")),
-    });
-    await expect(run(failing.all)).rejects.toThrow("disk full");
-    expect(failing.commits).toEqual([]);
-
+  it("commits nothing when it is aborted or another process has taken it over", async () => {
     const aborted = stages({ answer: () => Promise.reject(new Error("aborted")) });
     await expect(run(aborted.all, AbortSignal.abort())).rejects.toThrow("aborted");
     expect(aborted.commits).toEqual([]);
+
+    const fenced = stages({
+      openJournal: () => Promise.reject(new StoreError("STORE_FENCED", "taken over")),
+    });
+    await expect(run(fenced.all)).rejects.toThrow("taken over");
+    expect(fenced.commits).toEqual([]);
+    expect(fenced.events.at(-1)).toEqual({ kind: "turn-finished", outcome: "failed" });
+  });
+
+  it("answers with a failure, and asks no model again, when the store refuses what is in the turn", async () => {
+    let asked = 0;
+    const refused: TurnCommit[] = [];
+    const { all, commits } = stages();
+    await run({
+      ...all,
+      answer: (request) => {
+        asked += 1;
+        return all.answer(request);
+      },
+      commit: (commit) => {
+        if (commit.usage.length === 0) return all.commit(commit);
+        refused.push(commit);
+        return Promise.reject(new StoreError("STORE_FAILED", "bigint out of range"));
+      },
+    });
+    expect([asked, refused.length, commits.length]).toEqual([1, 1, 1]);
+    expect(commits[0]?.reply?.metadata).toMatchObject({ type: "error" });
+  });
+
+  it("gives up a message that keeps taking the program down", async () => {
+    const { all, commits } = stages({
+      loadSession: () => Promise.reject(new Error("must not be tried again")),
+    });
+    await runTurn({ ...turn, attempt: 6 }, all, new AbortController().signal);
+    expect(commits[0]?.reply?.content).toMatch(/interrupted each time.*ref123/);
   });
 
   it("answers a slash command and carries its change of the session", async () => {

@@ -7,7 +7,7 @@
  */
 import { StoreError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
-import type { AgentRun, StepJournal } from "../agent/run-agent.ts";
+import type { AgentRun } from "../agent/run-agent.ts";
 import type { FormatOutcome } from "../hooks/run-formatters.ts";
 import type { PrepareOutcome } from "../hooks/run-preparers.ts";
 import type { CommandOutcome } from "../inbound/run-command.ts";
@@ -16,6 +16,7 @@ import type { Delivery, SessionChange, TurnCommit } from "../store/ports.ts";
 import type { InboundMessage, OutboundMessage } from "../domain/message.ts";
 import type { ModelReply } from "../domain/model.ts";
 import type { Session, TranscriptMessage } from "../domain/session.ts";
+import type { StepJournal } from "../domain/step-journal.ts";
 import type { Reply, Turn, TurnObserver } from "../domain/turn.ts";
 import type { UsageRow } from "../domain/usage.ts";
 import { describeFailure, explainFailure, type TurnFailure } from "./explain-error.ts";
@@ -34,9 +35,15 @@ export interface AnswerRequest {
 
 export interface TurnStages {
   readonly loadSession: (turn: Turn) => Promise<Session>;
-  readonly openJournal: (turn: Turn, isResumed: boolean) => Promise<StepJournal>;
+  /** The journal of the turn, with the steps of earlier attempts. */
+  readonly openJournal: (turn: Turn) => Promise<StepJournal>;
   readonly runCommand: (message: InboundMessage, session: Session) => CommandOutcome | undefined;
-  readonly prepare: (turn: Turn, text: string, signal: AbortSignal) => Promise<PrepareOutcome>;
+  readonly prepare: (
+    turn: Turn,
+    text: string,
+    journal: StepJournal,
+    signal: AbortSignal,
+  ) => Promise<PrepareOutcome>;
   /** Whether `prepare` does anything; if not, its outcome needs no journal entry. */
   readonly hasPreparers: boolean;
   readonly rank: (session: Session) => Route;
@@ -74,43 +81,67 @@ interface Produced {
   readonly outcome: "answered" | "refused" | "failed";
 }
 
+/** How often a message may take the program down, or be interrupted otherwise, before it is answered with a failure. */
+const maxAttempts = 5;
+
 /**
  * Takes one message through all stages.
  * Rejects only when nothing could be committed: aborted, or the store failed. The message then stays in the inbox.
  */
-export async function runTurn(
+export async function runTurn(turn: Turn, stages: TurnStages, signal: AbortSignal): Promise<void> {
+  stages.observe(turn, { kind: "turn-started" });
+  let outcome: Produced["outcome"] = "failed";
+  try {
+    const paid: ModelReply[] = [];
+    const produced = await produceReply(turn, stages, paid, signal);
+    const delivery = await commit(turn, produced, paid, stages, signal);
+    if (delivery !== undefined) stages.deliver(delivery);
+    outcome = produced.outcome;
+  } finally {
+    stages.observe(turn, { kind: "turn-finished", outcome });
+  }
+}
+
+/** Commits the turn; when the store refuses what is in it, at least the person hears that it failed. */
+async function commit(
   turn: Turn,
-  isResumed: boolean,
+  { reply, session }: Produced,
+  paid: readonly ModelReply[],
   stages: TurnStages,
   signal: AbortSignal,
-): Promise<void> {
-  stages.observe(turn, { kind: "turn-started" });
-  const paid: ModelReply[] = [];
-  const produced = await produceReply(turn, isResumed, stages, paid, signal);
-  const delivery = await stages.commit({
-    entry: turn,
-    reply: toOutboundMessage(turn, produced.reply),
-    session: produced.session,
-    usage: paid.map((reply) => stages.toUsageRow(turn, reply)),
-  });
-  if (delivery !== undefined) stages.deliver(delivery);
-  stages.observe(turn, { kind: "turn-finished", outcome: produced.outcome });
+): Promise<Delivery | undefined> {
+  try {
+    return await stages.commit({
+      entry: turn,
+      reply: toOutboundMessage(turn, reply),
+      session,
+      usage: paid.map((each) => stages.toUsageRow(turn, each)),
+    });
+  } catch (error) {
+    if (signal.aborted || (error instanceof StoreError && error.code === "STORE_FENCED"))
+      throw error;
+    const failed = fail(turn, { kind: "error", error }, stages, []);
+    const words = toOutboundMessage(turn, failed.reply);
+    return stages.commit({ entry: turn, reply: words, session: failed.session, usage: [] });
+  }
 }
 
 async function produceReply(
   turn: Turn,
-  isResumed: boolean,
   stages: TurnStages,
   paid: ModelReply[],
   signal: AbortSignal,
 ): Promise<Produced> {
+  if (turn.attempt > maxAttempts) {
+    return fail(turn, { kind: "interrupted", attempts: turn.attempt - 1 }, stages, []);
+  }
   try {
     const session = await stages.loadSession(turn);
 
     const command = stages.runCommand(turn.message, session);
     if (command !== undefined) return fromCommand(command);
 
-    const journal = await stages.openJournal(turn, isResumed);
+    const journal = await stages.openJournal(turn);
     const prepared = await prepareOnce(turn, stages, journal, signal);
     if (prepared.kind === "answer") {
       const { content, metadata } = prepared;
@@ -129,8 +160,9 @@ async function produceReply(
     });
     return await fromAgentRun(turn, run, stages, signal);
   } catch (error) {
-    // Without a store there is no commit, and an aborted turn goes on after the restart.
-    if (error instanceof StoreError || signal.aborted) throw error;
+    // An aborted turn goes on after the restart, and one that was taken over goes on elsewhere.
+    const isFenced = error instanceof StoreError && error.code === "STORE_FENCED";
+    if (isFenced || signal.aborted) throw error;
     return fail(turn, { kind: "error", error }, stages, []);
   }
 }
@@ -144,7 +176,7 @@ async function prepareOnce(
   if (!stages.hasPreparers) return { kind: "continue", content: turn.message.content };
   const earlier = journal.find("prepare");
   if (earlier?.state === "recorded") return earlier.value as PrepareOutcome;
-  const outcome = await stages.prepare(turn, turn.message.content, signal);
+  const outcome = await stages.prepare(turn, turn.message.content, journal, signal);
   // An answer is committed right away; only a text the model is about to see must survive a crash unchanged.
   if (outcome.kind === "continue") await journal.record("prepare", outcome);
   return outcome;

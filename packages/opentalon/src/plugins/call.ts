@@ -1,9 +1,8 @@
 import type { Clock } from "../base/clock.ts";
+import { createDeadline, type Deadline } from "../base/deadline.ts";
 import { formatDuration } from "../base/duration.ts";
 import { PluginError } from "../base/errors.ts";
 import type { Execution, RawToolResult } from "../domain/plugin.ts";
-import type { Deadline } from "./deadline.ts";
-import { createDeadline } from "./deadline.ts";
 
 /** The deadline of one call: its timeout, or its caller giving up. */
 export function createCallDeadline(

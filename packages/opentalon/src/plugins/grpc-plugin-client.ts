@@ -15,8 +15,8 @@ import type { ReportedCapabilities } from "./to-capabilities.ts";
 export interface GrpcPluginClientOptions extends PluginClientOptions {
   readonly address: PluginAddress;
   readonly clock: Clock;
-  /** Called once when a connection that stood was lost. For plugins that are no child of ours. */
-  readonly onLost?: (() => void) | undefined;
+  /** Called each time a connection that stood was lost; the next call makes a new one. */
+  readonly onDoubt?: (() => void) | undefined;
 }
 
 /** The gRPC way to be a `PluginClient`. */
@@ -25,7 +25,7 @@ export function createGrpcPluginClient({
   address,
   maxMessageBytes,
   clock,
-  onLost,
+  onDoubt,
 }: GrpcPluginClientOptions): PluginClient {
   const target = address.network === "unix" ? `unix:${address.address}` : address.address;
   const client = new Client(
@@ -33,7 +33,7 @@ export function createGrpcPluginClient({
     credentials.createInsecure(),
     toChannelOptions(maxMessageBytes),
   );
-  if (onLost !== undefined) watchConnection(client, onLost);
+  if (onDoubt !== undefined) watchConnection(client, onDoubt);
   // The library lets calls under way go on after the client was closed.
   const closed = new AbortController();
 
@@ -136,11 +136,13 @@ function watchConnection(client: Client, onLost: () => void): void {
   const watch = (): void => {
     const state = channel.getConnectivityState(false);
     if (state === connectivityState.SHUTDOWN) return;
-    if (stood && state !== connectivityState.READY) return onLost();
+    const isLost = stood && state !== connectivityState.READY;
     stood = state === connectivityState.READY;
     channel.watchConnectivityState(state, Infinity, (error) => {
       if (error === undefined) watch();
     });
+    // Last, because it may close the client.
+    if (isLost) onLost();
   };
   watch();
 }

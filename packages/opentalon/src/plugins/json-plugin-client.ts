@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import {
   createDocumentDecoder,
   encodeDocument,
@@ -16,7 +17,12 @@ import type { PluginClient, PluginClientOptions } from "./plugin-client.ts";
 export interface JsonPluginClientOptions extends PluginClientOptions {
   readonly address: PluginAddress;
   readonly clock: Clock;
+  /** Called when a plugin that could be reached does not let itself be connected to. */
+  readonly onDoubt?: (() => void) | undefined;
 }
+
+/** Connecting takes well under a millisecond. */
+const doubtMs = 200;
 
 /**
  * The first generation's way to be a `PluginClient`: length-prefixed JSON. Each call has a connection of its own, so
@@ -27,11 +33,24 @@ export function createJsonPluginClient({
   address,
   maxMessageBytes,
   clock,
+  onDoubt,
 }: JsonPluginClientOptions): PluginClient {
   const closed = new AbortController();
   const limitBytes = Math.min(maxMessageBytes, maxDocumentBytes);
   const fail = (reason: "unavailable" | "protocol-violated", problem: string): PluginError =>
     new PluginError(plugin, reason, `the plugin "${plugin}" ${problem}`);
+
+  let wasReached = false;
+  const connect = async (signal: AbortSignal): Promise<Socket> => {
+    const cancelDoubt = wasReached && onDoubt !== undefined && clock.after(doubtMs, onDoubt);
+    try {
+      const socket = await connectPatiently(plugin, address, clock, signal);
+      wasReached = true;
+      return socket;
+    } finally {
+      if (cancelDoubt !== false) cancelDoubt();
+    }
+  };
 
   const ask = async (
     request: GenerationZeroRequest,
@@ -39,7 +58,7 @@ export function createJsonPluginClient({
   ): Promise<GenerationZeroResponse> => {
     const signal = AbortSignal.any([callerSignal, closed.signal]);
     const frame = encode(request);
-    const socket = await connectPatiently(plugin, address, clock, signal);
+    const socket = await connect(signal);
     try {
       const response = new Promise<GenerationZeroResponse>((resolve, reject) => {
         const decoder = createDocumentDecoder(limitBytes);

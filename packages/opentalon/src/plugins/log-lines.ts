@@ -1,6 +1,7 @@
 import type { Readable } from "node:stream";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import { toPrintableLine } from "../base/printable.ts";
 
 export interface LogLinesOptions {
   readonly stream: Readable;
@@ -51,7 +52,7 @@ export function logLines({ stream, log, clock }: LogLinesOptions): LoggedLines {
       dropped += 1;
       return;
     }
-    const text = toPrintable(Buffer.concat(bytes).toString("utf8"));
+    const text = toPrintableLine(Buffer.concat(bytes).toString("utf8"));
     if (text === "") return;
     last = text;
     if (namesError.test(text)) lastError = text;
@@ -80,13 +81,4 @@ export function logLines({ stream, log, clock }: LogLinesOptions): LoggedLines {
     reportDropped();
   });
   return { lastWords: () => lastError || last };
-}
-
-/** Text that cannot move the cursor, colour the terminal or begin a line of its own. */
-function toPrintable(text: string): string {
-  return text
-    .trimEnd()
-    .replaceAll(/\u001b\[[0-9;:?]{0,32}[A-Za-z]/g, "")
-    .replaceAll("\t", "  ")
-    .replaceAll(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, "�");
 }

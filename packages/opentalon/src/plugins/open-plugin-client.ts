@@ -10,6 +10,8 @@ export interface OpenPluginClientOptions extends PluginClientOptions {
   readonly command: string | readonly string[];
   readonly generations: GenerationMemory;
   readonly clock: Clock;
+  /** Called when a plugin that could be reached seems to be no more; once or more often. */
+  readonly onDoubt: () => void;
   /** Gives up. */
   readonly signal: AbortSignal;
 }

@@ -1,8 +1,9 @@
 import type { Clock } from "../base/clock.ts";
+import { createDeadline } from "../base/deadline.ts";
 import { formatDuration } from "../base/duration.ts";
 import { PluginError, toMessage } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
-import { createDeadline } from "./deadline.ts";
+import { createConnectionWatch } from "./connection-watch.ts";
 import type { GenerationMemory } from "./detect-generation.ts";
 import type { LaunchDependencies, LaunchedPlugin } from "./launch.ts";
 import { launchPlugin } from "./launch.ts";
@@ -54,18 +55,22 @@ export async function openPlugin(
     },
     dependencies,
   );
+  const { clock } = dependencies;
+  const address = launched.handshake;
+  const watch = createConnectionWatch({ plugin: key, address, processGone: launched.gone, clock });
   return join(
     entry,
     dependencies,
-    launched,
+    { gone: watch.gone, stop: launched.stop },
     AbortSignal.any([signal, launched.gone]),
     (dialSignal) =>
       openPluginClient({
         plugin: key,
-        address: launched.handshake,
+        address,
         command,
         generations: dependencies.generations,
-        clock: dependencies.clock,
+        clock,
+        onDoubt: watch.doubt,
         maxMessageBytes: entry.maxMessageBytes ?? dependencies.maxMessageBytes,
         signal: dialSignal,
       }),
@@ -88,7 +93,7 @@ async function openRemote(
   const { clock } = dependencies;
   const maxMessageBytes = entry.maxMessageBytes ?? dependencies.maxMessageBytes;
   return join(entry, dependencies, { gone: gone.signal, stop: async () => {} }, signal, async () =>
-    createGrpcPluginClient({ plugin: key, address, maxMessageBytes, clock, onLost: lost }),
+    createGrpcPluginClient({ plugin: key, address, maxMessageBytes, clock, onDoubt: lost }),
   );
 }
 

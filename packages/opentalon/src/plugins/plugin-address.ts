@@ -41,8 +41,13 @@ export function connectSocket({ network, address }: PluginAddress): Promise<Sock
 }
 
 const retryMs = 50;
+/** Nobody listens yet, nobody has made the socket yet, too many others connect just now: nothing was sent. */
+const passingCodes: readonly (string | undefined)[] = ["ECONNREFUSED", "ENOENT", "EAGAIN"];
 
-/** Connects, trying again until `signal` aborts: a plugin may say where it listens a moment before it does. */
+/**
+ * Connects, trying again until `signal` aborts: a plugin may say where it listens a moment before it does, and one that is
+ * busy lets callers wait.
+ */
 export async function connectPatiently(
   plugin: string,
   address: PluginAddress,
@@ -60,7 +65,7 @@ export async function connectPatiently(
         () => {},
       );
       const { code } = error as NodeJS.ErrnoException;
-      if (code !== "ECONNREFUSED" && code !== "ENOENT") {
+      if (!passingCodes.includes(code)) {
         if (error instanceof PluginError) throw error;
         throw new PluginError(
           plugin,

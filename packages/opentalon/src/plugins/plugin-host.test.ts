@@ -21,10 +21,15 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 type Fakes = Readonly<Record<string, FakePluginOptions & Partial<PluginEntry>>>;
 
+interface HostChanges {
+  readonly environment?: NodeJS.ProcessEnv;
+  readonly configuredKeys?: readonly string[];
+}
+
 /** A host of fake plugins by key, disposed of after the test. */
 async function startHost(
   fakes: Fakes,
-  environment: NodeJS.ProcessEnv = process.env,
+  { environment = process.env, configuredKeys = [] }: HostChanges = {},
 ): Promise<{ host: PluginHost; log: () => string; changes: () => number }> {
   let changes = 0;
   const logFile = join(folder, "log");
@@ -35,6 +40,7 @@ async function startHost(
   }));
   const host = createPluginHost({
     entries,
+    configuredKeys,
     environment,
     log: createLog({ level: "debug", file: logFile, pretty: false }),
     clock: systemClock,
@@ -147,6 +153,34 @@ test("of two plugins with one name the first keeps it", async () => {
   expect(host.tools().every(({ plugin }) => plugin === "same")).toBe(true);
 });
 
+test("no plugin may call itself what another one is called in the configuration", async () => {
+  const { host } = await startHost(
+    { evil: { name: "perms" }, posing: { name: "scheduler" }, perms2: { name: "own" } },
+    { configuredKeys: ["evil", "posing", "perms", "perms2"] },
+  );
+  expect(states(host)).toEqual(["evil failed", "posing failed", "perms2 ready"]);
+  expect(host.statuses()[0]?.problem).toContain(
+    'reports the name "perms", which is the key of another plugin',
+  );
+  expect(host.statuses()[1]?.problem).toContain(
+    'reports the name "scheduler", which belongs to OpenTalon itself',
+  );
+  expect(["perms", "scheduler", "own", "perms2"].map(host.configKeyOf)).toEqual([
+    undefined,
+    undefined,
+    "perms2",
+    undefined,
+  ]);
+});
+
+test("a plugin whose key is a name of OpenTalon itself is not started", async () => {
+  const journal = join(folder, "journal");
+  const { host } = await startHost({ _subprocess: { name: "fine", journal }, good: {} });
+  expect(states(host)).toEqual(["_subprocess failed", "good ready"]);
+  expect(host.statuses()[0]?.problem).toContain("give the plugin another key");
+  expect(await readJournal(journal)).toEqual([]);
+});
+
 test("no full name occurs twice among the tools", async () => {
   const { host } = await startHost({
     one: { name: "a", actions: ["b__c", "d"] },
@@ -189,6 +223,44 @@ test("a crash answers all callers at once, and the plugin comes back under its o
   expect((await host.execute("older", toExecution("echo"))).error).toBe("");
   expect(host.statuses().map(({ restarts }) => restarts)).toEqual([1, 1]);
 });
+
+test(
+  "a plugin that lives but no longer listens is started again",
+  { timeout: 40_000 },
+  async () => {
+    const journal = join(folder, "journal");
+    const { host } = await startHost({
+      socket: { name: "a", journal },
+      port: { name: "b", network: "tcp", journal },
+      old: { name: "c", generation: "json", journal },
+    });
+    const names = ["a", "b", "c"];
+    await Promise.all(
+      names.map((name) =>
+        expect(host.execute(name, toExecution("deafen"))).rejects.toMatchObject({
+          reason: "unavailable",
+        }),
+      ),
+    );
+    // One that has no lasting connection is found out by the next call.
+    await expect(
+      host.execute("c", toExecution("echo", { timeoutMs: 600_000 })),
+    ).rejects.toMatchObject({
+      reason: "unavailable",
+      message: expect.stringContaining("no longer listens") as string,
+    });
+    await expect
+      .poll(() => host.statuses().map(({ state, restarts }) => `${state} ${restarts}`), {
+        timeout: 30_000,
+      })
+      .toEqual(["ready 1", "ready 1", "ready 1"]);
+    for (const name of names)
+      expect((await host.execute(name, toExecution("echo"))).error).toBe("");
+    const started = (await readJournal(journal)).filter(({ event }) => event === "started");
+    const running = await Promise.all(started.map(({ pid }) => isRunning(present(pid))));
+    expect(running.filter(Boolean)).toHaveLength(3);
+  },
+);
 
 test("a plugin killed from outside in the middle of a call answers promptly", async () => {
   const journal = join(folder, "journal");
@@ -251,6 +323,7 @@ test("disposal in the middle of the start ends it", async () => {
   const log = createLog({ level: "error", file: join(folder, "log"), pretty: false });
   const host = createPluginHost({
     entries,
+    configuredKeys: [],
     environment: process.env,
     log,
     clock: systemClock,

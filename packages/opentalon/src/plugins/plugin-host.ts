@@ -5,6 +5,7 @@ import type { Log } from "../base/log.ts";
 import type { Execution, PluginStatus, RawToolResult } from "../domain/plugin.ts";
 import type { Tool } from "../domain/tool.ts";
 import { toToolName } from "../domain/tool.ts";
+import { builtInNames } from "./built-in-names.ts";
 import type { Environment } from "./child-environment.ts";
 import { createGenerationMemory } from "./detect-generation.ts";
 import { openPlugin } from "./open-plugin.ts";
@@ -16,6 +17,8 @@ import { createTemporaryFolders } from "./temporary-folder.ts";
 
 export interface PluginHostOptions {
   readonly entries: readonly PluginEntry[];
+  /** Keys of all plugins of the configuration, also of those that do not run: nobody else may report one as its name. */
+  readonly configuredKeys: readonly string[];
   /** The environment of this program; children get only a few names of it. */
   readonly environment: Environment;
   readonly log: Log;
@@ -37,6 +40,11 @@ export interface PluginHost {
   /** What plugins add to the system prompt, by plugin. */
   readonly promptAdditions: () => readonly { readonly plugin: string; readonly text: string }[];
   /**
+   * Key of the plugin that reported this name, as long as it holds it. Whatever is configured for a plugin counts for
+   * its key, never for the name it gives itself.
+   */
+  readonly configKeyOf: (pluginName: string) => string | undefined;
+  /**
    * Runs an action of the plugin that reported this name. A failed action is a result with `error`.
    * @throws PluginError: crashed, timed-out, protocol-violated, unavailable.
    */
@@ -53,12 +61,15 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
   const guard = createOrphanGuard({ log, environment });
   const generations = createGenerationMemory();
   const owners = new Map<string, SupervisedPlugin>();
+  const keys = new Set([...options.configuredKeys, ...entries.map(({ key }) => key)]);
 
   /** While plugins start, the one that comes first in the configuration gets a name; later on, the one that has it. */
   let starting = true;
   const claimName = (claimant: SupervisedPlugin, name: string): string => {
-    const namesake = plugins.find((plugin) => plugin.key === name && plugin !== claimant);
-    if (namesake !== undefined) {
+    if (name !== claimant.key && builtInNames.has(name)) {
+      return `the plugin "${claimant.key}" reports the name "${name}", which belongs to OpenTalon itself; its author has to choose another one`;
+    }
+    if (name !== claimant.key && keys.has(name)) {
       return `the plugin "${claimant.key}" reports the name "${name}", which is the key of another plugin; rename one of them`;
     }
     const owner = owners.get(name);
@@ -97,10 +108,17 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
     return plugin;
   });
 
+  const startUnlessBuiltIn = async (plugin: SupervisedPlugin): Promise<void> => {
+    if (!builtInNames.has(plugin.key)) return plugin.start();
+    plugin.fail(
+      `"${plugin.key}" is a name of OpenTalon itself; give the plugin another key below plugins:`,
+    );
+  };
+
   return {
     start: async () => {
       await folders.removeLeftOvers();
-      await Promise.all(plugins.map((plugin) => plugin.start()));
+      await Promise.all(plugins.map(startUnlessBuiltIn));
       starting = false;
     },
     statuses: () => plugins.map((plugin) => plugin.status()),
@@ -118,6 +136,7 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
         if (capabilities === undefined || capabilities.systemPromptAddition === "") return [];
         return [{ plugin: capabilities.name, text: capabilities.systemPromptAddition }];
       }),
+    configKeyOf: (pluginName) => owners.get(pluginName)?.key,
     execute: async (pluginName, execution) => {
       const plugin = owners.get(pluginName);
       if (plugin === undefined)

@@ -1,3 +1,4 @@
+import { toCount } from "../base/count.ts";
 import type { ProviderError } from "../base/errors.ts";
 import type { ModelReply, ModelRequest, TokenUsage } from "../domain/model.ts";
 import type { ToolCall } from "../domain/tool.ts";
@@ -168,10 +169,6 @@ function toTokenUsage(value: unknown): TokenUsage | undefined {
     inputTokens: toCount(value["prompt_tokens"]),
     outputTokens: toCount(value["completion_tokens"]),
   };
-}
-
-function toCount(value: unknown): number {
-  return typeof value === "number" && Number.isFinite(value) && value > 0 ? Math.floor(value) : 0;
 }
 
 function toFinishReason(

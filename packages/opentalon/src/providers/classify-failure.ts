@@ -142,21 +142,6 @@ export function quote(text: string, credential: Secret | undefined): string {
   return `${line.slice(0, maxQuotedLength - 1).toWellFormed()}…`;
 }
 
-/** How long the provider asks us to wait: `retry-after-ms`, or `retry-after` in seconds or as a date. */
-export function parseRetryAfter(
-  headers: Readonly<Record<string, string | string[] | undefined>>,
-  nowMs: number,
-): number | undefined {
-  const exactMs = Number(headers["retry-after-ms"] ?? Number.NaN);
-  if (Number.isFinite(exactMs) && exactMs >= 0) return exactMs;
-  const text = headers["retry-after"];
-  if (typeof text !== "string" || text.trim() === "") return undefined;
-  const seconds = Number(text);
-  if (Number.isFinite(seconds)) return seconds >= 0 ? seconds * 1_000 : undefined;
-  const atMs = Date.parse(text);
-  return Number.isNaN(atMs) ? undefined : Math.max(0, atMs - nowMs);
-}
-
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,4 +1,5 @@
 import type { Clock } from "../base/clock.ts";
+import { ConfigError, toMessage } from "../base/errors.ts";
 import type { Secret } from "../base/secret.ts";
 import { createDemoAdapter } from "./demo-adapter.ts";
 import type { ModelAdapter, ModelCallLimits } from "./model-adapter.ts";
@@ -34,7 +35,7 @@ export function createProviders({
   limits = {},
 }: CreateProvidersOptions): Providers {
   const joined = providers.map(({ name, api, baseUrl, credentials, retry }): Provider => {
-    const adapter =
+    const createAdapter = (): ModelAdapter =>
       api === "demo"
         ? createDemoAdapter({ clock })
         : createOpenAiCompatibleAdapter({
@@ -42,7 +43,7 @@ export function createProviders({
             limits,
             ...(baseUrl === undefined ? {} : { baseUrl }),
           });
-    return { name, adapter, credentials, retry };
+    return { name, adapter: forProvider(name, createAdapter), credentials, retry };
   });
   return {
     providers: joined,
@@ -50,4 +51,14 @@ export function createProviders({
       await Promise.all(joined.map(({ adapter }) => adapter[Symbol.asyncDispose]()));
     },
   };
+}
+
+/** Says whose setting it is that is wrong. */
+function forProvider<Result>(name: string, create: () => Result): Result {
+  try {
+    return create();
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    throw new ConfigError(error.code, `provider ${name}: ${toMessage(error)}`, { cause: error });
+  }
 }

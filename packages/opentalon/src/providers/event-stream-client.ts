@@ -5,8 +5,9 @@ import { createParser } from "eventsource-parser";
 import type { Clock } from "../base/clock.ts";
 import { ConfigError, ProviderError, toMessage } from "../base/errors.ts";
 import type { ProviderFailureReason } from "../base/errors.ts";
+import { parseRetryAfter } from "../base/retry-after.ts";
 import type { Secret } from "../base/secret.ts";
-import { findComplaint, parseRetryAfter, quote, toFailure, toRefusal } from "./classify-failure.ts";
+import { findComplaint, quote, toFailure, toRefusal } from "./classify-failure.ts";
 import type { FailureContext } from "./classify-failure.ts";
 import type { ModelCallLimits } from "./model-adapter.ts";
 
@@ -289,12 +290,13 @@ function parseJson(text: string): unknown {
   }
 }
 
+/** The error does not repeat the text: it may hold a password, or be a key that stands in the wrong place. */
 function parseBaseUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:")) {
     throw new ConfigError(
       "CONFIG_INVALID",
-      `base_url of a model provider has to be an http or https address, got "${text.slice(0, 100)}".`,
+      "base_url of a model provider has to be an http or https address, like https://models.example:8443/v1.",
     );
   }
   return url;

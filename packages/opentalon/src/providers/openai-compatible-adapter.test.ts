@@ -280,6 +280,12 @@ describe("the OpenAI-compatible adapter", () => {
       expect(reply.text).toBe("ä🦅");
     });
 
+    it("bounds what the server says it counted", async () => {
+      const usage = { prompt: 1e30, completion: 4.5 };
+      const { ask } = await setUp({ kind: "message", text: "hi", usage });
+      expect((await ask()).usage).toEqual({ inputTokens: 1_000_000_000, outputTokens: 4 });
+    });
+
     it("counts missing usage as zero", async () => {
       const { ask } = await setUp({ kind: "message", text: "hi", usage: null });
       expect((await ask()).usage).toEqual({ inputTokens: 0, outputTokens: 0 });
@@ -434,6 +440,7 @@ describe("the OpenAI-compatible adapter", () => {
       [{ "retry-after": "7" }, 7_000],
       [{ "retry-after-ms": "250", "retry-after": "9" }, 250],
       [{ "retry-after": new Date(1_700_000_030_000).toUTCString() }, 30_000],
+      [{ "retry-after": "86400" }, 3_600_000],
       [{ "retry-after": "soon" }, undefined],
     ] as const)("the wait in %j", async (headers, retryAfterMs) => {
       const { askInVain } = await setUp(

@@ -1,4 +1,5 @@
 import type { Clock } from "../base/clock.ts";
+import { toCount } from "../base/count.ts";
 import { StoreError } from "../base/errors.ts";
 import type { OutboundMessage } from "../domain/message.ts";
 import type { UsageRow } from "../domain/usage.ts";
@@ -8,13 +9,14 @@ import type { Delivery, InboxEntry, SessionChange, Store } from "./ports.ts";
 import { deliveryColumns, toDelivery } from "./sql-outbox.ts";
 import { toStorableKey, toStorableText } from "./storable-text.ts";
 import { toTranscriptRow, type TranscriptRow } from "./transcript-row.ts";
+import type { Unanswered } from "./unanswered.ts";
 
 export interface CommitTurnOptions {
   readonly database: Database;
   readonly clock: Clock;
   readonly owner: string;
   readonly createId: () => string;
-  readonly unanswered: Set<string>;
+  readonly unanswered: Pick<Unanswered, "delete">;
 }
 
 /**
@@ -91,9 +93,10 @@ export function createCommitTurn(options: CommitTurnOptions): Store["commitTurn"
         channel: toStorableText(row.channel),
         sessionId: toStorableKey(row.sessionKey),
         model: toStorableText(row.model),
-        inputTokens: Math.round(row.inputTokens),
-        outputTokens: Math.round(row.outputTokens),
-        toolCalls: Math.round(row.toolCalls),
+        // What others counted must not cost the turn its commit; a journal of an earlier process may hold anything.
+        inputTokens: toCount(row.inputTokens),
+        outputTokens: toCount(row.outputTokens),
+        toolCalls: toCount(row.toolCalls),
         inputCost: row.inputCost,
         outputCost: row.outputCost,
         at,

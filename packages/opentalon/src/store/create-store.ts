@@ -12,6 +12,7 @@ import { createKeyValueStore } from "./sql-key-value-store.ts";
 import { createOutbox } from "./sql-outbox.ts";
 import { createSessionStore } from "./sql-session-store.ts";
 import { createUsageStore } from "./sql-usage-store.ts";
+import { createUnanswered, type Unanswered } from "./unanswered.ts";
 
 /** What every engine's store is asked for. */
 export interface StoreOptions {
@@ -51,9 +52,17 @@ export async function createStore({
 }
 
 /** What an earlier process left: messages without an answer, and the newest identifier it gave. */
-async function readState(database: Database): Promise<{ unanswered: Set<string>; newest: string }> {
+async function readState(database: Database): Promise<{ unanswered: Unanswered; newest: string }> {
   const select = database.prepare((query) =>
-    query.selectFrom("inbox").select("id").where("answered_at_ms", "is", null),
+    query
+      .selectFrom("inbox")
+      .select((row) => [
+        "id",
+        row.fn<number>("octet_length", ["payload"]).as("payload_bytes"),
+        row.fn<number>("octet_length", ["body"]).as("body_bytes"),
+        row.fn<number | null>("octet_length", ["files"]).as("files_bytes"),
+      ])
+      .where("answered_at_ms", "is", null),
   );
   const selectNewest = database.prepare((query) =>
     query.selectNoFrom((build) => [
@@ -71,8 +80,11 @@ async function readState(database: Database): Promise<{ unanswered: Set<string>;
         .as("journal"),
     ]),
   );
-  const ids = await database.rows(select, {});
+  const unanswered = createUnanswered();
+  for (const row of await database.rows(select, {})) {
+    unanswered.add(row.id, row.payload_bytes + row.body_bytes + (row.files_bytes ?? 0));
+  }
   const [newest] = await database.rows(selectNewest, {});
   const known = [newest?.inbox ?? "", newest?.outbox ?? "", newest?.journal ?? ""];
-  return { unanswered: new Set(ids.map((row) => row.id)), newest: known.toSorted().at(-1) ?? "" };
+  return { unanswered, newest: known.toSorted().at(-1) ?? "" };
 }

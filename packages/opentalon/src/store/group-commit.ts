@@ -17,6 +17,8 @@ export interface GroupCommitOptions {
   /** SQLite ends a transaction by itself on some failures, a full disk for one. */
   readonly isInTransaction: () => boolean;
   readonly toError: (error: unknown) => unknown;
+  /** Told once when writing has ended for good; the program should end, too. */
+  readonly onBroken: (error: unknown) => void;
 }
 
 interface Unit {
@@ -34,7 +36,7 @@ const maxUnits = 256;
  * the thread goes on and the next group gathers.
  */
 export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
-  const { connection, execute, makeDurable, isInTransaction, toError } = options;
+  const { connection, execute, makeDurable, isInTransaction, toError, onBroken } = options;
   /** Why nothing can be written any more: after a failed flush nobody knows what is on the disk. */
   let broken: unknown;
   let queue: Unit[] = [];
@@ -91,6 +93,7 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
     } catch (error) {
       broken = toError(error);
       for (const { unit } of finished) unit.reject(broken);
+      onBroken(broken);
     }
   };
 

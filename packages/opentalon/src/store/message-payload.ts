@@ -49,6 +49,11 @@ export function toMessagePayload(sessionKey: string, said: Said): MessagePayload
   };
 }
 
+/** Bytes of a message as it is stored. */
+export function toPayloadBytes({ payload, body, files }: MessagePayload): number {
+  return Buffer.byteLength(payload) + Buffer.byteLength(body) + (files?.byteLength ?? 0);
+}
+
 /** The way back. Each file gets bytes of its own, so that keeping one does not keep them all. */
 export function fromMessagePayload<Message extends Said>(
   stored: MessagePayload,

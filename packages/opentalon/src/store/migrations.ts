@@ -106,4 +106,12 @@ const first: Migration = {
   },
 };
 
-export const migrations: readonly Migration[] = [first];
+/** Sums since a time read only what is younger. */
+const second: Migration = {
+  version: 2,
+  statements: () => [
+    `CREATE INDEX IF NOT EXISTS opentalon_usage_by_time ON profile_usage (created_at)`,
+  ],
+};
+
+export const migrations: readonly Migration[] = [first, second];

@@ -21,10 +21,15 @@ export interface Inbox {
   /**
    * Writes the message; resolves after the commit. A second delivery of the same identity is a `duplicate`, also
    * after it was answered (identities are kept `identityRetentionMs`).
-   * @throws StoreError STORE_INBOX_FULL when the bound is reached, others as the engine fails.
+   * @throws StoreError STORE_INBOX_FULL when a bound of the unanswered is reached, others as the engine fails.
    */
   readonly accept: (message: InboundMessage, sessionKey: string) => Promise<InboxOutcome>;
-  /** Takes over every unanswered message of earlier processes, oldest first, and raises its attempt. */
+  /**
+   * Takes over every unanswered message of earlier processes, oldest first, and raises its attempt. It returns all of
+   * them at once; `maxPendingBytes` bounds what that needs, to about twice as much memory for plain text and files, and
+   * three and a half times for text that takes two bytes a character in memory and one in the store. Meant for the start,
+   * before anything is accepted: it goes on in batches, and what it began is taken over again after a crash.
+   */
   readonly takeOver: () => Promise<readonly InboxEntry[]>;
   /** How many messages are unanswered. */
   readonly pending: () => Promise<number>;
@@ -148,11 +153,14 @@ export interface Store {
 export interface StoreLimits {
   /** Unanswered messages at once; beyond it `accept` throws STORE_INBOX_FULL. */
   readonly maxPending: number;
+  /** Bytes of the unanswered messages, files included, as they are stored; beyond it `accept` throws STORE_INBOX_FULL. */
+  readonly maxPendingBytes: number;
   /** How long an answered message's identity is remembered. */
   readonly identityRetentionMs: number;
 }
 
 export const defaultStoreLimits: StoreLimits = {
   maxPending: 10_000,
+  maxPendingBytes: 256 * 1024 * 1024,
   identityRetentionMs: 7 * 24 * 3_600_000,
 };

@@ -1,6 +1,8 @@
+import type { Expression, ExpressionBuilder, Kysely, SqlBool } from "kysely";
 import type { Clock } from "../base/clock.ts";
 import type { Database } from "./database.ts";
 import type { StoreLimits } from "./ports.ts";
+import type { Schema } from "./schema.ts";
 import { toSortableId } from "./sortable-id.ts";
 
 export interface PruneOptions {
@@ -37,29 +39,15 @@ interface Before {
 function prepareStatements({ prepare }: Database) {
   return {
     dropAnswered: prepare((database, is: Before) =>
-      database
-        .deleteFrom("inbox")
-        .where("id", "in", (rows) =>
-          rows
-            .selectFrom("inbox")
-            .select("id")
-            .where("id", "<", is.beforeId)
-            .where("answered_at_ms", "<", is.beforeMs)
-            .limit(is.limit),
-        ),
+      drop(database, "inbox", is, (row) => row("inbox.answered_at_ms", "<", is.beforeMs)),
     ),
     dropFinished: prepare((database, is: Before) =>
-      database
-        .deleteFrom("outbox")
-        .where("id", "in", (rows) =>
-          rows
-            .selectFrom("outbox")
-            .select("id")
-            .where("id", "<", is.beforeId)
-            .where("changed_at_ms", "<", is.beforeMs)
-            .where("state", "in", ["delivered", "failed", "unknown"])
-            .limit(is.limit),
-        ),
+      drop(database, "outbox", is, (row) =>
+        row.and([
+          row("outbox.changed_at_ms", "<", is.beforeMs),
+          row("outbox.state", "in", ["delivered", "failed", "unknown"]),
+        ]),
+      ),
     ),
     dropJournals: prepare((database, is: Before) =>
       database.deleteFrom("turn_journal").where("sequence", "in", (rows) =>
@@ -74,4 +62,17 @@ function prepareStatements({ prepare }: Database) {
       ),
     ),
   };
+}
+
+type Row = ExpressionBuilder<Schema, "inbox" | "outbox">;
+
+/** Deletes a batch of what is old and `isDone`. */
+function drop(
+  database: Kysely<Schema>,
+  table: "inbox" | "outbox",
+  { beforeId, limit }: Before,
+  isDone: (row: Row) => Expression<SqlBool>,
+) {
+  const old = database.selectFrom(table).select("id").where("id", "<", beforeId);
+  return database.deleteFrom(table).where("id", "in", old.where(isDone).limit(limit));
 }

@@ -2,9 +2,10 @@ import type { Clock } from "../base/clock.ts";
 import { StoreError } from "../base/errors.ts";
 import type { InboundMessage } from "../domain/message.ts";
 import type { Database } from "./database.ts";
-import { fromMessagePayload, toMessagePayload } from "./message-payload.ts";
+import { fromMessagePayload, toMessagePayload, toPayloadBytes } from "./message-payload.ts";
 import type { Inbox, InboxEntry, StoreLimits } from "./ports.ts";
 import { toStorableKey } from "./storable-text.ts";
+import type { Unanswered } from "./unanswered.ts";
 
 export interface InboxOptions {
   readonly database: Database;
@@ -13,9 +14,12 @@ export interface InboxOptions {
   /** This process, among all that ever work on the database. */
   readonly owner: string;
   readonly createId: () => string;
-  /** Identifiers of what is unanswered, kept up to date by whoever answers; counting rows would cost more than writing one. */
-  readonly unanswered: Set<string>;
+  /** Kept up to date by whoever answers, too. */
+  readonly unanswered: Unanswered;
 }
+
+/** Messages a takeover moves at once: their old rows, their new ones and what is read of them stand in memory together. */
+const takeOverBatch = 64;
 
 interface NewRow {
   readonly id: string;
@@ -35,23 +39,28 @@ export function createInbox(options: InboxOptions): Inbox {
   /** What failed without telling whether it is stored, by identity: a repeat must not be taken for a duplicate. */
   const uncertain = new Map<string, string>();
 
-  const reserve = (): string => {
-    if (unanswered.size >= limits.maxPending) {
+  const reserve = (bytes: number): string => {
+    const isFull =
+      unanswered.count() >= limits.maxPending ||
+      unanswered.bytes() + bytes > limits.maxPendingBytes;
+    if (isFull) {
       throw new StoreError(
         "STORE_INBOX_FULL",
-        `${unanswered.size} messages wait for an answer, no more are taken`,
+        `${unanswered.count()} messages of ${toMebibytes(unanswered.bytes())} MiB wait for an answer, no more are taken`,
       );
     }
     const id = createId();
-    unanswered.add(id);
+    unanswered.add(id, bytes);
     return id;
   };
 
   const accept: Inbox["accept"] = async (message, sessionKey) => {
-    const id = reserve();
+    const row = toRow(message, sessionKey);
+    const bytes = toPayloadBytes(row);
+    const id = reserve(bytes);
     const identity = JSON.stringify([message.channel, message.platformMessageId]);
     const isInserted = await database
-      .change(insert, { ...toRow(message, sessionKey), id, owner, nowMs: clock.now() })
+      .change(insert, { ...row, id, owner, nowMs: clock.now() })
       .catch((error: unknown) => {
         unanswered.delete(id);
         if (uncertain.size < limits.maxPending) uncertain.set(identity, id);
@@ -68,21 +77,31 @@ export function createInbox(options: InboxOptions): Inbox {
     ) {
       return { kind: "duplicate" };
     }
-    unanswered.add(earlier);
+    unanswered.add(earlier, bytes);
     return { kind: "accepted", entry: { id: earlier, sessionKey, message, attempt: 1 } };
+  };
+
+  const seizeBatch = async (): Promise<readonly InboxEntry[]> => {
+    const batch = { owner, limit: takeOverBatch };
+    const rows = await database.write((connection) => connection.rows(seize, batch));
+    return rows.map(({ id, attempt, ...stored }): InboxEntry => {
+      unanswered.add(id, toPayloadBytes(stored));
+      return { id, attempt, ...fromMessagePayload<InboundMessage>(stored, database.place) };
+    });
   };
 
   return {
     accept,
     takeOver: async () => {
-      const rows = await database.write((connection) => connection.rows(seize, { owner }));
-      const entries = rows.map(({ id, attempt, ...stored }): InboxEntry => {
-        return { id, attempt, ...fromMessagePayload<InboundMessage>(stored, database.place) };
-      });
-      for (const { id } of entries) unanswered.add(id);
+      const entries: InboxEntry[] = [];
+      for (;;) {
+        const batch = await seizeBatch();
+        entries.push(...batch);
+        if (batch.length < takeOverBatch) break;
+      }
       return entries.sort((one, other) => (one.id < other.id ? -1 : 1));
     },
-    pending: async () => unanswered.size,
+    pending: async () => unanswered.count(),
   };
 }
 
@@ -96,6 +115,10 @@ function toRow(
     sessionKey: toStorableKey(sessionKey),
     ...toMessagePayload(sessionKey, message),
   };
+}
+
+function toMebibytes(bytes: number): number {
+  return Math.round(bytes / 1024 / 1024);
 }
 
 function prepareStatements({ prepare }: Database) {
@@ -118,12 +141,19 @@ function prepareStatements({ prepare }: Database) {
         })
         .onConflict((conflict) => conflict.columns(["channel", "platform_message_id"]).doNothing()),
     ),
-    seize: prepare((database, by: { owner: string }) =>
+    seize: prepare((database, by: { owner: string; limit: number }) =>
       database
         .updateTable("inbox")
         .set((row) => ({ owner: by.owner, attempt: row("attempt", "+", 1) }))
-        .where("answered_at_ms", "is", null)
-        .where("owner", "<>", by.owner)
+        .where("id", "in", (rows) =>
+          rows
+            .selectFrom("inbox")
+            .select("id")
+            .where("answered_at_ms", "is", null)
+            .where("owner", "<>", by.owner)
+            .orderBy("id")
+            .limit(by.limit),
+        )
         .returning(["id", "attempt", "payload", "body", "files"]),
     ),
     isUnanswered: prepare((database, is: { id: string; owner: string }) =>

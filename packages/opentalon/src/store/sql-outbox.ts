@@ -70,7 +70,8 @@ export function createOutbox({ database, clock, owner }: OutboxOptions): Outbox 
     await database.change(move, {
       id,
       state,
-      dueAtMs,
+      // Part of it comes from a platform; no wait may be one that the database refuses.
+      dueAtMs: Math.min(Math.ceil(dueAtMs), Number.MAX_SAFE_INTEGER),
       problem: toStorableText(problem),
       nowMs: clock.now(),
     });

@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Connection, Database } from "./database.ts";
 import { createSqliteDatabase } from "./sqlite-database.ts";
@@ -61,6 +62,37 @@ describe("a SQLite database", () => {
     expect(outcomes[1]).toMatchObject({ reason: { message: "half-way" } });
     expect(outcomes[3]).toMatchObject({ reason: { code: "STORE_FAILED" } });
     expect(await keys()).toEqual(["a", "b", "c"]);
+  });
+
+  describe("opened after a process that was killed", () => {
+    const killed = (): string => {
+      const file = join(directory, "killed.db");
+      copyFileSync(join(directory, "state.db"), file);
+      copyFileSync(join(directory, "state.db-wal"), `${file}-wal`);
+      return file;
+    };
+    const selectKeys = toStatement<{ key: string }>("SELECT key FROM plugin_state ORDER BY key");
+
+    it("builds on nothing that is only in the log", async () => {
+      await add("a");
+      const file = killed();
+      expect(statSync(`${file}-wal`).size).toBeGreaterThan(0);
+      await using reopened = createSqliteDatabase({ file });
+      expect(statSync(`${file}-wal`).size).toBe(0);
+      expect(await reopened.rows(selectKeys, {})).toEqual([{ key: "a" }]);
+    });
+
+    it("starts at once while somebody reads the file", async () => {
+      await add("a");
+      const file = killed();
+      using reader = new DatabaseSync(file);
+      reader.exec("BEGIN");
+      reader.prepare("SELECT * FROM plugin_state").all();
+      await using reopened = createSqliteDatabase({ file });
+      expect(statSync(`${file}-wal`).size).toBeGreaterThan(0);
+      await reopened.change(toStatement("UPDATE plugin_state SET key = 'b'"), {});
+      expect(await reopened.rows(selectKeys, {})).toEqual([{ key: "b" }]);
+    });
   });
 
   it("undoes a unit that fails alone", async () => {

@@ -11,6 +11,8 @@ export interface SqliteDatabaseOptions {
   readonly file: string;
   /** Bound of the file; without one the disk is the bound. */
   readonly maxFileBytes?: number | undefined;
+  /** Told once when nothing can be written any more: a flush failed, and nobody knows what is on the disk. */
+  readonly onBroken?: ((error: StoreError) => void) | undefined;
 }
 
 /** Up to this size the file is checked at start; a greater one would delay it for seconds. */
@@ -26,21 +28,27 @@ const busyTimeoutMs = 5_000;
  * together, so the cost of making it durable is shared; the reader sees only what is committed.
  * @throws StoreError STORE_CORRUPT and others.
  */
-export function createSqliteDatabase({ file, maxFileBytes }: SqliteDatabaseOptions): Database {
+export function createSqliteDatabase(options: SqliteDatabaseOptions): Database {
+  const { file, maxFileBytes, onBroken = () => {} } = options;
   // Created here and not by SQLite, so that nobody else can read what people write; its side files take over the mode.
   closeSync(openSync(file, "a", 0o600));
   const writer = open(file, false);
   try {
     prepareWriter(writer, file, maxFileBytes);
     const reader = open(file, true);
-    return assemble(file, writer, reader);
+    return assemble(file, writer, reader, onBroken);
   } catch (error) {
     writer.close();
     throw toSqliteError(error, file);
   }
 }
 
-function assemble(file: string, writer: DatabaseSync, reader: DatabaseSync): Database {
+function assemble(
+  file: string,
+  writer: DatabaseSync,
+  reader: DatabaseSync,
+  onBroken: (error: StoreError) => void,
+): Database {
   const writing = toConnection(writer);
   const reading = toConnection(reader);
   const flush = createWalFlush(file);
@@ -50,6 +58,7 @@ function assemble(file: string, writer: DatabaseSync, reader: DatabaseSync): Dat
     makeDurable: flush.flush,
     isInTransaction: () => writer.isTransaction,
     toError: (error) => toSqliteError(error, file),
+    onBroken: (error) => onBroken(error as StoreError),
   });
   let isClosed = false;
   return {
@@ -95,6 +104,7 @@ function prepareWriter(writer: DatabaseSync, file: string, maxFileBytes: number 
   writer.exec(
     "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = FAST",
   );
+  settleLog(writer);
   // Savepoints keep copies of the pages they change; in memory that costs half of what it does in a file.
   writer.exec("PRAGMA temp_store = MEMORY");
   writer.exec(
@@ -111,6 +121,21 @@ function prepareWriter(writer: DatabaseSync, file: string, maxFileBytes: number 
     quick_check: string;
   };
   if (verdict !== "ok") throw createCorruptError(file, verdict);
+}
+
+/**
+ * Brings what an earlier process left in the log into the file itself. The log may have been written and never reached the
+ * disk: after a failed flush the system shows it all the same, and what is built on it would go with it.
+ */
+function settleLog(writer: DatabaseSync): void {
+  try {
+    // Whoever reads the file right now keeps the log from being emptied; the start does not wait for that.
+    writer.exec("PRAGMA busy_timeout = 0; PRAGMA wal_checkpoint(TRUNCATE)");
+  } catch {
+    // A full disk, for one: the log still holds everything, and later checkpoints try again.
+  } finally {
+    writer.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
+  }
 }
 
 /** Statements are few and fixed; the bound of the cache holds should that ever change. */

@@ -103,7 +103,7 @@ describe("the SQLite store", () => {
     const opening = open();
     await expect(opening).rejects.toMatchObject({ code: "STORE_TOO_NEW" });
     await expect(opening).rejects.toThrow(
-      `${file} has schema version 7, but this OpenTalon knows versions up to 1`,
+      `${file} has schema version 7, but this OpenTalon knows versions up to 2`,
     );
   });
 
@@ -183,6 +183,20 @@ describe("the SQLite store", () => {
     writeFileSync(join(directory, "taken"), "");
     directory = join(directory, "taken", "below");
     await expect(open()).rejects.toMatchObject({ code: "STORE_FAILED" });
+  });
+
+  it("sums up usage since a time without reading all of it", async () => {
+    await using _ = await open();
+    using database = new DatabaseSync(file);
+    const plans = ["created_at >= ''", "session_id = '' AND created_at >= ''"].map((condition) =>
+      database
+        .prepare(
+          `EXPLAIN QUERY PLAN SELECT SUM(input_tokens) FROM profile_usage WHERE ${condition}`,
+        )
+        .get(),
+    );
+    expect(JSON.stringify(plans[0])).toContain("opentalon_usage_by_time");
+    expect(JSON.stringify(plans[1])).toContain("opentalon_usage_by_session");
   });
 
   it("forgets what was said once it is answered", async () => {

@@ -1,5 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import type { StoreError } from "../base/errors.ts";
 import { toSqliteError } from "./to-sqlite-error.ts";
 import { createStore, type StoreOptions } from "./create-store.ts";
 import type { Store } from "./ports.ts";
@@ -12,6 +13,8 @@ export interface SqliteStoreOptions extends StoreOptions {
   readonly dataDirectory: string;
   /** Bound of the database file; without one the disk is the bound. */
   readonly maxFileBytes?: number | undefined;
+  /** Told once when nothing can be written any more; the program has to end. */
+  readonly onBroken?: ((error: StoreError) => void) | undefined;
 }
 
 /**
@@ -19,14 +22,14 @@ export interface SqliteStoreOptions extends StoreOptions {
  * @throws StoreError STORE_LOCKED, STORE_CORRUPT, STORE_TOO_NEW, STORE_FOREIGN and others; then nothing stays open.
  */
 export async function createSqliteStore(options: SqliteStoreOptions): Promise<Store> {
-  const { dataDirectory, maxFileBytes, ...shared } = options;
+  const { dataDirectory, maxFileBytes, onBroken, ...shared } = options;
   const file = join(dataDirectory, "state.db");
   await using opened = new AsyncDisposableStack();
   try {
     mkdirSync(dataDirectory, { recursive: true, mode: 0o700 });
     opened.use(createSqliteLock(dataDirectory));
     await checkSqliteFile(file);
-    const database = opened.use(createSqliteDatabase({ file, maxFileBytes }));
+    const database = opened.use(createSqliteDatabase({ file, maxFileBytes, onBroken }));
     const store = await createStore({ ...shared, database });
     const resources = opened.move();
     return { ...store, [Symbol.asyncDispose]: () => resources.disposeAsync() };

@@ -205,6 +205,41 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         await expect(accept("4")).rejects.toMatchObject({ code: "STORE_INBOX_FULL" });
       });
 
+      it("bounds the bytes that wait, files included, also after a restart", async () => {
+        await store[Symbol.asyncDispose]();
+        const limits = { maxPendingBytes: 8_000 };
+        store = await open(limits);
+        const data = new Uint8Array(3_000);
+        const files = [{ name: "a", mimeType: "text/plain", data }];
+        const first = await accept("1", { files });
+        await accept("2", { content: "é".repeat(1_500) });
+        const third = { content: "x".repeat(3_000) };
+        await expect(accept("3", third)).rejects.toMatchObject({
+          code: "STORE_INBOX_FULL",
+          message: expect.stringMatching(/^2 messages .* wait for an answer/) as string,
+        });
+        await accept("small");
+        await store[Symbol.asyncDispose]();
+        store = await open(limits);
+        await expect(accept("3", third)).rejects.toMatchObject({ code: "STORE_INBOX_FULL" });
+        const [entry] = await store.inbox.takeOver();
+        expect(entry?.id).toBe(first.id);
+        await expect(accept("3", third)).rejects.toMatchObject({ code: "STORE_INBOX_FULL" });
+        await commit(entry as InboxEntry);
+        await accept("3", third);
+      });
+
+      it("takes over more than it reads at once, in order, and once", async () => {
+        const ids = Array.from({ length: 150 }, (_, index) => `m${index}`);
+        for (const id of ids) await accept(id);
+        await reopen();
+        await accept("new");
+        const entries = await store.inbox.takeOver();
+        expect(entries.map(({ message }) => message.platformMessageId)).toEqual(ids);
+        expect(entries.every(({ attempt }) => attempt === 2)).toBe(true);
+        expect(await store.inbox.takeOver()).toEqual([]);
+      });
+
       it("holds the bound against a burst", async () => {
         await store[Symbol.asyncDispose]();
         store = await open({ maxPending: 10 });
@@ -427,6 +462,15 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
     });
 
     describe("usage", () => {
+      it("keeps the answer of a provider that lies about what it counted", async () => {
+        const usage = [createUsage({ inputTokens: 1e30, outputTokens: -5, toolCalls: 1.6 })];
+        expect(await commit(await accept("a"), { usage })).toBeDefined();
+        expect(await store.usage.total({})).toMatchObject({
+          inputTokens: 1_000_000_000,
+          outputTokens: 0,
+        });
+      });
+
       it("adds up by session and by time", async () => {
         await commit(await accept("a"), {
           usage: [createUsage(), createUsage({ sessionKey: "other" })],

@@ -152,6 +152,38 @@ describe("calling a tool", () => {
     expect(executions[0]?.arguments).toEqual({ text: "x" });
   });
 
+  it("gives the host the tool it names, of the plugin it names, or none", async () => {
+    const split = createTool({ plugin: "a", action: "b__check" });
+    const registry = createToolRegistry({
+      sources: [{ tools: () => [...tools, split] }],
+      log: createSilentLog(),
+    });
+    const { executions } = setUp();
+    const callTool = createToolCaller({
+      registry,
+      execute: (plugin, execution) => {
+        executions.push({ plugin, ...execution });
+        return Promise.resolve(answer("true"));
+      },
+      clock: createManualClock(),
+      log: createSilentLog(),
+      defaultTimeoutMs: 1_000,
+    });
+    const ask = async (name: string, plugin: string) =>
+      (
+        await callTool({
+          call: call(name),
+          context: { ...context, fromModel: false },
+          plugin,
+          signal: new AbortController().signal,
+        })
+      ).isError;
+    expect(await ask("notes.read", "notes")).toBe(true);
+    expect(await ask("a__b__check", "a__b")).toBe(true);
+    expect(executions).toHaveLength(0);
+    expect(await ask("a__b__check", "a")).toBe(false);
+  });
+
   it("passes the gates in order, and notes the start only when all agreed", async () => {
     const order: string[] = [];
     const { run } = setUp({

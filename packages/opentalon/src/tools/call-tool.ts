@@ -4,6 +4,7 @@
  * Never: asks a plugin before every gate has said yes.
  */
 import type { Clock } from "../base/clock.ts";
+import { untilAborted, withDeadline } from "../base/deadline.ts";
 import { formatDuration } from "../base/duration.ts";
 import { toMessage } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
@@ -12,9 +13,8 @@ import { type Tool, type ToolCall, type ToolResult, toToolName } from "../domain
 import { type CallOrigin, withContextArguments } from "./context-arguments.ts";
 import { type ArgumentEncoding, encodeArguments } from "./encode-arguments.ts";
 import { guardResult, toErrorResult } from "./guard/guard-result.ts";
-import type { ToolRegistry } from "./tool-registry.ts";
+import type { ToolLookup, ToolRegistry } from "./tool-registry.ts";
 import { createArgumentValidator } from "./validate-arguments.ts";
-import { withDeadline } from "./with-deadline.ts";
 
 export interface ToolCallContext extends CallOrigin {
   readonly encoding: ArgumentEncoding;
@@ -38,7 +38,7 @@ export type GateVerdict =
   | { readonly kind: "refused"; readonly reason: string };
 
 export interface ToolCallerOptions {
-  readonly registry: Pick<ToolRegistry, "lookup" | "offered">;
+  readonly registry: Pick<ToolRegistry, "find" | "lookup" | "offered">;
   /** Asks the plugin. May reject. */
   readonly execute: (plugin: string, execution: Execution) => Promise<RawToolResult>;
   readonly clock: Clock;
@@ -55,6 +55,8 @@ export interface ToolCallerOptions {
 export interface ToolCallRequest {
   readonly call: ToolCall;
   readonly context: ToolCallContext;
+  /** The only plugin that may answer: `a` with `b__c` and `a__b` with `c` have the same full name. Any when absent. */
+  readonly plugin?: string | undefined;
   readonly signal: AbortSignal;
   /** Awaited when all gates are passed, right before the plugin is asked; when it rejects, the plugin is not asked. */
   readonly onExecute?: (() => Promise<void>) | undefined;
@@ -73,11 +75,20 @@ export function createToolCaller(options: ToolCallerOptions): CallTool {
   const { registry, clock, log, permit, confirm } = options;
   const validator = createArgumentValidator({ log });
 
+  /** What a model means is guessed; the host says exactly what it means, and gets that or nothing. */
+  const resolve = ({ call: { name }, context, plugin }: ToolCallRequest): ToolLookup => {
+    if (context.fromModel) return registry.lookup(name);
+    const tool = registry.find(name);
+    return tool === undefined || (plugin !== undefined && tool.plugin !== plugin)
+      ? { kind: "unknown", similar: [] }
+      : { kind: "found", tool };
+  };
+
   /** The tool and its arguments, or why not. */
   const check = async (request: ToolCallRequest): Promise<CheckedCall | ToolResult> => {
     const { call, context, signal } = request;
     if (call.invalidArguments !== undefined) return toErrorResult(explainFormat(call, context));
-    const found = registry.lookup(call.name);
+    const found = resolve(request);
     if (found.kind === "malformed") return toErrorResult(explainFormat(call, context));
     if (found.kind === "unknown") return toErrorResult(explainUnknown(call.name, found.similar));
     const { tool } = found;
@@ -218,14 +229,4 @@ function sizeOf(values: Readonly<Record<string, string>>): number {
     (total, [name, value]) => total + Buffer.byteLength(name) + Buffer.byteLength(value),
     0,
   );
-}
-
-function untilAborted<T>(signal: AbortSignal, pending: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason as Error);
-    if (signal.aborted) return onAbort();
-    signal.addEventListener("abort", onAbort, { once: true });
-    const settle = (): void => signal.removeEventListener("abort", onAbort);
-    pending.then(resolve, reject).finally(settle);
-  });
 }

@@ -2,12 +2,17 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { renderTools } from "./render-tools.ts";
 import { createParameter, createTool } from "./testing/create-tool.ts";
-import { parseTextReply } from "./text-tool-calls.ts";
+import { parseTextReply, type TextReply } from "./text-tool-calls.ts";
 import { createToolCallFilter } from "./tool-call-filter.ts";
 import { toToolSpecification } from "./tool-specification.ts";
 
 const forecast = { id: "call-1", name: "weather__forecast", arguments: { city: "Bern", days: 3 } };
 const json = '{"tool":"weather__forecast","args":{"city":"Bern","days":3}}';
+
+function parse(reply: string): TextReply {
+  let count = 0;
+  return parseTextReply(reply, { createCallId: () => `call-${(count += 1)}` });
+}
 
 /** Whatever the pieces are, the filter shows what it would show of the whole. */
 function show(reply: string, pieceLength: number): string {
@@ -41,15 +46,17 @@ describe("tool calls in a reply", () => {
       "[tool_call]weather__forecast(city='Bern', days=3);[/tool_call]",
     ],
     ["nothing but JSON", `  ${json}\n`],
+    ["nothing but JSON, with a dot", json.replace("__", ".")],
     ["nothing but JSON in a fence", `\`\`\`json\n${json}\n\`\`\``],
   ])("are found: %s", (_, reply) => {
-    expect(parseTextReply(reply)).toEqual({ text: "", toolCalls: [forecast] });
+    const name = reply.includes(".") ? "weather.forecast" : forecast.name;
+    expect(parse(reply)).toEqual({ text: "", toolCalls: [{ ...forecast, name }] });
   });
 
   it("are found as XML, with texts as values", () => {
     const xml =
       '<function_calls>\n<invoke name="weather__forecast"><parameter name="city">B &lt; C &amp;lt;</parameter><parameter name="days">3</parameter></invoke>\n</function_calls>';
-    expect(parseTextReply(xml)).toEqual({
+    expect(parse(xml)).toEqual({
       text: "",
       toolCalls: [{ ...forecast, arguments: { city: "B < C &lt;", days: "3" } }],
     });
@@ -69,7 +76,7 @@ describe("tool calls in a reply", () => {
   it("may hold markers inside their own texts", () => {
     const args = { text: "[tool_call] \"x\" } [/tool_call] <invoke name='a__b'>" };
     const reply = `[tool_call]${JSON.stringify({ tool: "a__b", args })}[/tool_call]after`;
-    expect(parseTextReply(reply)).toEqual({
+    expect(parse(reply)).toEqual({
       text: "after",
       toolCalls: [{ id: "call-1", name: "a__b", arguments: args }],
     });
@@ -86,7 +93,7 @@ describe("tool calls in a reply", () => {
     ],
     ["a broken list", "[tool_call]a__b(x)[/tool_call]", "a__b(x)"],
   ])("that cannot be read are calls all the same: %s", (_, reply, invalidArguments) => {
-    expect(parseTextReply(reply)).toMatchObject({
+    expect(parse(reply)).toMatchObject({
       text: "",
       toolCalls: [{ arguments: {}, invalidArguments }],
     });
@@ -95,7 +102,7 @@ describe("tool calls in a reply", () => {
   it("that are not closed never get the parameters of the next", () => {
     const xml =
       '<invoke name="a__b"><parameter name="x">1</parameter><invoke name="c__d"><parameter name="y">2</parameter></invoke>';
-    expect(parseTextReply(xml).toolCalls).toMatchObject([
+    expect(parse(xml).toolCalls).toMatchObject([
       { name: "a__b", arguments: { x: "1" } },
       { name: "c__d", arguments: { y: "2" } },
     ]);
@@ -105,17 +112,19 @@ describe("tool calls in a reply", () => {
     "Just words.",
     'Here is how: {"tool":"weather__forecast","args":{}}',
     '{"tool":"hammer","weight":3}',
+    '{"tool":"hammer","args":{}}',
+    '```json\n{"tool":"hammer","args":{"size":3}}\n```',
     '{"name":"weather__forecast","arguments":{}}',
     'In BPEL you write <invoke name="buy"> to call a partner.',
     "(tool_call]{}[/tool_call]",
     "",
   ])("are not seen in ordinary words: %s", (reply) => {
-    expect(parseTextReply(reply)).toEqual({ text: reply, toolCalls: [] });
+    expect(parse(reply)).toEqual({ text: reply, toolCalls: [] });
     expect(show(reply, 3)).toBe(reply);
   });
 
   it("are no more than a model can mean", () => {
-    const { toolCalls, text } = parseTextReply(`[tool_call]${json}[/tool_call]`.repeat(100));
+    const { toolCalls, text } = parse(`[tool_call]${json}[/tool_call]`.repeat(100));
     expect(toolCalls).toHaveLength(32);
     expect(text).toBe("");
   });
@@ -133,8 +142,8 @@ describe("tool calls in a reply", () => {
     ]) {
       const startedAt = performance.now();
       const reply = flood.repeat(50_000);
-      parseTextReply(reply);
-      parseTextReply(`[tool_call]f(${reply})`);
+      parse(reply);
+      parse(`[tool_call]f(${reply})`);
       show(reply, 10_000);
       expect(performance.now() - startedAt, flood).toBeLessThan(5_000);
     }
@@ -172,7 +181,7 @@ describe("tool calls in a reply", () => {
         fc.integer({ min: 1, max: 9 }),
         (parts, pieceLength) => {
           const reply = parts.join("");
-          const { text, toolCalls } = parseTextReply(reply);
+          const { text, toolCalls } = parse(reply);
           const shown = show(reply, pieceLength);
           expect(shown.replaceAll(/\s+/g, "")).toBe(text.replaceAll(/\s+/g, ""));
           if (toolCalls.length > 0) expect(shown).not.toContain("[tool_call]");

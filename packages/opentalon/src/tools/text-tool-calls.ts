@@ -11,8 +11,8 @@ export interface TextReply {
 }
 
 export interface TextReplyOptions {
-  /** An identifier for the next call; `call-1`, `call-2`, … when absent. */
-  readonly createCallId?: () => string;
+  /** An identifier for the next call. No two calls of one conversation may share one. */
+  readonly createCallId: () => string;
 }
 
 /** A reply with more calls than this is a model gone astray; the rest of it is dropped. */
@@ -30,9 +30,7 @@ const maxArguments = 64;
  *
  * Linear in the length of the reply.
  */
-export function parseTextReply(reply: string, options: TextReplyOptions = {}): TextReply {
-  let count = 0;
-  const createCallId = options.createCallId ?? (() => `call-${(count += 1)}`);
+export function parseTextReply(reply: string, { createCallId }: TextReplyOptions): TextReply {
   const add = (found: FoundCall): ToolCall => ({ id: createCallId(), ...found });
 
   const whole = parseWholeReply(reply);
@@ -92,13 +90,15 @@ function findOpener(
   return { kind, index: match.index, end: match.index + match[0].length };
 }
 
-/** `{"tool":…,"args":…}` as the whole reply, with or without a code fence. */
+/** `{"tool":…,"args":…}` as the whole reply, with or without a code fence; other JSON may have a `tool` too. */
 function parseWholeReply(reply: string): FoundCall | undefined {
   const body = stripFence(reply);
   if (!/^\{\s*"tool"\s*:/.test(body)) return undefined;
   const value = parseJson(body);
-  return isObject(value) && typeof value["tool"] === "string" && isObject(value["args"])
-    ? { name: value["tool"], arguments: value["args"] }
+  if (!isObject(value)) return undefined;
+  const { tool, args } = value;
+  return typeof tool === "string" && parseToolName(tool) !== undefined && isObject(args)
+    ? { name: tool, arguments: args }
     : undefined;
 }
 

@@ -56,7 +56,7 @@ export function createToolCallFilter(): ToolCallFilter {
     const rest = held.join("") + pending;
     held.length = 0;
     pending = "";
-    const { text, toolCalls } = parseTextReply(rest);
+    const { text, toolCalls } = parseTextReply(rest, { createCallId: () => "" });
     return toolCalls.length === 0 ? rest : text;
   };
 

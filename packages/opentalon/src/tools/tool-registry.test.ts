@@ -38,6 +38,21 @@ describe("the tool registry", () => {
     expect(found(registry, "jira__search")).toBe("jira__jira__search");
   });
 
+  it("gives the host what it names and nothing that is merely similar", () => {
+    const registry = registryOf("team_perms check", "perms__perms check", "shop list-all");
+    expect(registry.find("shop__list-all")?.action).toBe("list-all");
+    for (const name of [
+      "team-perms__check",
+      "perms__check",
+      "shop.list-all",
+      "shop__list_all",
+      " shop__list-all",
+      "",
+    ]) {
+      expect(registry.find(name)).toBeUndefined();
+    }
+  });
+
   it("does not guess between two", () => {
     const registry = registryOf("shop list_all", "shop list-all", "a x", "a a__x");
     expect(found(registry, "shop__list_all")).toBe("shop__list_all");

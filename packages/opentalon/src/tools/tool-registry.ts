@@ -22,6 +22,8 @@ export type ToolLookup =
   | { readonly kind: "unknown"; readonly similar: readonly string[] };
 
 export interface ToolRegistry {
+  /** The tool of exactly this name: for calls of the host, where another tool must never stand in. */
+  readonly find: (name: string) => Tool | undefined;
   /** The tool a model means by `name`; spelling variants are tried, and one that fits several tools fits none. */
   readonly lookup: (name: string) => ToolLookup;
   /** All tools, those for people only included. */
@@ -60,6 +62,7 @@ export function createToolRegistry({ sources, log }: ToolRegistryOptions): ToolR
   };
 
   return {
+    find: (name) => byName().get(name),
     lookup: (name) => findTool(byName(), name),
     list: () => [...byName().values()],
     offered: (plugins) =>

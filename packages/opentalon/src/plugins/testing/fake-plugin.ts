@@ -25,6 +25,7 @@
  *     environment     its environment as JSON
  *     process         {"pid","workingDirectory","port"} as JSON; no port on a Unix socket
  *     config          the text Init brought
+ *     deafen          stops listening, hangs up on everybody, and lives on
  *
  * An unknown action gives an error without identifier.
  */
@@ -63,7 +64,7 @@ const actionNames = [
   ..."echo structured fail fail-without-id wrong-id no-id invalid-utf8 status slow hang cancelled crash".split(
     " ",
   ),
-  ..."huge bomb endless trickle environment process config".split(" "),
+  ..."huge bomb endless trickle environment process config deafen".split(" "),
 ];
 
 const invalidUtf8 = Buffer.from([0x61, 0xff, 0x62, 0xc3]);
@@ -71,6 +72,7 @@ const oneGigabyte = 2 ** 30;
 let config = "";
 let cancelled = 0;
 let port: number | undefined;
+let deafen = (): void => {};
 
 const note = (event: Record<string, unknown>): void => {
   if (options.journal !== undefined) appendFileSync(options.journal, `${JSON.stringify(event)}\n`);
@@ -118,6 +120,8 @@ function answer(call: Call, reply: (result: Result) => void): void {
       return say(String(cancelled));
     case "crash":
       return endProcess(7);
+    case "deafen":
+      return deafen();
     case "environment":
       return say(JSON.stringify(process.env));
     case "process":
@@ -434,12 +438,20 @@ async function start(): Promise<void> {
     });
   }
   const greet = generation === "grpc" ? await createGrpcListener() : serveJson;
+  const sockets = new Set<Socket>();
   const server = createServer((socket) => {
+    sockets.add(socket);
     socket.on("error", () => {});
+    socket.on("close", () => sockets.delete(socket));
     const delayMs = options.greetingDelayMs ?? 0;
     if (delayMs === 0) greet(socket);
     else setTimeout(() => greet(socket), delayMs);
   });
+  deafen = () => {
+    setInterval(() => {}, 1_000);
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  };
   const path = join(folder, "plugin.sock");
   const announce = (): void => {
     const address = server.address();

@@ -12,6 +12,7 @@ import { createPluginHost } from "../plugin-host.ts";
 
 const host = createPluginHost({
   entries: JSON.parse(process.argv[2] ?? "[]") as PluginEntry[],
+  configuredKeys: [],
   environment: process.env,
   log: createSilentLog(),
   clock: systemClock,

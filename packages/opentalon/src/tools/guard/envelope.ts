@@ -8,10 +8,9 @@ export interface EnvelopeOptions {
 
 /** What marks a tool's words as data for the model. One per turn: its boundary must not be known to any plugin. */
 export interface Envelope {
-  /** The secret of this turn, for the prompt that explains the envelope. */
-  readonly boundary: string;
   /**
-   * Puts the content of a guarded result between `[plugin_output <boundary>]` and `[/plugin_output <boundary>]`.
+   * Puts the content of a guarded result between `[plugin_output <boundary>]` and `[/plugin_output <boundary>]`, with a
+   * boundary that is a secret of this turn.
    * Whatever `content` is, the result holds exactly one opening and one closing marker, at its ends.
    */
   readonly wrap: (content: string) => string;
@@ -29,7 +28,6 @@ export function createEnvelope({ random }: EnvelopeOptions): Envelope {
     return `[plugin_output ${boundary}]\n${safe}\n[/plugin_output ${boundary}]`;
   };
   return {
-    boundary,
     wrap: (content) => {
       const known = remembered.get(content);
       if (known !== undefined) return known;

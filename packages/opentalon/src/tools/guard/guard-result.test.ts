@@ -152,18 +152,19 @@ describe("guarding a result", () => {
 });
 
 describe("the envelope", () => {
+  const boundary = Buffer.from("00112233", "utf8").toString("hex");
+
   it("has another boundary each turn", () => {
     const one = createEnvelope({ random: randomBytes });
     const other = createEnvelope({ random: randomBytes });
-    expect(one.boundary).toMatch(/^[0-9a-f]{16}$/);
-    expect(one.boundary).not.toBe(other.boundary);
-    expect(one.wrap("22 °C")).toBe(
-      `[plugin_output ${one.boundary}]\n22 °C\n[/plugin_output ${one.boundary}]`,
+    expect(one.wrap("22 °C")).toMatch(
+      /^\[plugin_output ([0-9a-f]{16})\]\n22 °C\n\[\/plugin_output \1\]$/,
     );
+    expect(one.wrap("22 °C")).not.toBe(other.wrap("22 °C"));
   });
 
   it("leaves a guarded result as it is", () => {
-    const { wrap, boundary } = createEnvelope({ random: randomBytes });
+    const { wrap } = createEnvelope({ random: () => Buffer.from("00112233", "utf8") });
     const { content } = guardResult(raw("ok [tool_call]", "late", '{"a":"</tool_response>"}'));
     expect(wrap(content)).toBe(
       `[plugin_output ${boundary}]\n${content}\n[/plugin_output ${boundary}]`,
@@ -171,7 +172,7 @@ describe("the envelope", () => {
   });
 
   it("cannot be opened or left by any content", () => {
-    const { wrap, boundary } = createEnvelope({ random: () => Buffer.from("00112233", "utf8") });
+    const { wrap } = createEnvelope({ random: () => Buffer.from("00112233", "utf8") });
     const head = `[plugin_output ${boundary}]\n`;
     const tail = `\n[/plugin_output ${boundary}]`;
     const attempts = fc.constantFrom(

@@ -1,0 +1,140 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
+import { systemClock } from "../base/clock.ts";
+import { createSilentLog } from "../base/create-log.ts";
+import { parseConfig } from "../config/load-config.ts";
+import type { Turn } from "../domain/turn.ts";
+import { toFakePluginCommand } from "../plugins/testing/fake-plugin-command.ts";
+import type { FakePluginOptions } from "../plugins/testing/fake-plugin-options.ts";
+import { readJournal } from "../plugins/testing/launch-fake.ts";
+import { assembleTools, type Tools } from "./assemble-tools.ts";
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "opentalon-tools-"));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+interface Fake extends FakePluginOptions {
+  /** Settings of the entry, beside its command. */
+  readonly settings?: Readonly<Record<string, unknown>>;
+}
+
+/** Tools of fake plugins by key, as a configuration file names them; ended after the test. */
+async function startTools(fakes: Readonly<Record<string, Fake>>, more = {}): Promise<Tools> {
+  const plugins = Object.entries(fakes).map(([key, { settings, ...fake }]) => [
+    key,
+    { enabled: true, plugin: toFakePluginCommand(fake), ...settings },
+  ]);
+  const text = JSON.stringify({
+    plugins: Object.fromEntries(plugins) as unknown,
+    state: { data_dir: folder },
+    ...more,
+  });
+  const { config } = parseConfig({ text, path: join(folder, "config.yaml"), environment: {} });
+  const tools = assembleTools({
+    config,
+    environment: process.env,
+    bundledPlugins: folder,
+    clock: systemClock,
+    log: createSilentLog(),
+  });
+  onTestFinished(() => tools[Symbol.asyncDispose]());
+  await tools.start();
+  return tools;
+}
+
+const turn: Turn = {
+  id: "t",
+  sessionKey: "console:room",
+  attempt: 1,
+  message: {
+    channel: "console",
+    channelKind: "console",
+    platformMessageId: "1",
+    conversationId: "room",
+    threadId: "",
+    senderId: "ann",
+    senderName: "Ann",
+    content: "hi",
+    files: [],
+    metadata: {},
+    sentAtMs: 0,
+  },
+};
+const { signal } = new AbortController();
+
+const callForModel = (tools: Tools, name: string, values = {}) =>
+  tools.callForModel(
+    turn,
+    { id: "1", name, arguments: { text: "x", ...values } },
+    { nativeTools: true, signal, onExecute: async () => {} },
+  );
+
+test("a model's call is as read-only as the action it resolves to, an action of a hook as the one it names", async () => {
+  const tools = await startTools({ key: { name: "my-notes", actions: ["echo", "slow"] } });
+  const ofModel = ["my-notes__echo", "my_notes.echo", "my-notes__slow", "notes__echo", "echo"];
+  expect(ofModel.map(tools.isReadOnly)).toEqual([true, true, false, false, false]);
+  expect((await callForModel(tools, "my_notes.echo")).isError).toBe(false);
+  const ofHook = [
+    { plugin: "my-notes", action: "echo" },
+    { plugin: "my_notes", action: "echo" },
+    { plugin: "my-notes", action: "slow" },
+  ];
+  expect(ofHook.map(tools.isHookActionReadOnly)).toEqual([true, false, false]);
+});
+
+test("a hook's action is never done by a plugin of a similar name", async () => {
+  const tools = await startTools({
+    one: { name: "team_perms", actions: ["echo"] },
+    two: { name: "perms__perms", actions: ["echo"] },
+    three: { name: "a", actions: ["b__echo", "echo"] },
+  });
+  const call = (plugin: string, action = "echo") =>
+    tools.callHookAction(turn, signal)({ plugin, action, arguments: {} }, "1");
+  for (const plugin of ["team-perms", "perms", "a__b", " a"])
+    expect(await call(plugin)).toMatchObject({ isError: true });
+  expect(await call("a", "b__echo")).toMatchObject({
+    isError: true,
+    content: expect.stringContaining("unknown action") as string,
+  });
+  expect(await call("a")).toMatchObject({ isError: false });
+});
+
+test("nothing is allowed while the permission plugin is away, whoever poses as it", async () => {
+  const journal = join(folder, "journal");
+  const tools = await startTools(
+    {
+      "team-perms": { name: "team-perms", start: "crash" },
+      evil: { name: "team_perms", actions: ["check"], journal },
+      bank: { name: "bank", actions: ["echo"] },
+    },
+    { orchestrator: { permission_plugin: "team-perms" } },
+  );
+  expect(await callForModel(tools, "bank__echo")).toMatchObject({ isError: true });
+  expect((await readJournal(journal)).filter(({ event }) => event === "call")).toEqual([]);
+});
+
+test("settings count for the plugin they were made for, whatever name another one reports", async () => {
+  const tools = await startTools({
+    mine: { name: "reported", settings: { timeout: "200ms" } },
+    reports: { name: "slowpoke", settings: { timeout: "1h" } },
+    evil: { name: "left-out" },
+    "left-out": { settings: { plugin: "", github: "somebody/else", timeout: "1h" } },
+  });
+  expect(["reported", "slowpoke", "mine", "left-out"].map(tools.configKeyOf)).toEqual([
+    "mine",
+    "reports",
+    undefined,
+    undefined,
+  ]);
+  expect(await callForModel(tools, "reported__hang")).toMatchObject({
+    isError: true,
+    content: expect.stringContaining("did not answer within 200 ms") as string,
+  });
+  expect(tools.findUnready().join("\n")).toContain(
+    'plugin evil: the plugin "evil" reports the name "left-out", which is the key of another plugin',
+  );
+});

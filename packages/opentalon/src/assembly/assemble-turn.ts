@@ -10,7 +10,6 @@ import { toActor } from "../domain/actor.ts";
 import type { ChannelCapabilities } from "../domain/channel.ts";
 import type { Model } from "../domain/model.ts";
 import type { StepJournal } from "../domain/step-journal.ts";
-import { toToolName } from "../domain/tool.ts";
 import type { Turn, TurnObserver } from "../domain/turn.ts";
 import { runFormatters } from "../hooks/run-formatters.ts";
 import { runPreparers, type Preparer, type PreparerPorts } from "../hooks/run-preparers.ts";
@@ -46,18 +45,22 @@ export function assembleTurn(options: AssembleTurnOptions): TurnStages {
   const { config, store, models, tools, delivery, observe, clock, log } = options;
   const { router } = models;
   const preparers = config.orchestrator.contentPreparers.filter(({ stt }) => !stt);
+  const isTrusted = (plugin: string): boolean => {
+    const key = tools.configKeyOf(plugin);
+    return key !== undefined && config.plugins[key]?.insecure === false;
+  };
   const beforeTurn = preparers
     .filter(({ guard }) => !guard)
-    .map((entry) => toPreparer(entry, config));
+    .map((entry) => toPreparer(entry, () => isTrusted(entry.plugin)));
   const guards = preparers
     .filter(({ guard }) => guard)
-    .map((entry) => ({ ...toPreparer(entry, config), trusted: false }));
+    .map((entry) => toPreparer(entry, () => false));
   const formatters = config.orchestrator.responseFormatters;
   const rank = (pinnedModel: string): Route => router.rank({ pinnedModel });
 
   const hookPorts = (turn: Turn, journal: StepJournal, signal: AbortSignal): PreparerPorts => ({
     callAction: tools.callHookAction(turn, signal),
-    isReadOnly: (step) => tools.isReadOnly(toToolName(step)),
+    isReadOnly: tools.isHookActionReadOnly,
     journal,
     log: log.child({ trace: turn.id }),
   });
@@ -165,10 +168,9 @@ type ConfiguredPreparer = Config["orchestrator"]["contentPreparers"][number];
 
 function toPreparer(
   { plugin, action, argKey, failOpen }: ConfiguredPreparer,
-  config: Config,
+  isTrusted: () => boolean,
 ): Preparer {
-  const trusted = config.plugins[plugin]?.insecure === false;
-  return { plugin, action, argumentName: argKey, failOpen, trusted };
+  return { plugin, action, argumentName: argKey, failOpen, isTrusted };
 }
 
 function firstOf({ models: [first] }: Route): Model {

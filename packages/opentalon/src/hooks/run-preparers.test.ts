@@ -9,7 +9,7 @@ const entry = (plugin: string, more: Partial<Preparer> = {}): Preparer => ({
   action: "prepare",
   argumentName: "text",
   failOpen: false,
-  trusted: false,
+  isTrusted: () => false,
   ...more,
 });
 
@@ -90,7 +90,9 @@ describe("preparers", () => {
       kind: "continue",
       content: "x",
     });
-    expect(await runPreparers([entry("a", { trusted: true })], "x", ports(answers))).toEqual({
+    expect(
+      await runPreparers([entry("a", { isTrusted: () => true })], "x", ports(answers)),
+    ).toEqual({
       kind: "answer",
       content: `{"k":"v","previous_result":"first"}`,
       metadata: { type: "system", action: "do" },
@@ -105,7 +107,7 @@ describe("preparers", () => {
       ["invoke-2-log-add", { state: "started" }],
     ]);
     const given = ports({ a: asking, pay: () => "paid twice", log: () => "logged" }, steps);
-    const outcome = await runPreparers([entry("a", { trusted: true })], "x", given);
+    const outcome = await runPreparers([entry("a", { isTrusted: () => true })], "x", given);
     expect(given.calls.map(({ step }) => step.plugin)).toEqual(["a"]);
     expect(outcome).toMatchObject({
       kind: "answer",

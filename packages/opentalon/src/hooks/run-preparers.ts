@@ -15,8 +15,11 @@ export interface Preparer {
   readonly argumentName: string;
   /** Go on with the unchanged text when the hook fails. */
   readonly failOpen: boolean;
-  /** Whether the hook may start other actions (`plugins.<name>.insecure: false`). */
-  readonly trusted: boolean;
+  /**
+   * Whether the hook may start other actions (`plugins.<name>.insecure: false`); asked each time, because who answers to
+   * a plugin's name is known only while it runs.
+   */
+  readonly isTrusted: () => boolean;
 }
 
 export type PrepareOutcome =
@@ -91,7 +94,7 @@ async function runPreparer(
     case "refuse":
       return answer(verdict.message, {});
     case "invoke":
-      if (preparer.trusted) return runInvoke(verdict.steps, ports);
+      if (preparer.isTrusted()) return runInvoke(verdict.steps, ports);
       ports.log.warn(
         { hook },
         `a preparer asked to start actions but is not trusted (plugins.${plugin}.insecure is not false); going on with the original text`,

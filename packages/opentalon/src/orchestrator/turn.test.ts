@@ -216,12 +216,21 @@ describe("a turn", () => {
     expect(commits[0]?.reply?.metadata).toMatchObject({ type: "error" });
   });
 
-  it("gives up a message that keeps taking the program down", async () => {
-    const { all, commits } = stages({
-      loadSession: () => Promise.reject(new Error("must not be tried again")),
-    });
-    await runTurn({ ...turn, attempt: 6 }, all, new AbortController().signal);
-    expect(commits[0]?.reply?.content).toMatch(/interrupted each time.*ref123/);
+  it("gives up a message whose turn keeps taking the program down, not one that only waited", async () => {
+    const started = new Set<string>();
+    const journal = {
+      find: (step: string) => (started.has(step) ? { state: "started" as const } : undefined),
+      begin: (step: string) => Promise.resolve(void started.add(step)),
+      record: () => Promise.resolve(),
+    };
+    const runAttempt = async (attempt: number): Promise<string | undefined> => {
+      const { all, commits } = stages({ openJournal: () => Promise.resolve(journal) });
+      await runTurn({ ...turn, attempt }, all, new AbortController().signal);
+      return commits[0]?.reply?.content;
+    };
+    // It waited through eleven restarts, then it was under way in each of five.
+    for (const attempt of [12, 13, 14, 15, 16]) expect(await runAttempt(attempt)).toBe("re: hi");
+    expect(await runAttempt(17)).toMatch(/interrupted each time.*ref123/);
   });
 
   it("answers a slash command and carries its change of the session", async () => {

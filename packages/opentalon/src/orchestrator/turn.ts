@@ -81,8 +81,8 @@ interface Produced {
   readonly outcome: "answered" | "refused" | "failed";
 }
 
-/** How often a message may take the program down, or be interrupted otherwise, before it is answered with a failure. */
-const maxAttempts = 5;
+/** How often a turn that was taken over may be interrupted again before its message is answered with a failure. */
+const maxInterruptions = 4;
 
 /**
  * Takes one message through all stages.
@@ -132,10 +132,11 @@ async function produceReply(
   paid: ModelReply[],
   signal: AbortSignal,
 ): Promise<Produced> {
-  if (turn.attempt > maxAttempts) {
-    return fail(turn, { kind: "interrupted", attempts: turn.attempt - 1 }, stages, []);
-  }
   try {
+    const interruptions = turn.attempt === 1 ? 0 : await countInterruptions(turn, stages);
+    if (interruptions > maxInterruptions) {
+      return fail(turn, { kind: "interrupted", attempts: interruptions }, stages, []);
+    }
     const session = await stages.loadSession(turn);
 
     const command = stages.runCommand(turn.message, session);
@@ -165,6 +166,18 @@ async function produceReply(
     if (isFenced || signal.aborted) throw error;
     return fail(turn, { kind: "error", error }, stages, []);
   }
+}
+
+/**
+ * How often this turn was under way when the program ended, and notes that it is under way again. A message that was
+ * merely waiting then does not count: only the turn itself may be what takes the program down.
+ */
+async function countInterruptions(turn: Turn, stages: TurnStages): Promise<number> {
+  const journal = await stages.openJournal(turn);
+  const isUnderWay = (attempt: number): boolean => journal.find(`attempt:${attempt}`) !== undefined;
+  const earlier = Array.from({ length: turn.attempt - 1 }, (_, index) => index + 1);
+  await journal.begin(`attempt:${turn.attempt}`);
+  return earlier.filter(isUnderWay).length;
 }
 
 async function prepareOnce(

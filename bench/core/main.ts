@@ -3,6 +3,7 @@
  * the same model server in the same run.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { Agent, request as httpRequest } from "node:http";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -30,6 +31,7 @@ const rows: string[][] = [];
 let messageCount = 0;
 
 try {
+  await measureDisk();
   await measureStart();
   await measureTurns("sqlite", { driver: "sqlite" });
   if (values.postgres) {
@@ -47,6 +49,26 @@ process.stdout.write(
   `${cpus().length} cores, ${cpus()[0]?.model ?? ""}, Node ${process.version}\n`,
 );
 printTable(["what", "value", "compared with"], rows);
+
+/** What one flush costs here: each durable step of a turn waits for one, alone or with others. */
+async function measureDisk(): Promise<void> {
+  const page = Buffer.alloc(16_384, 1);
+  const pages = 200;
+  await using file = await open(join(folder, "flush"), "w");
+  const flushMs: number[] = [];
+  for (let index = 0; index < 4 * pages; index += 1) {
+    await file.write(page, 0, page.length, (index % pages) * page.length);
+    const startedAt = performance.now();
+    await file.datasync();
+    // The first round extends the file, which a log that is reused does not.
+    if (index >= pages) flushMs.push(performance.now() - startedAt);
+  }
+  rows.push([
+    "one flush of this disk (16 KB, fdatasync), median",
+    `${quantile(flushMs, 0.5).toFixed(2)} ms`,
+    `p95 ${quantile(flushMs, 0.95).toFixed(2)} ms`,
+  ]);
+}
 
 /** Start with the example's shape: one plugin process, console, demo model. */
 async function measureStart(): Promise<void> {

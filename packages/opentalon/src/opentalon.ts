@@ -78,7 +78,7 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
   });
   const opened = parts.use(await openStore({ config, clock, log, onLost: ending.reject }));
   const store = createPatientStore({ store: opened, clock, log, signal: givingUp.signal });
-  const models = parts.use(assembleModels({ config, clock, log }));
+  const models = parts.use(assembleModels({ config, keyValue: store.keyValue, clock, log }));
   const channels = parts.use(
     assembleChannels({ config, terminal, clock, log, onFinished: ending.resolve }),
   );

@@ -6,12 +6,15 @@ import type { Model } from "../domain/model.ts";
 import { demoModel } from "../providers/demo-adapter.ts";
 import { createModelCaller, type ModelCaller } from "../providers/call-model.ts";
 import { createProviders } from "../providers/create-providers.ts";
+import type { CooldownOptions } from "../providers/cooldown.ts";
+import { createCredentialPools } from "../providers/credential-pools.ts";
 import { ollamaBaseUrl, probeOllama } from "../providers/ollama-probe.ts";
 import { defaultRetryOptions, type ProviderOptions } from "../providers/provider-options.ts";
 import { type TextToolLanguage, withTextTools } from "../providers/text-tools-adapter.ts";
 import { createRouter, type Router } from "../routing/router.ts";
 import { renderTools } from "../tools/render-tools.ts";
 import { parseTextReply } from "../tools/text-tool-calls.ts";
+import type { KeyValueStore } from "../store/ports.ts";
 import { createToolCallFilter } from "../tools/tool-call-filter.ts";
 
 export interface Models extends AsyncDisposable {
@@ -23,26 +26,37 @@ export interface Models extends AsyncDisposable {
 
 export interface AssembleModelsOptions {
   readonly config: Config;
+  /** Remembers which credentials rest; absent in tests that do not restart. */
+  readonly keyValue?: Pick<KeyValueStore, "get" | "set">;
   readonly clock: Clock;
   readonly log: Log;
 }
 
 /** Providers, routing and the walk over both; the demo model takes the place of a real one when no provider has a key. */
-export function assembleModels({ config, clock, log }: AssembleModelsOptions): Models {
-  const usable = findUsableProviders(config, log);
+export function assembleModels({ config, keyValue, clock, log }: AssembleModelsOptions): Models {
+  const usable = findUsableProviders(config);
   const isDemo = usable.length === 0;
   const models: Model[] = isDemo
     ? [demoModel]
     : usable.flatMap(([name, provider]) => toModels(name, provider, config));
+  const providerOptions = isDemo
+    ? demoProviders
+    : usable.map(([name, provider]) => toProviderOptions(name, provider, config));
   const { providers, [Symbol.asyncDispose]: dispose } = createProviders({
-    providers: isDemo
-      ? demoProviders
-      : usable.map(([name, provider]) => toProviderOptions(name, provider, config)),
+    providers: providerOptions,
     clock,
     limits: {
       firstTokenTimeoutMs: config.agent.firstTokenTimeoutMs,
       idleTimeoutMs: config.agent.idleTimeoutMs,
     },
+  });
+  const pools = createCredentialPools({
+    providers: providerOptions,
+    order: config.auth.order,
+    cooldowns: toCooldowns(config),
+    keyValue,
+    clock,
+    log,
   });
   if (isDemo) {
     log.warn(
@@ -55,6 +69,7 @@ export function assembleModels({ config, clock, log }: AssembleModelsOptions): M
         ...provider,
         adapter: withTextTools(provider.adapter, textTools),
       })),
+      pools,
       clock,
       log,
     }),
@@ -73,7 +88,10 @@ export function assembleModels({ config, clock, log }: AssembleModelsOptions): M
       if (first !== undefined)
         log.warn(`Ollama runs on this machine: type /model ${first.name} to let it answer`);
     },
-    [Symbol.asyncDispose]: dispose,
+    [Symbol.asyncDispose]: async () => {
+      await dispose();
+      await pools[Symbol.asyncDispose]();
+    },
   };
 }
 
@@ -97,13 +115,10 @@ const demoProviders: readonly ProviderOptions[] = [
   },
 ];
 
-function findUsableProviders(config: Config, log: Log): readonly [string, ConfiguredProvider][] {
-  return Object.entries(config.models.providers).filter(([name, { api, unconfigured }]) => {
-    if (unconfigured !== undefined) return false;
-    if (api === "openai-completions") return true;
-    log.warn({ provider: name, api }, "this provider is left out: its api is not spoken yet");
-    return false;
-  });
+function findUsableProviders(config: Config): readonly [string, ConfiguredProvider][] {
+  return Object.entries(config.models.providers).filter(
+    ([, { unconfigured }]) => unconfigured === undefined,
+  );
 }
 
 function toProviderOptions(
@@ -114,12 +129,17 @@ function toProviderOptions(
   const { maxAttempts, baseDelayMs, maxDelayMs, maxTotalWaitMs } = provider.retry;
   return {
     name,
-    api: "openai-completions",
+    api: provider.api,
     ...(provider.baseUrl === "" ? {} : { baseUrl: provider.baseUrl }),
     credentials: provider.apiKeys,
     retry: { maxAttempts, initialDelayMs: baseDelayMs, maxDelayMs, maxTotalMs: maxTotalWaitMs },
     models: toModels(name, provider, config),
   };
+}
+
+function toCooldowns({ auth: { cooldowns } }: Config): CooldownOptions {
+  const { initialMs, maxMs, multiplier, billingMaxHours } = cooldowns;
+  return { initialMs, maxMs, multiplier, billingMaxMs: billingMaxHours * 3_600_000 };
 }
 
 /** The listed models, and those that routing or the catalogue name without their being listed. */

@@ -64,7 +64,6 @@ export type Config = Output<typeof configKey>;
  * A key covers all below it; `*` stands for a name, `[]` for a place in a list.
  */
 export const keysWithoutEffect: readonly string[] = [
-  "auth",
   "bootstrap",
   "channels.*.cache",
   "cluster",

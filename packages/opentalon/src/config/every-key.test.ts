@@ -34,6 +34,7 @@ routing:
   health: {path: /health, interval: 5s, timeout: 1s, recover_after: 2}
 auth:
   cooldowns: {initial: 2m, max: 2h, multiplier: 3, billing_max_hours: 12}
+  order: {deepseek: [2, 1]}
 orchestrator:
   rules: [Be kind.]
   prompt_overrides: {orchestrator_preamble: Hello., format_slack: ""}
@@ -282,6 +283,7 @@ test("every key loads, and none is unknown", () => {
     multiplier: 3,
     billingMaxHours: 12,
   });
+  expect(config.auth.order).toEqual({ deepseek: [2, 1] });
   expect(config.orchestrator).toMatchObject({
     maxConcurrentSessions: 4,
     debounceWindowMs: 800,

@@ -45,7 +45,7 @@ server:
   expect(error.message).toBe(`config.yaml has 10 problems:
 
   line 5   models.providers.openai.api
-           Expected one of openai-completions, anthropic-messages; found the text "anthropic-mesages". Did you mean \`anthropic-messages\`?
+           Expected one of openai-completions, openai-responses, anthropic-messages, google-generative-ai; found the text "anthropic-mesages". Did you mean \`anthropic-messages\`?
   line 8   models.providers.openai.models[0].context_window
            Expected a whole number, 0 or more; found the text "128000". Remove the quotes.
   line 9   models.providers.openai.models[0].features

@@ -39,7 +39,16 @@ export interface SectionShape {
   readonly isActive: (tree: Tree) => boolean;
   /** Takes care of variables that are not set, instead of an error. */
   readonly whenUnset: ((tree: Tree, unset: readonly UnsetValue[]) => void) | undefined;
+  /** Adds what the environment knows beyond the variables that are written; before `whenUnset`. */
+  readonly whenRead: WhenRead | undefined;
 }
+
+/** `writtenOf` gives a key's text as it stands in the file, empty when it has none. */
+export type WhenRead = (
+  tree: Tree,
+  writtenOf: (key: string) => string,
+  environment: Readonly<Record<string, string | undefined>>,
+) => void;
 
 export interface NamedShape {
   readonly kind: "named";

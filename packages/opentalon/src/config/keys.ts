@@ -11,6 +11,7 @@ import type {
   SectionOutput,
   Tree,
   UnsetValue,
+  WhenRead,
 } from "./key.ts";
 import {
   createNamedSchema,
@@ -305,6 +306,7 @@ interface SectionOptions<Keys extends Readonly<Record<string, Key>>> {
   readonly textAs?: keyof Keys & string;
   readonly isActive?: (tree: Tree) => boolean;
   readonly whenUnset?: (tree: Tree, unset: readonly UnsetValue[]) => void;
+  readonly whenRead?: WhenRead;
 }
 
 /** A map with fixed keys; filled with defaults when absent. */
@@ -319,7 +321,7 @@ export function sectionAs<Keys extends Readonly<Record<string, Key>>, Final>(
   options: SectionOptions<Keys>,
   convert: (output: SectionOutput<Keys>) => Final,
 ): Key<Final, ""> {
-  const { about, keys, textAs, whenUnset, isActive = toActivity(keys) } = options;
+  const { about, keys, textAs, whenUnset, whenRead, isActive = toActivity(keys) } = options;
   return createKey<Final, "">(
     { about },
     {
@@ -328,7 +330,7 @@ export function sectionAs<Keys extends Readonly<Record<string, Key>>, Final>(
       expected: textAs === undefined ? "a map" : "a text or a map",
       fallback: () => convert(toDefaults(keys)),
       unit: "",
-      shape: { kind: "section", keys, textAs, isActive, whenUnset },
+      shape: { kind: "section", keys, textAs, isActive, whenUnset, whenRead },
     },
   );
 }

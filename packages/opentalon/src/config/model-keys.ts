@@ -13,6 +13,7 @@ import {
   text,
   whole,
 } from "./keys.ts";
+import type { Environment } from "./expand-variables.ts";
 import type { Tree, UnsetValue } from "./key.ts";
 
 const model = section({
@@ -59,13 +60,14 @@ const provider = sectionAs(
     about: "A service that runs models.",
     keys: {
       base_url: text({
-        about: "Root of the service's API, with its version part.",
+        about:
+          "Root of the service's API, with its version part. Services of OpenAI, Anthropic and Google are found without.",
         expands: "braces",
         example: "https://api.deepseek.com/v1",
       }),
       api_key: secret({
         about:
-          "The credential. When it is a variable that is not set, the provider is left out, so one file can name more providers than you have keys for.",
+          "The credential. When it is a variable that is not set, the provider is left out, so one file can name more providers than you have keys for. `${NAME}` also takes the variables `NAME_1`, `NAME_2` and so on, up to the first that is missing.",
         expands: "braces",
       }),
       api_keys: list({
@@ -74,8 +76,14 @@ const provider = sectionAs(
         item: secretItem({ about: "", expands: "braces" }),
       }),
       api: choice({
-        about: "The language the service speaks.",
-        words: ["openai-completions", "anthropic-messages"],
+        about:
+          "The language the service speaks: OpenAI's chat completions, as most services do, OpenAI's responses, Anthropic's messages, or Google's Gemini API.",
+        words: [
+          "openai-completions",
+          "openai-responses",
+          "anthropic-messages",
+          "google-generative-ai",
+        ],
         default: "openai-completions",
         synonyms: { "": "openai-completions" },
       }),
@@ -85,7 +93,7 @@ const provider = sectionAs(
       }),
       retry: section({
         about:
-          "How often a request is repeated when the service is busy or unreachable, before the next credential or model is tried.",
+          "Patience with a service that is busy or unreachable. Other credentials and models are tried first, at once; when none of them answers, this one is asked again after a pause.",
         keys: {
           max_attempts: whole({ about: "Attempts, the first one included.", default: 4, least: 1 }),
           base_delay: duration({
@@ -100,13 +108,15 @@ const provider = sectionAs(
         },
       }),
       unset_variable: text({ about: "", hidden: true }),
+      numbered_keys: list({ about: "", item: secretItem({ about: "" }), hidden: true }),
     },
     whenUnset: leaveOutUnset,
+    whenRead: addNumberedKeys,
   },
-  ({ apiKey, apiKeys, unsetVariable, ...rest }) => ({
+  ({ apiKey, apiKeys, numberedKeys, unsetVariable, ...rest }) => ({
     ...rest,
-    /** All credentials, `api_key` first; empty for a service that asks for none. */
-    apiKeys: apiKey === undefined ? apiKeys : [apiKey, ...apiKeys],
+    /** All credentials, `api_key` first, those of numbered variables last; empty for a service that asks for none. */
+    apiKeys: [...(apiKey === undefined ? [] : [apiKey]), ...apiKeys, ...numberedKeys],
     /** Why the provider cannot be used; `undefined` when it can. */
     unconfigured: unsetVariable === "" ? undefined : { variable: unsetVariable },
   }),
@@ -183,22 +193,30 @@ export const routing = section({
 });
 
 export const auth = section({
-  about: "Credentials that were refused.",
+  about: "Which credential of a service is used, and how long one rests that was refused.",
   keys: {
     cooldowns: section({
       about: "How long a credential rests after the service refused it.",
       keys: {
-        initial: duration({ about: "Rest after the first refusal.", default: "1m" }),
+        initial: duration({
+          about: "Rest after the first refusal, unless the service says how long.",
+          default: "1m",
+        }),
         max: duration({ about: "Longest rest.", default: "1h" }),
         multiplier: number({
-          about: "Factor by which the rest grows with each refusal.",
+          about: "Factor by which the rest grows with each refusal in a row; at least 1.",
           default: 5,
         }),
         billing_max_hours: whole({
-          about: "Hours a credential rests when its account has no credit.",
+          about: "Longest rest, in hours, of a credential whose account has no credit.",
           default: 24,
         }),
       },
+    }),
+    order: named({
+      about:
+        "By provider: the numbers of the credentials to prefer, the best one first, as the log counts them (1 is `api_key`). Those left out come after them, the one that was idle longest first. A conversation keeps its credential while that is healthy.",
+      value: list({ about: "", item: whole({ about: "", default: 1, least: 1 }) }),
     }),
   },
 });
@@ -215,6 +233,27 @@ function leaveOutUnset(tree: Tree, unset: readonly UnsetValue[]): void {
     ? tree["api_keys"].filter((item) => item !== undefined)
     : [];
   if (tree["api_keys"] !== undefined) tree["api_keys"] = keys;
-  if (tree["api_key"] === undefined && keys.length === 0)
+  const hasNumbered = Array.isArray(tree["numbered_keys"]);
+  if (tree["api_key"] === undefined && keys.length === 0 && !hasNumbered)
     tree["unset_variable"] ??= unset[0]?.variable;
+}
+
+const maxNumberedKeys = 100;
+
+/** Beside `NAME`, the variables `NAME_1`, `NAME_2`, … hold credentials of the same service. */
+function addNumberedKeys(
+  tree: Tree,
+  writtenOf: (key: string) => string,
+  environment: Environment,
+): void {
+  const name = /^\$\{([^}]+)\}$/.exec(writtenOf("api_key"))?.[1];
+  if (name === undefined) return;
+  const found: string[] = [];
+  while (found.length < maxNumberedKeys) {
+    const variable = `${name}_${found.length + 1}`;
+    const value = Object.hasOwn(environment, variable) ? environment[variable] : undefined;
+    if (value === undefined || value === "") break;
+    found.push(value);
+  }
+  if (found.length > 0) tree["numbered_keys"] = found;
 }

@@ -104,6 +104,9 @@ export function readTree({
       const inner = descend(place, current, current);
       readInto(tree, current, value, key, inner, line);
     }
+    const writtenOf = (name: string): string =>
+      toText(yaml.follow(entries.get(name)?.value ?? null));
+    shape.whenRead?.(tree, writtenOf, environment);
     if (!shape.isActive(tree)) unset.length = unsetBefore;
     if (shape.whenUnset !== undefined && unset.length > unsetBefore) {
       const own = unset

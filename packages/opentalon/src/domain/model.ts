@@ -36,6 +36,10 @@ export interface ModelRequest {
 export interface TokenUsage {
   readonly inputTokens: number;
   readonly outputTokens: number;
+  /** Of the input, what came out of the provider's prompt cache; absent when it said nothing of one. */
+  readonly cachedInputTokens?: number;
+  /** Of the output, what was thought and not said; absent when the provider said nothing of it. */
+  readonly reasoningTokens?: number;
 }
 
 /** A complete reply of one model. */

@@ -66,16 +66,19 @@ function describe(failure: TurnFailure): { words: string; errorCode: string } {
   }
 }
 
-function describeProviderError({ reason }: ProviderError): { words: string; errorCode: string } {
+function describeProviderError({ reason, retryAfterMs }: ProviderError): {
+  words: string;
+  errorCode: string;
+} {
   switch (reason) {
     case "rate-limited":
       return {
-        words: "The model is receiving too many requests. Please try again in a minute.",
+        words: `The model is receiving too many requests. Please try again in ${toWait(retryAfterMs)}.`,
         errorCode: "rate_limited",
       };
     case "overloaded":
       return {
-        words: "The model is overloaded. Please try again in a minute.",
+        words: `The model is overloaded. Please try again in ${toWait(retryAfterMs)}.`,
         errorCode: "rate_limited",
       };
     case "billing":
@@ -119,4 +122,13 @@ function describeProviderError({ reason }: ProviderError): { words: string; erro
     case "cancelled":
       return { words: "The answer was cancelled.", errorCode: "internal_error" };
   }
+}
+
+/** A wait as people say it, rounded up. */
+function toWait(waitMs = 60_000): string {
+  const seconds = Math.max(1, Math.ceil(waitMs / 1_000));
+  const minutes = Math.ceil(seconds / 60);
+  if (seconds < 60) return seconds === 1 ? "a second" : `${seconds} seconds`;
+  if (minutes < 120) return minutes === 1 ? "a minute" : `${minutes} minutes`;
+  return `${Math.ceil(minutes / 60)} hours`;
 }

@@ -8,6 +8,8 @@ import { ProviderError } from "../base/errors.ts";
 import { createSecret } from "../base/secret.ts";
 import type { Model, ModelReply } from "../domain/model.ts";
 import { createModelCaller } from "./call-model.ts";
+import { defaultCooldownOptions } from "./cooldown.ts";
+import { createCredentialPools } from "./credential-pools.ts";
 import { createProviders } from "./create-providers.ts";
 import type { Provider } from "./create-providers.ts";
 import { createModel, createRequest } from "./model-adapter.contract.ts";
@@ -45,12 +47,12 @@ const setUp = (providers: readonly Provider[], timePasses = true): Setup => {
   };
   const told: string[] = [];
   const abort = new AbortController();
-  const callModel = createModelCaller({
-    providers,
-    clock,
-    log: createSilentLog(),
-    random: () => 1,
-  });
+  const log = createSilentLog();
+  const cooldowns = defaultCooldownOptions;
+  const pools = resources.use(
+    createCredentialPools({ providers, order: {}, cooldowns, clock: manual, log }),
+  );
+  const callModel = createModelCaller({ providers, pools, clock, log, random: () => 1 });
   const run = (
     models: readonly Model[] = providers.map(({ name }) => modelOf(name)),
   ): Promise<ModelReply> =>
@@ -108,11 +110,19 @@ describe("calling a model", () => {
     expect(second.server.requests).toHaveLength(0);
   });
 
-  it("tries again after a growing wait, up to four times, then the next model", async () => {
+  it("goes over to the next model after a moment, and back when that fails as well", async () => {
+    const first = await serve("first", [{ kind: "error", status: 503 }, { kind: "answer" }]);
+    const second = await serve("second", { kind: "error", status: 500 });
+    const { run, waits, told } = setUp([first, second]);
+    expect((await run()).model).toBe("first/m");
+    expect(waits).toEqual([20, 1_000]);
+    expect(told.slice(0, 3)).toEqual(["model:first/m", "model:second/m", "model:first/m"]);
+  });
+
+  it("tries again after a growing wait, up to four times", async () => {
     const first = await serve("first", { kind: "error", status: 503 });
-    const second = await serve("second", { kind: "answer" });
-    const { run, waits } = setUp([first, second]);
-    expect((await run()).model).toBe("second/m");
+    const { runInVain, waits } = setUp([first]);
+    expect((await runInVain()).reason).toBe("overloaded");
     expect(first.server.requests).toHaveLength(4);
     expect(waits).toEqual([1_000, 2_000, 4_000]);
   });
@@ -171,21 +181,53 @@ describe("calling a model", () => {
     expect(second.server.requests).toHaveLength(0);
   });
 
-  it("tries the other keys of a provider without waiting, at most three", async () => {
+  it("tries the other keys of a provider, and none again that was refused", async () => {
     const keys = ["sk-key-one-1", "sk-key-two-2", "sk-key-three-3", "sk-key-four-4"];
     const first = await serve(
       "first",
       [{ kind: "error", status: 429 }, { kind: "error", status: 401 }, { kind: "answer" }],
       keys,
     );
-    const { run } = setUp([first]);
+    const { run, runInVain, waits } = setUp([first]);
+    const sent = (): unknown[] => first.server.requests.map(({ headers }) => headers.authorization);
     await run();
-    expect(first.server.requests.map(({ headers }) => headers.authorization)).toEqual(
-      keys.slice(0, 3).map((key) => `Bearer ${key}`),
-    );
+    expect(sent()).toEqual(keys.slice(0, 3).map((key) => `Bearer ${key}`));
+    expect(waits).toEqual([20]);
     first.server.setScript({ kind: "error", status: 401 });
-    await expect(run()).rejects.toMatchObject({ reason: "unauthorized" });
-    expect(first.server.requests).toHaveLength(6);
+    expect(await runInVain()).toMatchObject({ reason: "unauthorized" });
+    expect(sent().slice(3)).toEqual([`Bearer ${keys[2]}`, `Bearer ${keys[3]}`]);
+  });
+
+  it("calls nobody while every key rests, and says when to come back", async () => {
+    const first = await serve("first", { kind: "error", status: 429 }, ["sk-key-one-1"]);
+    const second = await serve("second", {
+      kind: "error",
+      status: 429,
+      headers: { "retry-after": "45" },
+    });
+    const { runInVain, told } = setUp([first, second]);
+    await runInVain();
+    told.length = 0;
+    const error = await runInVain();
+    expect(error).toMatchObject({ reason: "rate-limited", retryAfterMs: 45_000 });
+    expect(error.message).toContain("first/m: every credential rests (rate-limited)");
+    expect(error.message).toContain("It makes sense to try again in 45 s.");
+    expect(told).toEqual([]);
+    expect(first.server.requests).toHaveLength(1);
+    expect(second.server.requests).toHaveLength(1);
+  });
+
+  it("waits for a key that rests when that is within its patience", async () => {
+    const first = await serve("first", [
+      { kind: "error", status: 429, headers: { "retry-after": "15" } },
+      { kind: "answer" },
+    ]);
+    const { run, runInVain, waits } = setUp([
+      { ...first, retry: { ...defaultRetryOptions, maxAttempts: 1 } },
+    ]);
+    expect((await runInVain()).retryAfterMs).toBe(15_000);
+    expect((await run()).text).toContain("answer");
+    expect(waits).toEqual([15_000]);
   });
 
   it("never joins the text of two attempts", async () => {

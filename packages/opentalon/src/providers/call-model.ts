@@ -1,4 +1,5 @@
 import { createBackoff } from "../base/backoff.ts";
+import type { Backoff } from "../base/backoff.ts";
 import type { Clock } from "../base/clock.ts";
 import { ProviderError } from "../base/errors.ts";
 import type { ProviderFailureReason } from "../base/errors.ts";
@@ -6,6 +7,8 @@ import type { Log } from "../base/log.ts";
 import type { Secret } from "../base/secret.ts";
 import type { Model, ModelReply, ModelRequest } from "../domain/model.ts";
 import type { Provider } from "./create-providers.ts";
+import type { CredentialPools } from "./credential-pools.ts";
+import type { CredentialPool } from "./credentials.ts";
 
 export interface ModelCall {
   /** Ranked; tried in this order. */
@@ -28,97 +31,220 @@ export type ModelCaller = (call: ModelCall) => Promise<ModelReply>;
 
 export interface ModelCallerOptions {
   readonly providers: readonly Provider[];
+  readonly pools: CredentialPools;
   readonly clock: Clock;
   readonly log: Log;
   readonly random?: () => number;
 }
 
-/** What is worth trying after a failure. A wait may help; another key or model may; or nothing will. */
-type NextStep = "retry" | "next-credential" | "next-model" | "stop";
+/** What is worth trying after a failure: another key, the same model after a wait, only other models, or nothing. */
+type NextStep = "next-credential" | "retry" | "next-model" | "stop";
+
+/** One ranked model and how it fares within a call. */
+interface Candidate {
+  readonly model: Model;
+  readonly provider: Provider;
+  readonly pool: CredentialPool;
+  readonly backoff: Backoff;
+  /** Positions of the keys that were tried in this round. */
+  readonly tried: Set<number>;
+  attempts: number;
+  /** Rounds over all models in which this one was asked. */
+  rounds: number;
+  /** Not asked again before this moment. */
+  readyAtMs: number;
+  isOver: boolean;
+  error: ProviderError | undefined;
+}
 
 interface ModelFailure {
-  readonly model: Model;
   readonly attempts: number;
   readonly error: ProviderError;
 }
 
-/** Keys of one provider tried for one call to one model. */
-const maxCredentials = 3;
+/** Pauses on the way to the next key or model; those of one call together stay below the total. */
+const passing = { initialMs: 20, maxMs: 80, totalMs: 200 } as const;
 
+/**
+ * Gets: ranked models. Gives: the reply of the first that answers: each model with one key after the other, and all of
+ * them once more after a wait that may help. Never: text of two attempts in one answer, or a call with a key that rests.
+ */
 export function createModelCaller(options: ModelCallerOptions): ModelCaller {
-  const { clock, log, random = Math.random } = options;
+  const { pools, clock, log, random = Math.random } = options;
   const providers = new Map(options.providers.map((provider) => [provider.name, provider]));
 
-  /** Walks the credentials and attempts of one model; the failure is a value, the caller decides what follows. */
-  const tryModel = async (call: ModelCall, model: Model): Promise<ModelReply | ModelFailure> => {
+  const toCandidate = (model: Model): Candidate | ModelFailure => {
     const provider = providers.get(model.provider);
-    if (provider === undefined) {
+    const pool = pools.of(model.provider);
+    if (provider === undefined || pool === undefined) {
       const message = `${model.name}: no provider named "${model.provider}" is configured under models.providers`;
-      return {
-        model,
-        attempts: 0,
-        error: new ProviderError(message, { reason: "unreachable", model: model.name }),
-      };
+      const error = new ProviderError(message, { reason: "unreachable", model: model.name });
+      return { attempts: 0, error };
     }
-    const { retry } = provider;
-    const credentials = provider.credentials.slice(0, maxCredentials);
-    const backoff = createBackoff({
-      initialMs: retry.initialDelayMs,
-      maxMs: retry.maxDelayMs,
-      jitter: 0.5,
-      random,
-    });
-    const startedAtMs = clock.now();
-    let retries = 0;
-    for (let attempts = 1; ; attempts += 1) {
-      let error: ProviderError;
-      try {
-        return await attempt(call, model, provider, credentials[0]);
-      } catch (caught) {
-        error = toProviderError(caught, model);
+    const { initialDelayMs: initialMs, maxDelayMs: maxMs } = provider.retry;
+    const backoff = createBackoff({ initialMs, maxMs, jitter: 0.5, random });
+    const start = { attempts: 0, rounds: 0, readyAtMs: 0, isOver: false, error: undefined };
+    return { model, provider, pool, backoff, tried: new Set(), ...start };
+  };
+
+  /** One call's way over the candidates. */
+  const createWalk = (call: ModelCall) => {
+    const { signal, request } = call;
+    const passBackoff = createBackoff({ ...passing, jitter: 0.5, random });
+    let passMs: number = passing.totalMs;
+    let isPauseDue = false;
+    let asked: Model | undefined;
+
+    const pass = async (): Promise<void> => {
+      if (!isPauseDue) return;
+      isPauseDue = false;
+      const waitMs = Math.min(passMs, passBackoff.nextMs());
+      passMs -= waitMs;
+      if (waitMs > 0) await clock.sleep(waitMs, signal);
+    };
+
+    /** Asks one model with one key after the other. */
+    const ask = async (
+      candidate: Candidate,
+      isLastResort: boolean,
+    ): Promise<ModelReply | NextStep> => {
+      const { model, pool, provider, tried } = candidate;
+      for (;;) {
+        const { sessionKey } = request;
+        const wish = { model, sessionKey, tried, isLastResort };
+        // The key is chosen after the pause: meanwhile another call may have learnt that it has to rest.
+        if (pool.canServe(wish)) await pass();
+        if (signal.aborted) throw toCancelled(model);
+        const lease = pool.choose(wish);
+        if (lease === undefined) return "next-credential";
+        if (asked !== model) call.onModel(model);
+        asked = model;
+        tried.add(lease.position);
+        candidate.attempts += 1;
+        try {
+          const reply = await attempt(call, model, provider, lease.secret);
+          lease.succeed();
+          return reply;
+        } catch (caught) {
+          const error = toProviderError(caught, model);
+          if (signal.aborted) {
+            lease.release();
+            throw toCancelled(model);
+          }
+          lease.fail(error);
+          candidate.error = error;
+          const step = toNextStep(error);
+          const { reason } = error;
+          const { position } = lease;
+          log.warn({ model: model.name, credential: position, reason, step }, "model call failed");
+          isPauseDue = reason !== "unauthorized" && reason !== "billing";
+          if (step !== "next-credential") return step;
+        }
       }
-      if (call.signal.aborted) throw toCancelled(model);
-      const step = toNextStep(error, credentials.length > 1);
-      if (step === "next-credential") {
-        credentials.shift();
-        log.warn(
-          { model: model.name, reason: error.reason },
-          "model call failed, trying the next credential",
-        );
-        continue;
-      }
-      const waitMs = Math.max(backoff.nextMs(), error.retryAfterMs ?? 0);
-      const isTooLate =
-        waitMs > retry.maxDelayMs || clock.now() - startedAtMs + waitMs > retry.maxTotalMs;
-      retries += 1;
-      if (step !== "retry" || retries >= retry.maxAttempts || isTooLate)
-        return { model, attempts, error };
-      log.warn(
-        { model: model.name, reason: error.reason, waitMs },
-        "model call failed, trying again",
+    };
+
+    /** Asks every candidate that is ready, with keys in good standing first. */
+    return async (candidates: readonly Candidate[]): Promise<ModelReply | "stop" | undefined> => {
+      isPauseDue = false;
+      const ready = candidates.filter(
+        ({ isOver, readyAtMs }) => !isOver && readyAtMs <= clock.now(),
       );
-      await clock.sleep(waitMs, call.signal);
-      if (call.signal.aborted) throw toCancelled(model);
-    }
+      for (const { tried } of ready) tried.clear();
+      const attemptsBefore = ready.map(({ attempts }) => attempts);
+      const finished = new Set<Candidate>();
+      for (const isLastResort of [false, true]) {
+        for (const candidate of ready.filter((one) => !finished.has(one))) {
+          const outcome = await ask(candidate, isLastResort);
+          if (typeof outcome === "object" || outcome === "stop") return outcome;
+          if (outcome !== "next-credential") finished.add(candidate);
+          candidate.isOver = outcome === "next-model";
+        }
+      }
+      for (const [index, candidate] of ready.entries()) {
+        if (candidate.attempts === attemptsBefore[index]) continue;
+        candidate.rounds += 1;
+        const wantedMs = candidate.error?.retryAfterMs ?? 0;
+        const isOwn = finished.has(candidate);
+        const waitMs = Math.max(candidate.backoff.nextMs(), isOwn ? wantedMs : 0);
+        candidate.readyAtMs = clock.now() + waitMs;
+      }
+      return undefined;
+    };
+  };
+
+  /** How long until it makes sense to ask again, within everybody's patience; `undefined` when it does not. */
+  const findWait = (candidates: readonly Candidate[], startedAtMs: number): number | undefined => {
+    const nowMs = clock.now();
+    const waits = candidates.flatMap((candidate) => {
+      const { maxAttempts, maxDelayMs, maxTotalMs } = candidate.provider.retry;
+      const atMs = findReadyMs(candidate, nowMs);
+      if (candidate.isOver || atMs === undefined || candidate.rounds >= maxAttempts) return [];
+      const waitMs = atMs - nowMs;
+      const isTooLong = waitMs > maxDelayMs || atMs - startedAtMs > maxTotalMs;
+      return isTooLong ? [] : [waitMs];
+    });
+    return waits.length === 0 ? undefined : Math.min(...waits);
   };
 
   return async (call) => {
-    const failures: ModelFailure[] = [];
-    for (const model of call.models) {
-      if (call.signal.aborted) throw toCancelled(model);
-      call.onModel(model);
-      const outcome = await tryModel(call, model);
-      if ("text" in outcome) return outcome;
-      failures.push(outcome);
-      const { error, attempts } = outcome;
-      log.warn(
-        { model: model.name, reason: error.reason, attempts, err: error },
-        "model gave no answer",
-      );
-      if (toNextStep(error, false) === "stop") break;
+    const { signal, models } = call;
+    await pools.restored;
+    const all = models.map(toCandidate);
+    const candidates = all.filter((one): one is Candidate => "model" in one);
+    const askAll = createWalk(call);
+    const startedAtMs = clock.now();
+    const cancelled = (): ProviderError => toCancelled(models[0]);
+    for (;;) {
+      if (signal.aborted) throw cancelled();
+      const outcome = await askAll(candidates);
+      if (typeof outcome === "object") return outcome;
+      const waitMs = outcome === "stop" ? undefined : findWait(candidates, startedAtMs);
+      if (waitMs === undefined) break;
+      log.warn({ waitMs }, "no model answered yet, trying again after a wait");
+      await clock.sleep(waitMs, signal);
     }
-    throw toFinalError(failures);
+    const nowMs = clock.now();
+    const failures = all.flatMap((one) => toFailures(one, nowMs));
+    const error = toFinalError(failures, findSoonest(candidates, nowMs));
+    log.warn({ err: error, reason: error.reason }, "no model gave an answer");
+    throw error;
   };
+}
+
+/** When the model may be asked again; `undefined` when never. */
+function findReadyMs({ pool, model, readyAtMs }: Candidate, nowMs: number): number | undefined {
+  const drought = pool.findDrought(model);
+  if (drought === undefined) return Math.max(readyAtMs, nowMs);
+  return drought.untilMs === undefined ? undefined : Math.max(readyAtMs, drought.untilMs);
+}
+
+/** How long until some model can be asked at all. */
+function findSoonest(candidates: readonly Candidate[], nowMs: number): number | undefined {
+  const times = candidates
+    .filter(({ isOver }) => !isOver)
+    .flatMap((candidate) => findReadyMs(candidate, nowMs) ?? []);
+  return times.length === 0 ? undefined : Math.min(...times) - nowMs;
+}
+
+/** How a candidate failed; one that was never asked because its keys rest has failed, too. */
+function toFailures(one: Candidate | ModelFailure, nowMs: number): ModelFailure[] {
+  if (!("model" in one)) return [one];
+  const { attempts, error, model, pool } = one;
+  if (error !== undefined) return [{ attempts, error }];
+  const drought = pool.findDrought(model);
+  if (drought === undefined) return [];
+  const { reason, untilMs } = drought;
+  const what =
+    untilMs === undefined
+      ? "the provider accepts none of its credentials; they are used again when their values change"
+      : `every credential rests (${reason}), the first one for ${toSeconds(untilMs - nowMs)} more`;
+  const retryAfterMs = untilMs === undefined ? undefined : untilMs - nowMs;
+  const details = { reason, model: model.name, retryAfterMs };
+  return [{ attempts, error: new ProviderError(`${model.name}: ${what}`, details) }];
+}
+
+function toSeconds(durationMs: number): string {
+  return `${Math.max(1, Math.ceil(durationMs / 1_000))} s`;
 }
 
 /** One attempt whose text can be taken back and which ends at once with `signal`, whatever the adapter does. */
@@ -156,13 +282,12 @@ async function attempt(
   }
 }
 
-function toNextStep(error: ProviderError, hasOtherCredential: boolean): NextStep {
+function toNextStep(error: ProviderError): NextStep {
   switch (error.reason) {
     case "rate-limited":
-      return hasOtherCredential ? "next-credential" : "retry";
     case "unauthorized":
     case "billing":
-      return hasOtherCredential ? "next-credential" : "next-model";
+      return "next-credential";
     case "overloaded":
     case "unreachable":
     case "timed-out":
@@ -193,7 +318,21 @@ const tellingOrder: readonly ProviderFailureReason[] = [
   "unreachable",
 ];
 
-function toFinalError(failures: readonly ModelFailure[]): ProviderError {
+/** Failures that may be over when somebody asks again. */
+const passingReasons: ReadonlySet<ProviderFailureReason> = new Set([
+  "billing",
+  "unauthorized",
+  "rate-limited",
+  "overloaded",
+  "timed-out",
+  "broken-stream",
+  "unreachable",
+]);
+
+function toFinalError(
+  failures: readonly ModelFailure[],
+  soonestMs: number | undefined,
+): ProviderError {
   const ranked = [...failures].sort(
     (a, b) => tellingOrder.indexOf(a.error.reason) - tellingOrder.indexOf(b.error.reason),
   );
@@ -205,16 +344,17 @@ function toFinalError(failures: readonly ModelFailure[]): ProviderError {
   const tried = failures.slice(0, 10).map(({ error, attempts }) => {
     return `${error.message} [${attempts} ${attempts === 1 ? "attempt" : "attempts"}]`;
   });
-  const { reason, model, status, retryAfterMs } = telling.error;
-  const message = `No model answered. Tried: ${tried.join("; ")}`;
+  const { reason, model, status } = telling.error;
+  const isPassing = passingReasons.has(reason) && soonestMs !== undefined && soonestMs > 0;
+  const again = isPassing ? ` It makes sense to try again in ${toSeconds(soonestMs)}.` : "";
+  const message = `No model answered. Tried: ${tried.join("; ")}.${again}`;
+  const retryAfterMs = isPassing ? soonestMs : telling.error.retryAfterMs;
   return new ProviderError(message, { reason, model, status, retryAfterMs, cause: telling.error });
 }
 
-function toCancelled(model: Model): ProviderError {
-  return new ProviderError(`${model.name}: the call was cancelled`, {
-    reason: "cancelled",
-    model: model.name,
-  });
+function toCancelled(model: Model | undefined): ProviderError {
+  const name = model?.name ?? "";
+  return new ProviderError(`${name}: the call was cancelled`, { reason: "cancelled", model: name });
 }
 
 /** An adapter that breaks its contract is treated like a server that breaks off. */

@@ -1,11 +1,11 @@
-import { toCount } from "../base/count.ts";
 import type { ProviderError } from "../base/errors.ts";
 import type { ModelReply, ModelRequest, TokenUsage } from "../domain/model.ts";
-import type { ToolCall } from "../domain/tool.ts";
 import { findComplaint, isRecord, quote, toFailure, toRefusal } from "./classify-failure.ts";
 import type { FailureContext } from "./classify-failure.ts";
 import type { EventOutcome } from "./event-stream-client.ts";
+import { createTokenUsage } from "./create-token-usage.ts";
 import type { ModelCallLimits } from "./model-adapter.ts";
+import { toToolCalls } from "./to-tool-calls.ts";
 
 export interface ChatCompletionReaderOptions {
   readonly context: FailureContext;
@@ -165,10 +165,14 @@ function parseChunk(data: string): Readonly<Record<string, unknown>> | undefined
 
 function toTokenUsage(value: unknown): TokenUsage | undefined {
   if (!isRecord(value)) return undefined;
-  return {
-    inputTokens: toCount(value["prompt_tokens"]),
-    outputTokens: toCount(value["completion_tokens"]),
-  };
+  const input = value["prompt_tokens_details"];
+  const output = value["completion_tokens_details"];
+  return createTokenUsage({
+    input: value["prompt_tokens"],
+    output: value["completion_tokens"],
+    cachedInput: isRecord(input) ? input["cached_tokens"] : undefined,
+    reasoning: isRecord(output) ? output["reasoning_tokens"] : undefined,
+  });
 }
 
 function toFinishReason(
@@ -180,40 +184,4 @@ function toFinishReason(
   // Some servers say `stop` although they call tools.
   if (hasToolCalls) return "tool-calls";
   return reason === "stop" ? "stop" : "other";
-}
-
-function toToolCalls(calls: readonly OpenToolCall[], request: ModelRequest): ToolCall[] {
-  if (calls.length === 0) return [];
-  const createCallId = createCallIds(request);
-  return calls.map((call) => {
-    const id = createCallId(call.id);
-    const input = parseArguments(call.arguments);
-    if (input !== undefined) return { id, name: call.name, arguments: input };
-    return { id, name: call.name, arguments: {}, invalidArguments: call.arguments };
-  });
-}
-
-function parseArguments(text: string): Readonly<Record<string, unknown>> | undefined {
-  return text.trim() === "" ? {} : parseChunk(text);
-}
-
-/**
- * Keeps the provider's identifier where it is usable and new to the conversation, else gives `call-N`. Longer than
- * 40 characters is refused by some providers, and a conversation may go on with another one.
- */
-function createCallIds({ messages }: ModelRequest): (id: string) => string {
-  const used = new Set<string>();
-  for (const message of messages) {
-    if (message.role === "assistant") for (const call of message.toolCalls) used.add(call.id);
-  }
-  let number = 0;
-  return (id) => {
-    let result = id;
-    while (result === "" || result.length > 40 || used.has(result)) {
-      number += 1;
-      result = `call-${number}`;
-    }
-    used.add(result);
-    return result;
-  };
 }

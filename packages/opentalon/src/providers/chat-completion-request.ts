@@ -1,6 +1,7 @@
 import type { Model, ModelRequest } from "../domain/model.ts";
 import type { TranscriptMessage } from "../domain/session.ts";
 import type { ToolCall } from "../domain/tool.ts";
+import { toValidArguments, toValidToolName } from "./to-tool-calls.ts";
 
 /** What a server turned out not to take; learned from its refusals. */
 export interface ChatCompletionDialect {
@@ -65,17 +66,12 @@ function toChatMessage(message: TranscriptMessage): unknown {
  * so what a model once got wrong goes back in a form that is valid everywhere.
  */
 function toChatToolCall(call: ToolCall): unknown {
-  const input =
-    call.invalidArguments === undefined
-      ? call.arguments
-      : { invalid_arguments: call.invalidArguments };
-  const name = call.name.replaceAll(/[^\w-]/g, "_").slice(0, 64);
   return {
     id: call.id,
     type: "function",
     function: {
-      name: name === "" ? "unknown" : name,
-      arguments: JSON.stringify(input).toWellFormed(),
+      name: toValidToolName(call.name),
+      arguments: JSON.stringify(toValidArguments(call)).toWellFormed(),
     },
   };
 }

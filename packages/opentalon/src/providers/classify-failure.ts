@@ -38,8 +38,8 @@ export function toFailureReason(
   if (status >= 500) return "overloaded";
   if (status >= 300) return "invalid-request";
   // An error inside a 200: only its own words tell.
-  if (/rate.?limit|too.many.requests/.test(code)) return "rate-limited";
-  if (/authentication|invalid_api_key|permission/.test(code)) return "unauthorized";
+  if (/rate.?limit|too.many.requests|resource_exhausted|throttl/.test(code)) return "rate-limited";
+  if (/authentic|invalid_api_key|permission/.test(code)) return "unauthorized";
   if (/invalid_request|not_found|bad.?request/.test(code)) return "invalid-request";
   if (/overloaded|server_error|api_error|internal|unavailable|capacity/.test(code))
     return "overloaded";
@@ -47,8 +47,10 @@ export function toFailureReason(
 }
 
 function isBilling(code: string, words: string): boolean {
+  // Google's limit per minute speaks of quota and billing as well.
+  if (/resource_exhausted/.test(code)) return false;
   if (/insufficient_quota|billing|payment_required|insufficient_balance/.test(code)) return true;
-  return /insufficient (balance|credits?|funds)|credit balance is too low|exceeded your current quota/.test(
+  return /insufficient (balance|credits?|funds)|credit balance is too low|exceeded your current quota|out of credits|spending limit/.test(
     words,
   );
 }
@@ -87,8 +89,8 @@ export function findComplaint(body: unknown): ProviderComplaint | undefined {
 }
 
 function toComplaint(error: Readonly<Record<string, unknown>>): ProviderComplaint {
-  const { message, code, type } = error;
-  const parts = [code, type].filter((part) => typeof part === "string");
+  const { message, code, type, status: word } = error;
+  const parts = [code, type, word].filter((part) => typeof part === "string");
   const status = Number(code);
   return {
     message: typeof message === "string" ? message : JSON.stringify(error),

@@ -1,10 +1,14 @@
 import type { Clock } from "../base/clock.ts";
 import { ConfigError, toMessage } from "../base/errors.ts";
 import type { Secret } from "../base/secret.ts";
+import { createAnthropicAdapter } from "./anthropic-adapter.ts";
 import { createDemoAdapter } from "./demo-adapter.ts";
+import { createGoogleAdapter } from "./google-adapter.ts";
 import type { ModelAdapter, ModelCallLimits } from "./model-adapter.ts";
 import { createOpenAiCompatibleAdapter } from "./openai-compatible-adapter.ts";
-import type { ProviderOptions, RetryOptions } from "./provider-options.ts";
+import { createOpenAiResponsesAdapter } from "./openai-responses-adapter.ts";
+import type { ProviderApi, ProviderOptions, RetryOptions } from "./provider-options.ts";
+import type { SdkAdapterOptions } from "./sdk-adapter.ts";
 
 /** A configured provider with the adapter that speaks its API. */
 export interface Provider {
@@ -35,14 +39,8 @@ export function createProviders({
   limits = {},
 }: CreateProvidersOptions): Providers {
   const joined = providers.map(({ name, api, baseUrl, credentials, retry }): Provider => {
-    const createAdapter = (): ModelAdapter =>
-      api === "demo"
-        ? createDemoAdapter({ clock })
-        : createOpenAiCompatibleAdapter({
-            clock,
-            limits,
-            ...(baseUrl === undefined ? {} : { baseUrl }),
-          });
+    const options = { clock, limits, ...(baseUrl === undefined ? {} : { baseUrl }) };
+    const createAdapter = (): ModelAdapter => adapterByApi[api](options);
     return { name, adapter: forProvider(name, createAdapter), credentials, retry };
   });
   return {
@@ -52,6 +50,15 @@ export function createProviders({
     },
   };
 }
+
+/** None of these loads an SDK before its first call. */
+const adapterByApi: Readonly<Record<ProviderApi, (options: SdkAdapterOptions) => ModelAdapter>> = {
+  "openai-completions": createOpenAiCompatibleAdapter,
+  "openai-responses": createOpenAiResponsesAdapter,
+  "anthropic-messages": createAnthropicAdapter,
+  "google-generative-ai": createGoogleAdapter,
+  demo: createDemoAdapter,
+};
 
 /** Says whose setting it is that is wrong. */
 function forProvider<Result>(name: string, create: () => Result): Result {

@@ -3,12 +3,14 @@ import type { ClientRequest, IncomingMessage, RequestOptions } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { createParser } from "eventsource-parser";
 import type { Clock } from "../base/clock.ts";
-import { ConfigError, ProviderError, toMessage } from "../base/errors.ts";
+import { ProviderError, toMessage } from "../base/errors.ts";
 import type { ProviderFailureReason } from "../base/errors.ts";
-import { parseRetryAfter } from "../base/retry-after.ts";
 import type { Secret } from "../base/secret.ts";
+import { createAnswerDeadline } from "./answer-deadline.ts";
+import { parseBaseUrl } from "./base-url.ts";
 import { findComplaint, quote, toFailure, toRefusal } from "./classify-failure.ts";
 import type { FailureContext } from "./classify-failure.ts";
+import { findRetryAfter } from "./find-retry-after.ts";
 import type { ModelCallLimits } from "./model-adapter.ts";
 
 /** What one event meant for the deadlines: a piece of the answer, only a sign of life, or the end of the answer. */
@@ -68,12 +70,8 @@ export function createEventStreamClient(options: EventStreamClientOptions): Even
   ): Promise<"answered" | "stale"> =>
     new Promise((resolve, reject) => {
       const context: FailureContext = { model: call.model, credential: call.credential };
-      const startedAtMs = clock.now();
-      let lastSeenAtMs = startedAtMs;
       let hasAnswer = false;
-      let hasToken = false;
       let isSettled = false;
-      let cancelDeadline = (): void => undefined;
 
       const settle = (finish: () => void): void => {
         if (isSettled) return;
@@ -84,35 +82,18 @@ export function createEventStreamClient(options: EventStreamClientOptions): Even
       };
       const fail = (error: unknown): void => {
         settle(() => reject(toProviderError(error, context)));
-        cancelDeadline();
+        deadline[Symbol.dispose]();
         request.destroy();
       };
       const failWith = (reason: ProviderFailureReason, what: string, cause?: unknown): void =>
         fail(toFailure(context, reason, what, { cause }));
       const cancel = (): void => failWith("cancelled", "the call was cancelled");
-      const checkDeadline = (): void => {
-        const silenceEndsAtMs = hasToken
-          ? lastSeenAtMs + limits.idleTimeoutMs
-          : startedAtMs + limits.firstTokenTimeoutMs;
-        const dueAtMs = Math.min(silenceEndsAtMs, startedAtMs + limits.totalTimeoutMs);
-        const nowMs = clock.now();
-        if (nowMs < dueAtMs) cancelDeadline = clock.after(dueAtMs - nowMs, checkDeadline);
-        else if (nowMs >= startedAtMs + limits.totalTimeoutMs)
-          failWith("timed-out", "the answer took too long");
-        else if (hasToken) failWith("timed-out", "the answer stopped half-way");
-        else failWith("timed-out", `no answer within ${limits.firstTokenTimeoutMs} ms`);
-      };
       const take = (data: string): void => {
         if (isSettled) return;
         try {
           const outcome = call.onEvent(data);
           if (outcome === "alive") return;
-          if (!hasToken) {
-            hasToken = true;
-            // From here on another deadline holds, and it may be nearer.
-            cancelDeadline();
-            checkDeadline();
-          }
+          deadline.sawToken();
           // The rest of the body is read and dropped, so that the connection can be used again.
           if (outcome === "done") settle(() => resolve("answered"));
         } catch (error) {
@@ -127,8 +108,7 @@ export function createEventStreamClient(options: EventStreamClientOptions): Even
         hasAnswer = true;
         const status = response.statusCode ?? 0;
         response.once("error", breakOff);
-        // Looked up when it happens: the deadline changes with the first token.
-        response.once("close", () => cancelDeadline());
+        response.once("close", () => deadline[Symbol.dispose]());
         if (status < 200 || status >= 300) {
           collect(response, maxErrorBodyBytes, (text) =>
             fail(toHttpRefusal(context, response, text, clock.now())),
@@ -144,12 +124,8 @@ export function createEventStreamClient(options: EventStreamClientOptions): Even
         } else if (type.includes("text/html")) {
           failWith("broken-stream", "the server answered with a web page; check base_url");
         } else {
-          readEvents(
-            response,
-            take,
-            () => (lastSeenAtMs = clock.now()),
-            failWith,
-            () => settle(() => resolve("answered")),
+          readEvents(response, take, deadline.sawLife, failWith, () =>
+            settle(() => resolve("answered")),
           );
         }
       };
@@ -165,6 +141,11 @@ export function createEventStreamClient(options: EventStreamClientOptions): Even
           "content-length": Buffer.byteLength(call.body),
         },
       });
+      const deadline = createAnswerDeadline({
+        clock,
+        limits,
+        onTimeout: (what) => failWith("timed-out", what),
+      });
       request.once("response", readAnswer);
       request.on("error", (error: NodeJS.ErrnoException) => {
         if (hasAnswer) {
@@ -173,7 +154,7 @@ export function createEventStreamClient(options: EventStreamClientOptions): Even
         }
         // A kept connection that the server closed just now: nothing was answered, nothing is wrong with the server.
         if (request.reusedSocket && (error.code === "ECONNRESET" || error.code === "EPIPE")) {
-          cancelDeadline();
+          deadline[Symbol.dispose]();
           settle(() => resolve("stale"));
           return;
         }
@@ -185,7 +166,6 @@ export function createEventStreamClient(options: EventStreamClientOptions): Even
       });
       call.signal.addEventListener("abort", cancel, { once: true });
       running.add(cancel);
-      checkDeadline();
       if (call.signal.aborted) cancel();
       else request.end(call.body);
     });
@@ -263,7 +243,7 @@ function toHttpRefusal(
   nowMs: number,
 ): ProviderError {
   const status = response.statusCode ?? 0;
-  const retryAfterMs = parseRetryAfter(response.headers, nowMs);
+  const retryAfterMs = findRetryAfter(response.headers, nowMs);
   if (status >= 300 && status < 400) {
     const message = "the server redirects to another address; set base_url to the final one";
     return toRefusal(context, status, { message, code: "", status: undefined }, retryAfterMs);
@@ -288,18 +268,6 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-/** The error does not repeat the text: it may hold a password, or be a key that stands in the wrong place. */
-function parseBaseUrl(text: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:")) {
-    throw new ConfigError(
-      "CONFIG_INVALID",
-      "base_url of a model provider has to be an http or https address, like https://models.example:8443/v1.",
-    );
-  }
-  return url;
 }
 
 function toTarget(base: URL, path: string): RequestOptions {

@@ -20,7 +20,12 @@ export const defaultRetryOptions: RetryOptions = {
 };
 
 /** The kind of API a provider speaks; `demo` is built in and needs no network. */
-export type ProviderApi = "openai-completions" | "demo";
+export type ProviderApi =
+  | "openai-completions"
+  | "openai-responses"
+  | "anthropic-messages"
+  | "google-generative-ai"
+  | "demo";
 
 /** One entry of `models.providers`. */
 export interface ProviderOptions {

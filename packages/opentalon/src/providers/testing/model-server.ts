@@ -11,6 +11,7 @@ import { createServer } from "node:http";
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { parseArgs } from "node:util";
+import type { WireFormat } from "./wire-format.ts";
 
 export interface ChatMessage {
   readonly role: string;
@@ -57,13 +58,20 @@ export interface ScriptedToolCall {
   readonly arguments: string | Readonly<Record<string, unknown>>;
 }
 
+export interface ScriptedUsage {
+  readonly prompt: number;
+  readonly completion: number;
+  readonly cached?: number;
+  readonly reasoning?: number;
+}
+
 export interface ScriptedMessage {
   /** One chunk per element; a plain text is split into words. */
   readonly text?: string | readonly string[];
   readonly toolCalls?: readonly ScriptedToolCall[];
   readonly finishReason?: string;
   /** `null` leaves usage out although it was asked for. */
-  readonly usage?: { readonly prompt: number; readonly completion: number } | null;
+  readonly usage?: ScriptedUsage | null;
   readonly delayMs?: number;
   readonly delayBetweenChunksMs?: number;
 }
@@ -128,6 +136,8 @@ export interface ModelServerOptions {
   readonly models?: readonly string[];
   /** 0 records nothing. */
   readonly maxRecorded?: number;
+  /** Another API than chat completions. */
+  readonly wire?: WireFormat;
 }
 
 const eventStreamHeaders = { "content-type": "text/event-stream", "cache-control": "no-cache" };
@@ -135,7 +145,7 @@ const jsonHeaders = { "content-type": "application/json" };
 
 export async function createModelServer(
   script: Script = { kind: "answer" },
-  { port = 0, models = ["test-model"], maxRecorded = 10_000 }: ModelServerOptions = {},
+  { port = 0, models = ["test-model"], maxRecorded = 10_000, wire }: ModelServerOptions = {},
 ): Promise<ModelServer> {
   const requests: RecordedRequest[] = [];
   const connectionNumbers = new WeakMap<Socket, number>();
@@ -162,7 +172,8 @@ export async function createModelServer(
       });
       return;
     }
-    if (request.method !== "POST" || path !== "/v1/chat/completions") {
+    const isServed = wire === undefined ? path === "/v1/chat/completions" : wire.path.test(path);
+    if (request.method !== "POST" || !isServed) {
       sendJson(response, 404, { error: { message: `no such route: ${request.method} ${path}` } });
       return;
     }
@@ -179,7 +190,7 @@ export async function createModelServer(
     requestCount += 1;
     if (maxRecorded > 0) requests.push(recorded);
     if (requests.length > maxRecorded) requests.shift();
-    await sendReply(await nextReply(recorded), body, response);
+    await sendReply(await nextReply(recorded), body, response, wire);
   };
 
   const server = createServer((request, response) => {
@@ -203,7 +214,7 @@ export async function createModelServer(
   const actualPort = (server.address() as AddressInfo).port;
 
   return {
-    url: `http://127.0.0.1:${actualPort}/v1`,
+    url: `http://127.0.0.1:${actualPort}${wire?.root ?? "/v1"}`,
     port: actualPort,
     requests,
     setScript: (next) => {
@@ -224,17 +235,21 @@ async function sendReply(
   reply: ScriptedReply,
   request: ChatRequest,
   response: ServerResponse,
+  wire: WireFormat | undefined,
 ): Promise<void> {
   switch (reply.kind) {
     case "message":
-      await sendMessage(reply, request, response);
+      await sendMessage(reply, request, response, wire);
       return;
     case "echo":
-      await sendMessage({ text: [JSON.stringify(request)] }, request, response);
+      await sendMessage({ text: [JSON.stringify(request)] }, request, response, wire);
       return;
-    case "answer":
-      await sendMessage(toAnswer(request), request, response);
+    case "answer": {
+      const answer =
+        wire === undefined ? toAnswer(request) : { text: `answer: ${wire.toQuestion(request)}` };
+      await sendMessage(answer, request, response, wire);
       return;
+    }
     case "error": {
       const { status, body = { error: { message: `scripted error ${status}` } }, headers } = reply;
       response.writeHead(status, { ...jsonHeaders, ...headers });
@@ -242,10 +257,10 @@ async function sendReply(
       return;
     }
     case "stall":
-      startFailing(reply, request, response);
+      startFailing(reply, request, response, wire);
       return;
     case "reset":
-      startFailing(reply, request, response);
+      startFailing(reply, request, response, wire);
       // What was written has to reach the client first; a reset right behind it would throw it away.
       await new Promise((resolve) => setTimeout(resolve, reply.at === "headers" ? 0 : 20));
       response.socket?.resetAndDestroy();
@@ -264,26 +279,38 @@ function startFailing(
   reply: Extract<ScriptedReply, { kind: "stall" | "reset" }>,
   request: ChatRequest,
   response: ServerResponse,
+  wire: WireFormat | undefined,
 ): void {
   if (reply.at === "headers") return;
   response.writeHead(200, eventStreamHeaders);
   response.flushHeaders();
+  const words = toWords(reply.text ?? "the beginning of");
+  if (wire !== undefined) {
+    const writer = wire.createWriter();
+    response.write(writer.begin() || ": hello\n\n");
+    if (reply.at === "mid-stream") for (const word of words) response.write(writer.text(word));
+    return;
+  }
   if (reply.at === "first-token") return;
   const toChunk = createChunkWriter(request);
   response.write(toChunk({ role: "assistant", content: "" }));
-  for (const word of toWords(reply.text ?? "the beginning of"))
-    response.write(toChunk({ content: word }));
+  for (const word of words) response.write(toChunk({ content: word }));
 }
 
 async function sendMessage(
   message: ScriptedMessage,
   request: ChatRequest,
   response: ServerResponse,
+  wire: WireFormat | undefined,
 ): Promise<void> {
   const { text = "", toolCalls = [], delayMs = 0, delayBetweenChunksMs = 0 } = message;
   const finishReason = message.finishReason ?? (toolCalls.length > 0 ? "tool_calls" : "stop");
   const usage = message.usage === undefined ? { prompt: 12, completion: 5 } : message.usage;
   if (delayMs > 0) await pause(delayMs);
+  if (wire !== undefined) {
+    await sendChunks(toWireChunks(message, wire), delayBetweenChunksMs, response);
+    return;
+  }
   if (request.stream !== true) {
     sendJson(response, 200, toCompletion(request, text, toolCalls, finishReason, usage));
     return;
@@ -300,6 +327,32 @@ async function sendMessage(
   if (request.stream_options?.include_usage === true && usage !== null)
     chunks.push(toChunk.usage(usage));
   chunks.push("data: [DONE]\n\n");
+  await sendChunks(chunks, delayBetweenChunksMs, response);
+}
+
+function toWireChunks(message: ScriptedMessage, wire: WireFormat): string[] {
+  const { text = "", toolCalls = [], finishReason, usage } = message;
+  const writer = wire.createWriter();
+  const parts = typeof text === "string" ? toWords(text) : text;
+  const calls = toolCalls.map((call, index) => ({
+    id: call.id ?? `call_${index + 1}`,
+    name: call.name,
+    arguments: toArgumentText(call),
+  }));
+  const counted = { prompt: 12, completion: 5, cached: 0, reasoning: 0, ...usage };
+  return [
+    writer.begin(),
+    ...parts.map(writer.text),
+    ...calls.map(writer.toolCall),
+    writer.end(finishReason, counted),
+  ];
+}
+
+async function sendChunks(
+  chunks: readonly string[],
+  delayBetweenChunksMs: number,
+  response: ServerResponse,
+): Promise<void> {
   response.writeHead(200, eventStreamHeaders);
   if (delayBetweenChunksMs === 0) {
     response.end(chunks.join(""));
@@ -333,7 +386,7 @@ function toArgumentText(call: ScriptedToolCall): string {
 
 interface ChunkWriter {
   (delta: Readonly<Record<string, unknown>>, finishReason?: string): string;
-  readonly usage: (usage: { readonly prompt: number; readonly completion: number }) => string;
+  readonly usage: (usage: ScriptedUsage) => string;
 }
 
 function createChunkWriter(request: ChatRequest): ChunkWriter {
@@ -343,22 +396,19 @@ function createChunkWriter(request: ChatRequest): ChunkWriter {
     return `${head}{"index":0,"delta":${JSON.stringify(delta)},"finish_reason":${finish}}]}\n\n`;
   };
   return Object.assign(write, {
-    usage: (usage: { readonly prompt: number; readonly completion: number }) =>
-      `${head}],"usage":${JSON.stringify(toUsage(usage))}}\n\n`,
+    usage: (usage: ScriptedUsage) => `${head}],"usage":${JSON.stringify(toUsage(usage))}}\n\n`,
   });
 }
 
-function toUsage({
-  prompt,
-  completion,
-}: {
-  readonly prompt: number;
-  readonly completion: number;
-}): unknown {
+function toUsage({ prompt, completion, cached, reasoning }: ScriptedUsage): unknown {
   return {
     prompt_tokens: prompt,
     completion_tokens: completion,
     total_tokens: prompt + completion,
+    ...(cached === undefined ? {} : { prompt_tokens_details: { cached_tokens: cached } }),
+    ...(reasoning === undefined
+      ? {}
+      : { completion_tokens_details: { reasoning_tokens: reasoning } }),
   };
 }
 
@@ -367,7 +417,7 @@ function toCompletion(
   text: string | readonly string[],
   toolCalls: readonly ScriptedToolCall[],
   finishReason: string,
-  usage: { readonly prompt: number; readonly completion: number } | null,
+  usage: ScriptedUsage | null,
 ): unknown {
   const calls = toolCalls.map((call, index) => ({
     id: call.id ?? `call_${index + 1}`,

@@ -1,0 +1,166 @@
+import type {
+  LanguageModelV4,
+  LanguageModelV4CallOptions,
+  SharedV4ProviderOptions,
+} from "@ai-sdk/provider";
+import type { Clock } from "../base/clock.ts";
+import { untilAborted } from "../base/deadline.ts";
+import type { Model, ModelReply } from "../domain/model.ts";
+import { createAnswerDeadline } from "./answer-deadline.ts";
+import { toFailure } from "./classify-failure.ts";
+import type { FailureContext } from "./classify-failure.ts";
+import { defaultModelCallLimits } from "./model-adapter.ts";
+import type { ModelAdapter, ModelAdapterCall, ModelCallLimits } from "./model-adapter.ts";
+import { toSdkFailure } from "./sdk-failure.ts";
+import { createSdkFetch } from "./sdk-fetch.ts";
+import { toSdkPrompt, toSdkTools } from "./sdk-prompt.ts";
+import { createSdkReplyReader } from "./sdk-reply.ts";
+import { createThoughtMemory } from "./thought-memory.ts";
+
+/** What differs from one SDK to the next. */
+export interface SdkDialect {
+  /** Loads the SDK; called on first use, so that a start costs nothing. */
+  readonly load: () => Promise<OpenSdkModel>;
+  readonly toKeyHeaders: (key: string) => Readonly<Record<string, string>>;
+  /** Marks up to where a provider may cache a prompt. */
+  readonly cacheMark?: SharedV4ProviderOptions;
+  readonly toCallOptions: (
+    model: Model,
+    about: { readonly hasThoughts: boolean },
+  ) => Partial<LanguageModelV4CallOptions>;
+}
+
+/** The model `id` behind this way to the server. */
+export type OpenSdkModel = (id: string, fetch: typeof globalThis.fetch) => LanguageModelV4;
+
+/** What every adapter on an SDK is given. */
+export interface SdkAdapterOptions {
+  /** Root of the API; the provider's own when absent. */
+  readonly baseUrl?: string;
+  readonly clock: Clock;
+  readonly limits?: Partial<ModelCallLimits>;
+}
+
+/** Time for the rest of a connection's bytes behind a complete answer, so that it can be used again. */
+const restTimeoutMs = 1_000;
+
+/**
+ * Speaks to models through the language-model classes of an SDK: one attempt, our deadlines, limits and failures. The SDK
+ * neither retries nor holds a key.
+ */
+export function createSdkAdapter(
+  dialect: SdkDialect,
+  { clock, limits: changes }: Omit<SdkAdapterOptions, "baseUrl">,
+): ModelAdapter {
+  const limits = { ...defaultModelCallLimits, ...changes };
+  const thoughts = createThoughtMemory();
+  const running = new Set<() => void>();
+  let loading: Promise<OpenSdkModel> | undefined;
+
+  const ask = async (call: ModelAdapterCall, attempt: Attempt): Promise<ModelReply> => {
+    const { model, request, credential } = call;
+    const { context, signal } = attempt;
+    const openModel = await (loading ??= dialect.load());
+    const fetch = createSdkFetch({
+      context,
+      clock,
+      keyHeaders: credential === undefined ? {} : dialect.toKeyHeaders(credential.reveal()),
+      onLife: attempt.sawLife,
+    });
+    const { prompt, hasThoughts } = toSdkPrompt({
+      model,
+      request,
+      thoughts,
+      cacheMark: dialect.cacheMark,
+    });
+    const tools = model.nativeTools ? toSdkTools(request) : [];
+    signal.throwIfAborted();
+    const { stream } = await openModel(model.id, fetch).doStream({
+      prompt,
+      abortSignal: signal,
+      ...(tools.length === 0 ? {} : { tools, toolChoice: { type: "auto" } }),
+      ...(model.maxTokens === 0 ? {} : { maxOutputTokens: model.maxTokens }),
+      ...toReasoning(model),
+      ...dialect.toCallOptions(model, { hasThoughts }),
+    });
+    const onText = (delta: string): void => {
+      if (!signal.aborted) call.onText(delta);
+    };
+    const reader = createSdkReplyReader({ context, request, limits, onText });
+    const parts = stream.getReader();
+    for (;;) {
+      const { done, value } = await parts.read();
+      signal.throwIfAborted();
+      if (done) break;
+      const outcome = reader.take(value);
+      if (outcome === "token") attempt.sawToken();
+      if (outcome !== "done") continue;
+      attempt.readRest(async () => {
+        while (!(await parts.read()).done);
+      });
+      break;
+    }
+    const { reply, record } = reader.finish();
+    thoughts.keep(request.sessionKey, reply, record);
+    return reply;
+  };
+
+  return {
+    stream: async (call) => {
+      const context: FailureContext = { model: call.model.name, credential: call.credential };
+      const abort = new AbortController();
+      const cancel = (): void =>
+        abort.abort(toFailure(context, "cancelled", "the call was cancelled"));
+      const onTimeout = (what: string): void => abort.abort(toFailure(context, "timed-out", what));
+      let rest: Promise<void> | undefined;
+      running.add(cancel);
+      call.signal.addEventListener("abort", cancel, { once: true });
+      if (call.signal.aborted) cancel();
+      using deadline = createAnswerDeadline({ clock, limits, onTimeout });
+      const readRest = (read: () => Promise<void>): void => void (rest = read());
+      const { sawLife, sawToken } = deadline;
+      try {
+        const attempt = { context, signal: abort.signal, sawLife, sawToken, readRest };
+        return await untilAborted(abort.signal, ask(call, attempt));
+      } catch (error) {
+        throw toSdkFailure(abort.signal.aborted ? abort.signal.reason : error, context);
+      } finally {
+        call.signal.removeEventListener("abort", cancel);
+        const close = (): void => {
+          running.delete(cancel);
+          // Whatever is still open behind a failed or overlong answer.
+          abort.abort(toFailure(context, "cancelled", "the call is over"));
+        };
+        if (rest === undefined) close();
+        else {
+          const stopWaiting = clock.after(restTimeoutMs, close);
+          rest.catch(() => undefined).finally(() => (stopWaiting(), close()));
+        }
+      }
+    },
+    [Symbol.asyncDispose]: async () => {
+      for (const cancel of running) cancel();
+    },
+  };
+}
+
+interface Attempt {
+  readonly context: FailureContext;
+  readonly signal: AbortSignal;
+  readonly sawLife: () => void;
+  readonly sawToken: () => void;
+  /** Empties the connection in the background, for a while. */
+  readonly readRest: (read: () => Promise<void>) => void;
+}
+
+function toReasoning({ reasoningEffort }: Model): Pick<LanguageModelV4CallOptions, "reasoning"> {
+  switch (reasoningEffort) {
+    case "minimal":
+    case "low":
+    case "medium":
+    case "high":
+      return { reasoning: reasoningEffort };
+    default:
+      return {};
+  }
+}

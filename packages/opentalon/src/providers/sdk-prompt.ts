@@ -1,0 +1,121 @@
+import type {
+  JSONValue,
+  LanguageModelV4FunctionTool,
+  LanguageModelV4Message,
+  LanguageModelV4Prompt,
+  LanguageModelV4ToolResultPart,
+  SharedV4ProviderOptions,
+} from "@ai-sdk/provider";
+import type { Model, ModelRequest } from "../domain/model.ts";
+import type { TranscriptMessage } from "../domain/session.ts";
+import type { ThoughtMemory, ThoughtRecord } from "./thought-memory.ts";
+import { toValidArguments, toValidToolName } from "./to-tool-calls.ts";
+
+export interface SdkPromptOptions {
+  readonly model: Model;
+  readonly request: ModelRequest;
+  readonly thoughts: ThoughtMemory;
+  /** Goes with the system prompt and the last message, up to which a provider may cache. */
+  readonly cacheMark?: SharedV4ProviderOptions | undefined;
+}
+
+export interface SdkPrompt {
+  readonly prompt: LanguageModelV4Prompt;
+  /** Whether the tool calls being answered are there with what the model thought before them. */
+  readonly hasThoughts: boolean;
+}
+
+/** A request in the form that all SDKs share. */
+export function toSdkPrompt({ model, request, thoughts, cacheMark }: SdkPromptOptions): SdkPrompt {
+  const marked = cacheMark === undefined ? {} : { providerOptions: cacheMark };
+  const { system, messages, sessionKey } = request;
+  const roundStart = messages.findLastIndex(({ role }) => role === "user");
+  let hasThoughts = true;
+  const prompt: LanguageModelV4Message[] = [];
+  if (system !== "") prompt.push({ role: "system", content: system.toWellFormed(), ...marked });
+  let results: LanguageModelV4ToolResultPart[] = [];
+  for (const [index, message] of messages.entries()) {
+    if (message.role === "tool") {
+      // The results of one round belong into one message: some providers count them.
+      if (results.length === 0) prompt.push({ role: "tool", content: results });
+      results.push(toResultPart(message));
+      continue;
+    }
+    results = [];
+    if (message.role === "user") {
+      // An empty text is refused by several providers.
+      const text = message.content === "" ? "(empty message)" : message.content.toWellFormed();
+      prompt.push({ role: "user", content: [{ type: "text", text }] });
+      continue;
+    }
+    const [call] = message.toolCalls;
+    const record = call === undefined ? undefined : thoughts.find(sessionKey, model.name, call.id);
+    if (call !== undefined && index > roundStart && (record?.thoughts.length ?? 0) === 0)
+      hasThoughts = false;
+    const assistant = toAssistantMessage(message, record);
+    if (assistant.content.length > 0) prompt.push(assistant);
+  }
+  const last = prompt.at(-1);
+  if (last !== undefined && last.role !== "system")
+    prompt[prompt.length - 1] = { ...last, ...marked };
+  return { prompt, hasThoughts };
+}
+
+type AssistantMessage = Extract<LanguageModelV4Message, { readonly role: "assistant" }>;
+
+function toAssistantMessage(
+  message: Extract<TranscriptMessage, { readonly role: "assistant" }>,
+  record: ThoughtRecord | undefined,
+): AssistantMessage {
+  const content: AssistantMessage["content"] = [];
+  for (const { text, metadata } of record?.thoughts ?? [])
+    content.push({ type: "reasoning", text, ...toOptions(metadata) });
+  const text = message.content.toWellFormed();
+  if (text.trim() !== "") content.push({ type: "text", text });
+  for (const [index, call] of message.toolCalls.entries()) {
+    content.push({
+      type: "tool-call",
+      toolCallId: toValidCallId(call.id),
+      toolName: toValidToolName(call.name),
+      input: toValidArguments(call),
+      ...toOptions(record?.callMetadata[index]),
+    });
+  }
+  return { role: "assistant", content };
+}
+
+function toOptions(metadata: SharedV4ProviderOptions | undefined): {
+  providerOptions?: SharedV4ProviderOptions;
+} {
+  return metadata === undefined ? {} : { providerOptions: metadata };
+}
+
+function toResultPart({
+  callId,
+  tool,
+  content,
+  isError,
+}: Extract<TranscriptMessage, { readonly role: "tool" }>): LanguageModelV4ToolResultPart {
+  return {
+    type: "tool-result",
+    toolCallId: toValidCallId(callId),
+    toolName: toValidToolName(tool),
+    output: { type: isError ? "error-text" : "text", value: content.toWellFormed() },
+  };
+}
+
+/** Identifiers come from whichever model made the call; Anthropic takes no other characters. */
+function toValidCallId(id: string): string {
+  return id.replaceAll(/[^\w-]/g, "_");
+}
+
+export function toSdkTools({ tools }: ModelRequest): LanguageModelV4FunctionTool[] {
+  return tools.map(({ name, description, inputSchema }) => ({
+    type: "function",
+    name,
+    description: description.toWellFormed(),
+    inputSchema: inputSchema as Readonly<Record<string, JSONValue>>,
+    // Schemas come from plugins as they are; strict modes take only some of JSON Schema.
+    strict: false,
+  }));
+}

@@ -67,12 +67,16 @@ chaos: $(bundle) ## Kill the running core again and again, and count what was lo
 
 .PHONY: bench
 bench: $(bundle) ## Run every benchmark
-	@for main in $(filter-out bench/chaos/%,$(wildcard bench/*/main.ts)); do \
+	@for main in $(filter-out bench/chaos/% bench/router/%,$(wildcard bench/*/main.ts)); do \
 		echo "== $$main" && $(from_source) "$$main" || exit 1; done
 
 .PHONY: bench-guard
 bench-guard: $(installed) ## Measure the guard against injections
 	@$(from_source) bench/guard/main.ts $(ARGS)
+
+.PHONY: bench-router
+bench-router: $(installed) ## Measure how well the router learns, which takes minutes
+	@$(from_source) bench/router/main.ts $(ARGS)
 
 .PHONY: fuzz
 fuzz: $(installed) ## Try every property RUNS times

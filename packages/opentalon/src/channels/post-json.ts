@@ -1,12 +1,5 @@
-import {
-  Agent as HttpAgent,
-  request as requestHttp,
-  type ClientRequest,
-  type IncomingHttpHeaders,
-  type RequestOptions,
-} from "node:http";
+import type { ClientRequest, IncomingHttpHeaders, RequestOptions } from "node:http";
 import type { Socket } from "node:net";
-import { Agent as HttpsAgent, request as requestHttps } from "node:https";
 import type { Clock } from "../base/clock.ts";
 import { formatDuration } from "../base/duration.ts";
 import { toMessage } from "../base/errors.ts";
@@ -42,16 +35,24 @@ const agentOptions = {
 
 export function createJsonPoster({ url, timeoutMs, clock }: JsonPosterOptions): JsonPoster {
   const isSecure = url.protocol === "https:";
-  const agent = isSecure ? new HttpsAgent(agentOptions) : new HttpAgent(agentOptions);
-  const options: RequestOptions = { method: "POST", agent, ...toTarget(url) };
+  const target = toTarget(url);
   const running = new Set<ClientRequest>();
+  // Loaded with the first message: importing it brings in all of `fetch`, which a start should not wait for.
+  let loading: ReturnType<typeof openClient> | undefined;
+  const openClient = async () => {
+    const http = isSecure ? await import("node:https") : await import("node:http");
+    return { request: http.request, agent: new http.Agent(agentOptions) };
+  };
 
   return {
-    post: (body, headers) =>
-      new Promise((resolve, reject) => {
+    post: async (body, headers) => {
+      const { request, agent } = await (loading ??= openClient());
+      return new Promise((resolve, reject) => {
         let isConnected = false;
-        const sending = (isSecure ? requestHttps : requestHttp)({
-          ...options,
+        const sending = request({
+          method: "POST",
+          agent,
+          ...target,
           headers: {
             "Content-Type": "application/json",
             "Content-Length": body.byteLength,
@@ -95,10 +96,11 @@ export function createJsonPoster({ url, timeoutMs, clock }: JsonPosterOptions): 
           running.delete(sending);
         });
         sending.end(body);
-      }),
+      });
+    },
     close: () => {
       for (const sending of running) sending.destroy(new Error("the channel was closed"));
-      agent.destroy();
+      void loading?.then(({ agent }) => agent.destroy());
     },
   };
 }

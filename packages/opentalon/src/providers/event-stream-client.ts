@@ -1,6 +1,4 @@
-import { Agent as HttpAgent, request as httpRequest } from "node:http";
-import type { ClientRequest, IncomingMessage, RequestOptions } from "node:http";
-import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import type { Agent, ClientRequest, IncomingMessage, RequestOptions, request } from "node:http";
 import { createParser } from "eventsource-parser";
 import type { Clock } from "../base/clock.ts";
 import { ProviderError, toMessage } from "../base/errors.ts";
@@ -60,13 +58,14 @@ export function createEventStreamClient(options: EventStreamClientOptions): Even
     maxFreeSockets: maxConnections,
   };
   const isTls = base.protocol === "https:";
-  const agent = isTls ? new HttpsAgent(agentOptions) : new HttpAgent(agentOptions);
-  const startRequest = isTls ? httpsRequest : httpRequest;
   const running = new Set<() => void>();
+  let transport: Promise<Transport> | undefined;
+  let isDisposed = false;
 
   const attempt = (
     call: EventStreamCall,
-    connection: HttpAgent | false,
+    startRequest: Transport["startRequest"],
+    connection: Agent | false,
   ): Promise<"answered" | "stale"> =>
     new Promise((resolve, reject) => {
       const context: FailureContext = { model: call.model, credential: call.credential };
@@ -166,14 +165,16 @@ export function createEventStreamClient(options: EventStreamClientOptions): Even
       });
       call.signal.addEventListener("abort", cancel, { once: true });
       running.add(cancel);
-      if (call.signal.aborted) cancel();
+      if (call.signal.aborted || isDisposed) cancel();
       else request.end(call.body);
     });
 
   return {
     post: async (call) => {
       try {
-        if ((await attempt(call, agent)) === "stale") await attempt(call, false);
+        const { startRequest, agent } = await (transport ??= openTransport(isTls, agentOptions));
+        const outcome = await attempt(call, startRequest, agent);
+        if (outcome === "stale") await attempt(call, startRequest, false);
       } catch (error) {
         if (error instanceof ProviderError) throw error;
         // Node refuses to send such a header and names it, not its value.
@@ -184,10 +185,28 @@ export function createEventStreamClient(options: EventStreamClientOptions): Even
       }
     },
     [Symbol.asyncDispose]: async () => {
+      isDisposed = true;
       for (const cancel of running) cancel();
-      agent.destroy();
+      (await transport)?.agent.destroy();
     },
   };
+}
+
+interface Transport {
+  readonly startRequest: typeof request;
+  readonly agent: Agent;
+}
+
+/**
+ * Node's HTTP client is loaded with the first call: importing it brings in all of `fetch`, a tenth of the time a start may
+ * take.
+ */
+async function openTransport(
+  isTls: boolean,
+  options: { readonly keepAlive: boolean; readonly maxSockets: number },
+): Promise<Transport> {
+  const http = isTls ? await import("node:https") : await import("node:http");
+  return { startRequest: http.request, agent: new http.Agent(options) };
 }
 
 function readEvents(

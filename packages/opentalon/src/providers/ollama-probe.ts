@@ -1,5 +1,3 @@
-import { get } from "node:http";
-
 export interface OllamaProbeOptions {
   readonly baseUrl?: string;
   readonly timeoutMs?: number;
@@ -20,7 +18,8 @@ export async function probeOllama(options: OllamaProbeOptions = {}): Promise<rea
   }
 }
 
-function fetchText(url: string, timeoutMs: number): Promise<string> {
+async function fetchText(url: string, timeoutMs: number): Promise<string> {
+  const { get } = await import("node:http");
   return new Promise((resolve, reject) => {
     const request = get(
       url,

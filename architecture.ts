@@ -100,7 +100,13 @@ export const folders: Readonly<Record<string, Folder>> = {
   providers: {
     holds: "model adapters, credentials, failover, retry, pricing",
     imports: ["base", "domain", "plugins", "store"],
-    uses: ["@ai-sdk/*", "eventsource-parser", "node:http", "node:https"],
+    uses: [
+      "@ai-sdk/*",
+      "eventsource-parser",
+      "node:http",
+      "node:https",
+      { name: "oauth4webapi", within: "oauth/" },
+    ],
   },
   agent: {
     holds: "the loop, prompt building, history budget, safety rules",
@@ -201,6 +207,7 @@ export const folders: Readonly<Record<string, Folder>> = {
       "node:tty",
       "node:module",
       "node:process",
+      { name: "node:child_process", within: "open-browser" },
     ],
     process: "all",
   },

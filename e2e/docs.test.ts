@@ -95,6 +95,17 @@ describe("transcripts show what a terminal shows", () => {
       else expect(core.output()).toMatch(expected);
     }
   });
+
+  it("03-provider-plugin", async () => {
+    using checkout = createCheckout();
+    const { typed, answered } = readTranscript("examples/03-provider-plugin/README.md");
+    const configPath = join(checkout.folder, "examples/03-provider-plugin/config.yaml");
+    await using core = startCore({ configPath, environment: noKeys });
+    core.write(typed);
+    core.end();
+    expect(await core.exited).toBe(0);
+    expect(core.output()).toBe(answered);
+  });
 });
 
 describe("the guides work as they are written", () => {

@@ -31,6 +31,40 @@ describe("a model in trouble", () => {
     expect(core.output()).not.toMatch(/fort ?The/);
   });
 
+  it("that finds the conversation too long is asked again with less of it", async () => {
+    using scratch = createScratch();
+    const tooLong = { error: { message: "too long", code: "context_length_exceeded" } };
+    await using models = await createModelServer(({ body: { messages = [] } }) =>
+      messages.length > 4 ? { kind: "error", status: 400, body: tooLong } : { kind: "answer" },
+    );
+    await using core = startCore({ configPath: scratch.writeConfig(models.url) });
+    for (const words of ["one", "two", "three"]) core.write(`${words}\n`);
+    core.end();
+    expect(await core.exited).toBe(0);
+    expect(core.output()).toBe("answer: one\nanswer: two\nanswer: three\n");
+    const asked = models.requests.map(({ body }) => body.messages?.map(({ content }) => content));
+    expect(asked.slice(-2).map((contents) => contents?.slice(1))).toEqual([
+      ["one", "answer: one", "two", "answer: two", "three"],
+      ["two", "answer: two", "three"],
+    ]);
+  });
+
+  it("is not asked first again while it is out of order", async () => {
+    using scratch = createScratch();
+    await using down = await createModelServer({ kind: "error", status: 503 });
+    await using up = await createModelServer();
+    const configPath = scratch.writeConfig(down.url, {
+      models: { providers: { local: toLocalProvider(down.url), other: toLocalProvider(up.url) } },
+      routing: { primary: "local/test-model", fallbacks: ["other/test-model"] },
+    });
+    await using core = startCore({ configPath });
+    for (const words of ["one", "two", "three"]) core.write(`${words}\n`);
+    core.end();
+    expect(await core.exited).toBe(0);
+    expect(core.output()).toBe("answer: one\nanswer: two\nanswer: three\n");
+    expect(down.requests).toHaveLength(1);
+  });
+
   it("gives way to the next one of the chain", async () => {
     using scratch = createScratch();
     await using down = await createModelServer({ kind: "error", status: 503 });

@@ -77,10 +77,11 @@ describe("commands.md", () => {
       resolveModel: () => undefined,
       models: () => [],
       currentModel: () => demoModel,
+      judgeByChoice: () => [],
       showConfig: () => "",
       isOperator: () => true,
     };
-    const session = { key: "", messages: [], pinnedModel: "" };
+    const session = { key: "", messages: [], pinnedModel: "", lastAnswer: undefined };
     const isCommand = (name: string): boolean =>
       !/no command/.test(runCommand({ ...message, content: name }, session, ports)?.text ?? "");
     const listed = find(/\/[a-z]+/g, runCommand(message, session, ports)?.text ?? "");

@@ -193,7 +193,12 @@ const plants: Readonly<Record<string, Plant>> = {
   "processes outside plugins": [
     `${src}/hooks/spawn.ts`,
     'import "node:child_process";',
-    /only plugins may/,
+    /only plugins, cli\/open-browser may/,
+  ],
+  "processes elsewhere in cli": [
+    `${src}/cli/spawn.ts`,
+    'import "node:child_process";',
+    /only plugins, cli\/open-browser may/,
   ],
   "a model SDK outside providers": [
     `${src}/agent/sdk.ts`,

@@ -3,7 +3,10 @@ import {
   createLearningRouter,
   type LearningRouter,
 } from "../../packages/opentalon/src/routing/learning-router.ts";
-import type { RouterQuery } from "../../packages/opentalon/src/routing/query-features.ts";
+import {
+  toQueryFeatures,
+  type QueryFeatures,
+} from "../../packages/opentalon/src/routing/query-features.ts";
 
 /** Lets a simulator talk to the product's own router over JSON lines, with the product's own defaults. */
 type Request =
@@ -29,7 +32,7 @@ const answer = (value: unknown): void => {
 };
 
 let router: LearningRouter | undefined;
-let query: RouterQuery = { text: "", toolCount: 0, depth: 1 };
+let features: QueryFeatures = toQueryFeatures({ text: "", toolCount: 0, depth: 1 });
 let tried: string[] = [];
 
 for await (const line of createInterface({ input: process.stdin })) {
@@ -49,14 +52,18 @@ for await (const line of createInterface({ input: process.stdin })) {
   }
   if (router === undefined) throw new Error("the first line must be of type `init`");
   if (request.t === "route") {
-    query = { text: request.text, toolCount: request.ntools, depth: request.depth };
+    features = toQueryFeatures({
+      text: request.text,
+      toolCount: request.ntools,
+      depth: request.depth,
+    });
     tried = [];
-    answer({ model: router.decide(query).model });
+    answer({ model: router.decide(features).model });
     continue;
   }
   const accepted = request.signal === "accepted";
-  router.learn({ query, model: request.model, tried, accepted, cost: request.cost });
+  router.learn({ features, model: request.model, tried, accepted, cost: request.cost });
   if (accepted) continue;
   tried = [...tried, request.model];
-  answer({ next: router.next(query, tried) ?? null });
+  answer({ next: router.next(features, tried) ?? null });
 }

@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { findMeasuredData } from "../../packages/opentalon/src/base/testing/measured-data.ts";
 import { createLearningRouter } from "../../packages/opentalon/src/routing/learning-router.ts";
+import { toQueryFeatures } from "../../packages/opentalon/src/routing/query-features.ts";
 import { printTable } from "../support/print-table.ts";
 
 /** Models from cheap to strong. */
@@ -48,9 +49,10 @@ function measureCost(): void {
     const text = Array.from({ length: 5 + Math.floor(random() * 120) }, pick).join(" ");
     const query = { text, toolCount: signal % 3, depth: 1 + (signal % 14) };
     const startedAt = performance.now();
-    const { model } = router.decide(query);
+    const features = toQueryFeatures(query);
+    const { model } = router.decide(features);
     microseconds.push((performance.now() - startedAt) * 1_000);
-    router.learn({ query, model, tried: [], accepted: random() < 0.8, cost: random() });
+    router.learn({ features, model, tried: [], accepted: random() < 0.8, cost: random() });
   }
   microseconds.sort((a, b) => a - b);
   const at = (share: number): string =>

@@ -29,6 +29,14 @@ export interface PostedMessage {
   readonly conversation: string;
   readonly content: string;
   readonly sender?: string;
+  readonly files?: readonly PostedFile[];
+}
+
+export interface PostedFile {
+  readonly name: string;
+  readonly mime_type: string;
+  /** Base64. */
+  readonly data: string;
 }
 
 export interface WebhookPeerOptions {
@@ -73,13 +81,14 @@ export async function createWebhookPeer({
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/out`,
     arrived,
     onArrival: (listener) => void listeners.push(listener),
-    post: ({ id, conversation, content, sender = "ann" }) =>
+    post: ({ id, conversation, content, sender = "ann", files }) =>
       new Promise((resolve) => {
         const body = JSON.stringify({
           id,
           conversation_id: conversation,
           sender_id: sender,
           content,
+          files,
         });
         const url = `http://${door()}/api/channels/${channel}/inbound`;
         const headers = {

@@ -7,6 +7,7 @@ import { assembleChannels, type Terminal } from "./assembly/assemble-channels.ts
 import { assembleModels } from "./assembly/assemble-models.ts";
 import { assembleTools } from "./assembly/assemble-tools.ts";
 import { assembleTurn } from "./assembly/assemble-turn.ts";
+import { findNamedModel } from "./assembly/find-named-model.ts";
 import { openStore } from "./assembly/open-store.ts";
 import type { Clock } from "./base/clock.ts";
 import type { HttpRoute } from "./base/http-route.ts";
@@ -21,6 +22,15 @@ import { runTurn } from "./orchestrator/turn.ts";
 import { createPatientStore } from "./store/patient-store.ts";
 
 export type { Terminal } from "./assembly/assemble-channels.ts";
+export { completePrompt, type Completion } from "./assembly/complete-prompt.ts";
+export { replayRouting, type RoutingReplay } from "./assembly/replay-routing.ts";
+export {
+  reportRouting,
+  type RoutingReport,
+  type RoutingReportSum,
+} from "./assembly/report-routing.ts";
+export { resetAffinity, showAffinity, type AffinityView } from "./assembly/show-affinity.ts";
+export { assembleSignIns, type SignIns, type SignInNotice } from "./assembly/assemble-sign-ins.ts";
 
 export interface OpenTalonOptions {
   readonly loaded: LoadedConfig;
@@ -32,6 +42,8 @@ export interface OpenTalonOptions {
   readonly log: Log;
   /** The terminal a console channel may own. */
   readonly terminal: Terminal;
+  /** Name of the model for all messages for which nobody chose another one. */
+  readonly preferredModel?: string | undefined;
 }
 
 export interface OpenTalon extends AsyncDisposable {
@@ -78,7 +90,24 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
   });
   const opened = parts.use(await openStore({ config, clock, log, onLost: ending.reject }));
   const store = createPatientStore({ store: opened, clock, log, signal: givingUp.signal });
-  const models = parts.use(assembleModels({ config, keyValue: store.keyValue, clock, log }));
+  const { keyValue, routing: routingStore } = store;
+  const { preferredModel } = options;
+  const models = parts.use(
+    assembleModels({
+      config,
+      environment,
+      keyValue,
+      routingStore,
+      preferredModel,
+      clock,
+      log,
+    }),
+  );
+  if (preferredModel !== undefined) {
+    // Models of a provider plugin have names once it has told them.
+    if (models.router.resolve(preferredModel) === undefined) await models.settled;
+    findNamedModel(models.router, preferredModel);
+  }
   const channels = parts.use(
     assembleChannels({ config, terminal, clock, log, onFinished: ending.resolve }),
   );
@@ -110,7 +139,7 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
   const recovered = Promise.withResolvers<void>();
   const sessions = createSessionQueue({
     run: async (turn, signal) => {
-      await Promise.all([recovered.promise, toolsSettled]);
+      await Promise.all([recovered.promise, toolsSettled, models.settled]);
       await runTurn(turn, stages, signal);
     },
     concurrency: config.orchestrator.maxConcurrentSessions,
@@ -128,7 +157,7 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
 
   return {
     routes: channels.routes,
-    findUnready: () => [...tools.findUnready(), ...channels.findUnready()],
+    findUnready: () => [...tools.findUnready(), ...models.findUnready(), ...channels.findUnready()],
     start: async () => {
       // Old messages stand in line before new ones, and old replies go out before any new one is made.
       for (const turn of await store.inbox.takeOver()) sessions.add(turn);

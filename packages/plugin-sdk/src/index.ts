@@ -14,3 +14,18 @@ export type {
   ToolDefinition,
 } from "./define-tool.ts";
 export { serveTool } from "./serve-tool.ts";
+export { ProviderFailure } from "./define-provider.ts";
+export type {
+  CompletionPart,
+  CompletionRequest,
+  ConversationMessage,
+  EarlierToolCall,
+  FailureReason,
+  MessageFile,
+  ModelDefinition,
+  OfferedTool,
+  ProviderCallContext,
+  ProviderDefinition,
+  ProviderFailureDetails,
+} from "./define-provider.ts";
+export { serveProvider } from "./serve-provider.ts";

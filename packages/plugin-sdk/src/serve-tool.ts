@@ -1,20 +1,11 @@
-import { mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { sendUnaryData, ServerUnaryCall } from "@grpc/grpc-js";
 import * as grpc from "@grpc/grpc-js";
 import { create } from "@bufbuild/protobuf";
 import { EmptySchema } from "@bufbuild/protobuf/wkt";
-import {
-  formatHandshake,
-  messageLimitVariable,
-  parseMessageLimit,
-  pluginMessages,
-  pluginServiceMethods,
-} from "@opentalon/protocol";
+import { pluginMessages, pluginServiceMethods } from "@opentalon/protocol";
 import type { AnyToolDefinition, ParameterDefinitions, ToolDefinition } from "./define-tool.ts";
 import { checkToolDefinition, toParameters } from "./define-tool.ts";
-import { endWithParent, takeStandardOutput } from "./own-process.ts";
+import { parseConfigJson, serveHost, toMessage } from "./own-server.ts";
 import { runAction } from "./run-action.ts";
 
 /**
@@ -42,22 +33,7 @@ export async function serveTool<
 >(tool: ToolDefinition<Parameters>): Promise<void> {
   const definition = tool as unknown as AnyToolDefinition;
   checkToolDefinition(definition);
-  const writeToHost = takeStandardOutput();
-  const limit = parseMessageLimit(process.env[messageLimitVariable]);
-  if (limit.problem !== "") console.error(limit.problem);
-
-  const server = new grpc.Server({
-    "grpc.max_receive_message_length": limit.bytes,
-    "grpc.max_send_message_length": -1,
-  });
-  server.addService(pluginServiceMethods, createHandlers(definition));
-
-  // A folder of its own, which only this user can enter, is what keeps others from calling the plugin.
-  const folder = mkdtempSync(join(tmpdir(), "opentalon-plugin-"));
-  const address = join(folder, "plugin.sock");
-  endWithParent({ folder, graceMs: 3_000, close: () => closeServer(server) });
-  await listen(server, `unix:${address}`);
-  writeToHost(`${formatHandshake({ network: "unix", address })}\n`);
+  await serveHost({ methods: pluginServiceMethods, handlers: createHandlers(definition) });
 }
 
 type Answer<Value> = sendUnaryData<Value>;
@@ -104,11 +80,7 @@ function createHandlers(definition: AnyToolDefinition): grpc.UntypedServiceImple
 }
 
 async function configure(definition: AnyToolDefinition, configJson: string): Promise<void> {
-  const config: unknown = JSON.parse(configJson === "" ? "{}" : configJson);
-  if (typeof config !== "object" || config === null || Array.isArray(config)) {
-    throw new Error("the configuration is not a JSON object");
-  }
-  await definition.onConfigure?.(config as Record<string, unknown>);
+  await definition.onConfigure?.(parseConfigJson(configJson));
 }
 
 function toCapabilities(definition: AnyToolDefinition): pluginMessages.PluginCapabilities {
@@ -126,20 +98,4 @@ function toCapabilities(definition: AnyToolDefinition): pluginMessages.PluginCap
       injectContextArgs: [...(action.contextArguments ?? [])],
     })),
   });
-}
-
-function listen(server: grpc.Server, address: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.bindAsync(address, grpc.ServerCredentials.createInsecure(), (error) =>
-      error === null ? resolve() : reject(error),
-    );
-  });
-}
-
-function closeServer(server: grpc.Server): Promise<void> {
-  return new Promise((resolve) => server.tryShutdown(() => resolve()));
-}
-
-function toMessage(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -9,6 +9,7 @@ import type {
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { ChannelService } from "./gen/opentalon/channel/v1/channel_pb.ts";
 import { PluginService } from "./gen/opentalon/plugin/v1/plugin_pb.ts";
+import { ProviderService } from "./gen/opentalon/provider/v1/provider_pb.ts";
 
 /** The methods of a generated service, in the form both ends of `@grpc/grpc-js` take. */
 export type ServiceMethods<Service extends DescService> = {
@@ -25,6 +26,9 @@ export const pluginServiceMethods = toServiceMethods(PluginService);
 
 /** Channels over gRPC, as `opentalon.channel.v1` describes them. */
 export const channelServiceMethods = toServiceMethods(ChannelService);
+
+/** Provider plugins over gRPC, as `opentalon.provider.v1` describes them. */
+export const providerServiceMethods = toServiceMethods(ProviderService);
 
 function toServiceMethods<Service extends DescService>(service: Service): ServiceMethods<Service> {
   const methods = service.methods.map((method) => [method.localName, toMethodDefinition(method)]);

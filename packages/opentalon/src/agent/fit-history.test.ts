@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { TranscriptMessage } from "../domain/session.ts";
-import { estimateTokens, fitHistory, toHistoryBudget } from "./fit-history.ts";
+import { estimateText, estimateTokens, fitHistory, toTurns } from "./fit-history.ts";
 
 const user = (content: string): TranscriptMessage => ({ role: "user", content });
 const assistant = (content: string, ...callIds: string[]): TranscriptMessage => ({
@@ -17,22 +17,35 @@ const tool = (callId: string): TranscriptMessage => ({
   isError: false,
 });
 
+const fit = (
+  messages: readonly TranscriptMessage[],
+  budgetTokens: number,
+  maxTurns?: number,
+): readonly TranscriptMessage[] =>
+  fitHistory(toTurns(messages), budgetTokens, maxTurns).flatMap((turn) => turn.messages);
+
 describe("fitting history", () => {
   it("keeps everything when there is no budget", () => {
     const messages = [user("a"), assistant("b"), user("c"), assistant("d")];
-    expect(fitHistory(messages, undefined)).toEqual(messages);
+    expect(fit(messages, Infinity)).toEqual(messages);
   });
 
   it("drops a turn whose beginning is missing", () => {
-    expect(fitHistory([tool("1"), assistant("x"), user("c"), assistant("d")], undefined)).toEqual([
+    expect(fit([tool("1"), assistant("x"), user("c"), assistant("d")], Infinity)).toEqual([
       user("c"),
       assistant("d"),
     ]);
   });
 
+  it("keeps the newest turns, as many as it may", () => {
+    const messages = [user("a"), assistant("b"), user("c"), assistant("d"), user("e")];
+    expect(fit(messages, Infinity, 2)).toEqual(messages.slice(2));
+    expect(fit(messages, Infinity, 0)).toEqual([]);
+  });
+
   it("never separates a call from its result and never exceeds the budget", () => {
     const turn = fc
-      .tuple(fc.string({ maxLength: 200 }), fc.nat(3))
+      .tuple(fc.string({ maxLength: 200, unit: "grapheme" }), fc.nat(3))
       .map(([text, calls]) => [
         user(text),
         ...(calls > 0
@@ -43,7 +56,7 @@ describe("fitting history", () => {
       ]);
     fc.assert(
       fc.property(fc.array(turn, { maxLength: 8 }), fc.nat(800), (turns, budget) => {
-        const kept = fitHistory(turns.flat(), budget);
+        const kept = fit(turns.flat(), budget);
         if (kept.length > 0) expect(kept[0]?.role).toBe("user");
         expect(kept.reduce((sum, message) => sum + estimateTokens(message), 0)).toBeLessThanOrEqual(
           budget,
@@ -57,16 +70,11 @@ describe("fitting history", () => {
   });
 });
 
-describe("the budget of history", () => {
-  const fixed = { system: "s".repeat(350), userText: "", tools: [] };
-
-  it("is what the window leaves beside the answer, the reserve and what is always sent", () => {
-    const budget = toHistoryBudget({ contextWindow: 1_000, maxTokens: 200 }, fixed);
-    expect(budget).toBe(950 - 200 - Math.ceil(352 / 3.5));
-  });
-
-  it("is unknown for an unknown window, and never negative", () => {
-    expect(toHistoryBudget({ contextWindow: 0, maxTokens: 0 }, fixed)).toBeUndefined();
-    expect(toHistoryBudget({ contextWindow: 100, maxTokens: 0 }, fixed)).toBe(0);
+describe("the estimate of a text", () => {
+  it("counts scripts by what they cost", () => {
+    expect(estimateText("a".repeat(35))).toBe(10);
+    expect(estimateText("привет")).toBe(3);
+    expect(estimateText("你好")).toBe(2);
+    expect(estimateText("")).toBe(0);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ProviderError } from "../base/errors.ts";
+import { BudgetError, ProviderError } from "../base/errors.ts";
 import type { ModelReply, ModelRequest } from "../domain/model.ts";
 import type { ToolCall, ToolResult } from "../domain/tool.ts";
 import type { StepRecord } from "../domain/step-journal.ts";
@@ -153,6 +153,11 @@ describe("the agent loop", () => {
     const run = await runAgent(request, failed.ports);
     expect(run.outcome.kind).toBe("failed");
     expect(run.messages).toHaveLength(3);
+    const unpaid = world([reply("", call("1")), new BudgetError("BUDGET_USED_UP", "used up")]);
+    expect(await runAgent(request, unpaid.ports)).toMatchObject({
+      outcome: { kind: "failed", error: { code: "BUDGET_USED_UP" } },
+      messages: run.messages,
+    });
     const cancelled = world([new ProviderError("stop", { reason: "cancelled", model: "p/m" })]);
     await expect(runAgent(request, cancelled.ports)).rejects.toThrow("stop");
   });

@@ -3,10 +3,12 @@
  * Gives: the model's final words and every message that led to them.
  * Never: talks to a provider, a plugin or the database itself; it is handed the functions.
  */
-import { ProviderError } from "../base/errors.ts";
+import { BudgetError, ProviderError } from "../base/errors.ts";
 import { createLimiter } from "../base/limiter.ts";
 import type { ModelReply, ModelRequest, ToolSpecification } from "../domain/model.ts";
-import type { TranscriptMessage } from "../domain/session.ts";
+import { readTextFile } from "../domain/file-kind.ts";
+import type { FileAttachment } from "../domain/message.ts";
+import type { TranscriptFile, TranscriptMessage } from "../domain/session.ts";
 import { runRecorded, type StepJournal } from "../domain/step-journal.ts";
 import type { ToolCall, ToolResult } from "../domain/tool.ts";
 
@@ -41,6 +43,8 @@ export interface AgentRequest {
   readonly system: string;
   readonly history: readonly TranscriptMessage[];
   readonly userText: string;
+  /** What the person sent along; with it the text may be empty. */
+  readonly userFiles?: readonly TranscriptFile[];
   readonly tools: readonly ToolSpecification[];
   readonly sessionKey: string;
   readonly maxRounds: number;
@@ -57,8 +61,8 @@ export type AgentOutcome =
       readonly content: string;
       readonly metadata: Readonly<Record<string, string>>;
     }
-  /** No model could go on. */
-  | { readonly kind: "failed"; readonly error: ProviderError }
+  /** No model could go on, or none may. */
+  | { readonly kind: "failed"; readonly error: ProviderError | BudgetError }
   | { readonly kind: "too-many-rounds"; readonly rounds: number };
 
 export interface AgentRun {
@@ -74,7 +78,9 @@ const parallelCalls = 8;
  * Rejects when the turn was aborted or the journal could not be written; then nothing may be committed.
  */
 export async function runAgent(request: AgentRequest, ports: AgentPorts): Promise<AgentRun> {
-  const messages: TranscriptMessage[] = [{ role: "user", content: request.userText }];
+  const { userText, userFiles = [] } = request;
+  const files = userFiles.length === 0 ? {} : { files: userFiles };
+  const messages: TranscriptMessage[] = [{ role: "user", content: userText, ...files }];
   for (let round = 1; round <= request.maxRounds; round += 1) {
     const asked = await askModel(request, ports, messages, round);
     if (asked.kind === "refused") return { outcome: asked, messages: withholdNews(messages) };
@@ -111,7 +117,12 @@ async function askModel(
     if (message === undefined) break;
     const guarded = await ports.guardPrompt(message.content);
     if (guarded.kind === "answer") return { ...guarded, kind: "refused" };
-    prompt[index] = { ...message, content: guarded.content };
+    const said = { ...message, content: guarded.content };
+    prompt[index] = said;
+    if (said.role !== "user" || said.files === undefined) continue;
+    const files = await guardFiles(said.files, ports);
+    if (files.kind === "answer") return { ...files, kind: "refused" };
+    prompt[index] = { ...said, files: files.files };
   }
   try {
     const { system, tools, sessionKey } = request;
@@ -122,9 +133,38 @@ async function askModel(
       await ports.journal.record(step, reply);
     return { kind: "replied", reply };
   } catch (error) {
+    if (error instanceof BudgetError) return { kind: "failed", error };
     if (!(error instanceof ProviderError) || error.reason === "cancelled") throw error;
     return { kind: "failed", error };
   }
+}
+
+type GuardedFiles =
+  | { readonly kind: "continue"; readonly files: readonly TranscriptFile[] }
+  | Extract<GuardedPrompt, { kind: "answer" }>;
+
+/** The model reads text files as it reads the person's words, so the guards do as well. */
+async function guardFiles(
+  files: readonly TranscriptFile[],
+  ports: AgentPorts,
+): Promise<GuardedFiles> {
+  const result: TranscriptFile[] = [];
+  for (const file of files) {
+    const readable = file.data === undefined ? undefined : readTextFile(file);
+    if (readable === undefined) {
+      result.push(file);
+      continue;
+    }
+    const guarded = await ports.guardPrompt(readable.text);
+    if (guarded.kind === "answer") return guarded;
+    const isChanged = guarded.content !== readable.text;
+    result.push(isChanged ? withText(file, guarded.content) : file);
+  }
+  return { kind: "continue", files: result };
+}
+
+function withText({ name, mimeType }: TranscriptFile, text: string): FileAttachment {
+  return { name, mimeType, data: Buffer.from(text.toWellFormed(), "utf8") };
 }
 
 /** Where begins what the model has not been told yet: the person's text, or the results of the last round. */

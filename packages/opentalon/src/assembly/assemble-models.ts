@@ -1,25 +1,37 @@
+import { createRequestFitter } from "../agent/request-fitter.ts";
 import type { Clock } from "../base/clock.ts";
 import { createIdentifier } from "../base/identifier.ts";
 import type { Log } from "../base/log.ts";
-import type { Config } from "../config/load-config.ts";
+import type { Config, Environment } from "../config/load-config.ts";
 import type { Model } from "../domain/model.ts";
 import { demoModel } from "../providers/demo-adapter.ts";
 import { createModelCaller, type ModelCaller } from "../providers/call-model.ts";
 import { createProviders } from "../providers/create-providers.ts";
 import type { CooldownOptions } from "../providers/cooldown.ts";
 import { createCredentialPools } from "../providers/credential-pools.ts";
+import { createHealthGate, type HealthGate } from "../providers/health-gate.ts";
 import { ollamaBaseUrl, probeOllama } from "../providers/ollama-probe.ts";
+import { createProbe } from "../providers/probe-provider.ts";
 import { defaultRetryOptions, type ProviderOptions } from "../providers/provider-options.ts";
 import { type TextToolLanguage, withTextTools } from "../providers/text-tools-adapter.ts";
-import { createRouter, type Router } from "../routing/router.ts";
+import type { Router } from "../routing/router.ts";
 import { renderTools } from "../tools/render-tools.ts";
 import { parseTextReply } from "../tools/text-tool-calls.ts";
-import type { KeyValueStore } from "../store/ports.ts";
+import type { KeyValueStore, RoutingStore } from "../store/ports.ts";
+import { assembleProviderPlugins } from "./assemble-provider-plugins.ts";
+import { assembleRouting, type Routing } from "./assemble-routing.ts";
+import { assembleSignIns } from "./assemble-sign-ins.ts";
 import { createToolCallFilter } from "../tools/tool-call-filter.ts";
+import { toProviderOptions, toUnlistedModel } from "./configured-providers.ts";
 
 export interface Models extends AsyncDisposable {
   readonly callModel: ModelCaller;
   readonly router: Router;
+  readonly routing: Routing;
+  /** Resolves when the models of provider plugins are known, within a bound. Never rejects. */
+  readonly settled: Promise<void>;
+  /** Provider plugins that cannot be asked right now, by name. */
+  readonly findUnready: () => readonly string[];
   /** Looks for local model servers worth offering; only when nothing else is configured. Never rejects. */
   readonly offerLocalModels: () => Promise<void>;
 }
@@ -28,20 +40,37 @@ export interface AssembleModelsOptions {
   readonly config: Config;
   /** Remembers which credentials rest; absent in tests that do not restart. */
   readonly keyValue?: Pick<KeyValueStore, "get" | "set">;
+  /** Of this program; provider plugins get only a few names of it. */
+  readonly environment?: Environment;
+  /** What routing learns from; absent where nothing is to be learnt. */
+  readonly routingStore?: RoutingStore;
+  /** Name of the model for all messages for which nobody chose another one. */
+  readonly preferredModel?: string | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
 
 /** Providers, routing and the walk over both; the demo model takes the place of a real one when no provider has a key. */
-export function assembleModels({ config, keyValue, clock, log }: AssembleModelsOptions): Models {
+export function assembleModels(options: AssembleModelsOptions): Models {
+  const { config, keyValue, routingStore, clock, log } = options;
   const usable = findUsableProviders(config);
   const isDemo = usable.length === 0;
-  const models: Model[] = isDemo
-    ? [demoModel]
-    : usable.flatMap(([name, provider]) => toModels(name, provider, config));
+  const plugins = assembleProviderPlugins({
+    config,
+    usable,
+    environment: options.environment ?? {},
+    onModels: (provider, next) => replaceModels(models, provider, next),
+    clock,
+    log,
+  });
   const providerOptions = isDemo
     ? demoProviders
-    : usable.map(([name, provider]) => toProviderOptions(name, provider, config));
+    : usable.map(([name, provider]) => ({
+        ...toProviderOptions(name, provider, config),
+        plugin: plugins.pluginOf(name),
+      }));
+  const signIns = assembleSignIns({ config, clock, log });
+  const models: Model[] = providerOptions.flatMap((provider) => provider.models);
   const { providers, [Symbol.asyncDispose]: dispose } = createProviders({
     providers: providerOptions,
     clock,
@@ -51,18 +80,29 @@ export function assembleModels({ config, keyValue, clock, log }: AssembleModelsO
     },
   });
   const pools = createCredentialPools({
-    providers: providerOptions,
+    providers: providerOptions.map((each) => ({ ...each, tokens: signIns.sourceOf(each.name) })),
     order: config.auth.order,
     cooldowns: toCooldowns(config),
     keyValue,
     clock,
     log,
   });
+  // With one model there is nothing to try first, so nothing is watched.
+  const health = models.length > 1 ? createGate(providerOptions, config, clock, log) : undefined;
   if (isDemo) {
     log.warn(
       "no model provider has a key: the built-in demo model answers, without a network and marked [demo]; set for example DEEPSEEK_API_KEY or OPENAI_API_KEY for a real one",
     );
   }
+  const routing = assembleRouting({
+    config,
+    models: () => models,
+    preferred: options.preferredModel,
+    store: routingStore,
+    clock,
+    log,
+  });
+  plugins.start();
   return {
     callModel: createModelCaller({
       providers: providers.map((provider) => ({
@@ -70,26 +110,29 @@ export function assembleModels({ config, keyValue, clock, log }: AssembleModelsO
         adapter: withTextTools(provider.adapter, textTools),
       })),
       pools,
+      fitter: createRequestFitter(),
+      health,
       clock,
       log,
     }),
-    router: createRouter({
-      models: () => models,
-      primary: isDemo || config.routing.primary === "" ? undefined : config.routing.primary,
-      fallbacks: config.routing.fallbacks,
-      aliases: toAliases(config),
-    }),
+    router: routing.router,
+    routing,
+    settled: plugins.settled,
+    findUnready: plugins.findUnready,
     offerLocalModels: async () => {
       if (!isDemo) return;
       const names = await probeOllama();
-      const found = names.map((id) => toUnlistedModel("ollama", id));
+      const found = names.map((id) => toUnlistedModel(localOllama, id));
       models.push(...found);
       const [first] = found;
       if (first !== undefined)
         log.warn(`Ollama runs on this machine: type /model ${first.name} to let it answer`);
     },
     [Symbol.asyncDispose]: async () => {
+      await routing[Symbol.asyncDispose]();
+      await health?.[Symbol.asyncDispose]();
       await dispose();
+      await plugins[Symbol.asyncDispose]();
       await pools[Symbol.asyncDispose]();
     },
   };
@@ -103,17 +146,24 @@ const textTools: TextToolLanguage = {
 
 type ConfiguredProvider = Config["models"]["providers"][string];
 
+const localOllama = {
+  name: "ollama",
+  api: "openai-completions",
+  baseUrl: `${ollamaBaseUrl}/v1`,
+} as const;
+
 const demoProviders: readonly ProviderOptions[] = [
   { name: "demo", api: "demo", credentials: [], retry: defaultRetryOptions, models: [demoModel] },
-  {
-    name: "ollama",
-    api: "openai-completions",
-    baseUrl: `${ollamaBaseUrl}/v1`,
-    credentials: [],
-    retry: defaultRetryOptions,
-    models: [],
-  },
+  { ...localOllama, credentials: [], retry: defaultRetryOptions, models: [] },
 ];
+
+/** What a provider offers now takes the place of what was known of it. */
+function replaceModels(models: Model[], provider: string, next: readonly Model[]): void {
+  const at = models.findIndex((model) => model.provider === provider);
+  const before = models.slice(0, Math.max(at, 0));
+  const others = models.filter((model) => model.provider !== provider);
+  models.splice(0, models.length, ...before, ...next, ...others.slice(before.length));
+}
 
 function findUsableProviders(config: Config): readonly [string, ConfiguredProvider][] {
   return Object.entries(config.models.providers).filter(
@@ -121,62 +171,20 @@ function findUsableProviders(config: Config): readonly [string, ConfiguredProvid
   );
 }
 
-function toProviderOptions(
-  name: string,
-  provider: ConfiguredProvider,
-  config: Config,
-): ProviderOptions {
-  const { maxAttempts, baseDelayMs, maxDelayMs, maxTotalWaitMs } = provider.retry;
-  return {
-    name,
-    api: provider.api,
-    ...(provider.baseUrl === "" ? {} : { baseUrl: provider.baseUrl }),
-    credentials: provider.apiKeys,
-    retry: { maxAttempts, initialDelayMs: baseDelayMs, maxDelayMs, maxTotalMs: maxTotalWaitMs },
-    models: toModels(name, provider, config),
-  };
-}
-
 function toCooldowns({ auth: { cooldowns } }: Config): CooldownOptions {
   const { initialMs, maxMs, multiplier, billingMaxHours } = cooldowns;
   return { initialMs, maxMs, multiplier, billingMaxMs: billingMaxHours * 3_600_000 };
 }
 
-/** The listed models, and those that routing or the catalogue name without their being listed. */
-function toModels(
-  provider: string,
-  { models }: ConfiguredProvider,
-  { routing, models: { catalog } }: Config,
-): readonly Model[] {
-  const listed = models.map(
-    ({ id, features, contextWindow, maxTokens, cost, reasoningEffort }) => ({
-      name: `${provider}/${id}`,
-      provider,
-      id,
-      // Nearly every model calls tools natively today; one that lists its features and leaves `tools` out does not.
-      nativeTools: features.length === 0 || features.includes("tools"),
-      contextWindow,
-      maxTokens,
-      cost,
-      reasoningEffort: reasoningEffort === "" ? undefined : reasoningEffort,
-    }),
+function createGate(
+  providers: readonly ProviderOptions[],
+  { routing }: Config,
+  clock: Clock,
+  log: Log,
+): HealthGate {
+  const { path, timeoutMs, intervalMs, recoverAfter } = routing.health;
+  const probes = providers.map(
+    (provider) => [provider.name, createProbe({ provider, path, timeoutMs, clock })] as const,
   );
-  const named = [routing.primary, ...routing.fallbacks, ...Object.keys(catalog)]
-    .filter(
-      (name) => name.startsWith(`${provider}/`) && !listed.some((model) => model.name === name),
-    )
-    .map((name) => toUnlistedModel(provider, name.slice(provider.length + 1)));
-  const all = [...listed, ...named];
-  return all.length > 0 ? all : [toUnlistedModel(provider, "default")];
-}
-
-function toUnlistedModel(provider: string, id: string): Model {
-  return { ...demoModel, name: `${provider}/${id}`, provider, id };
-}
-
-function toAliases(config: Config): Readonly<Record<string, string>> {
-  const entries = Object.entries(config.models.catalog).map(
-    ([name, { alias }]) => [alias, name] as const,
-  );
-  return Object.fromEntries(entries.filter(([alias]) => alias !== ""));
+  return createHealthGate({ probes: new Map(probes), intervalMs, recoverAfter, clock, log });
 }

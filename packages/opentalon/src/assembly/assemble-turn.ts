@@ -1,6 +1,5 @@
 import { randomBytes } from "node:crypto";
 import { buildSystemPrompt } from "../agent/build-system-prompt.ts";
-import { fitHistory, toHistoryBudget } from "../agent/fit-history.ts";
 import { runAgent, type AgentRun } from "../agent/run-agent.ts";
 import type { Clock } from "../base/clock.ts";
 import { createIdentifier } from "../base/identifier.ts";
@@ -8,6 +7,7 @@ import type { Log } from "../base/log.ts";
 import type { Config } from "../config/load-config.ts";
 import { toActor } from "../domain/actor.ts";
 import type { ChannelCapabilities } from "../domain/channel.ts";
+import type { InboundMessage } from "../domain/message.ts";
 import type { Model } from "../domain/model.ts";
 import type { StepJournal } from "../domain/step-journal.ts";
 import type { Turn, TurnObserver } from "../domain/turn.ts";
@@ -16,11 +16,13 @@ import { runPreparers, type Preparer, type PreparerPorts } from "../hooks/run-pr
 import { runCommand } from "../inbound/run-command.ts";
 import type { DeliveryLoop } from "../orchestrator/delivery.ts";
 import type { AnswerRequest, TurnStages } from "../orchestrator/turn.ts";
+import type { PayingTurn } from "../providers/budget-guard.ts";
 import { toUsageCost } from "../providers/pricing.ts";
 import type { Route } from "../routing/router.ts";
 import { openStepJournal } from "../store/open-step-journal.ts";
 import type { Store } from "../store/ports.ts";
 import { createEnvelope } from "../tools/guard/envelope.ts";
+import { assembleBudgets } from "./assemble-budgets.ts";
 import type { Models } from "./assemble-models.ts";
 import type { Tools } from "./assemble-tools.ts";
 
@@ -43,7 +45,7 @@ const freeModel = { cost: { input: 0, output: 0 } };
 /** Hands the stages of a turn what they need. */
 export function assembleTurn(options: AssembleTurnOptions): TurnStages {
   const { config, store, models, tools, delivery, observe, clock, log } = options;
-  const { router } = models;
+  const { router, routing } = models;
   const preparers = config.orchestrator.contentPreparers.filter(({ stt }) => !stt);
   const isTrusted = (plugin: string): boolean => {
     const key = tools.configKeyOf(plugin);
@@ -56,7 +58,21 @@ export function assembleTurn(options: AssembleTurnOptions): TurnStages {
     .filter(({ guard }) => guard)
     .map((entry) => toPreparer(entry, () => false));
   const formatters = config.orchestrator.responseFormatters;
-  const rank = (pinnedModel: string): Route => router.rank({ pinnedModel });
+
+  const isOperator = ({ channelKind }: InboundMessage): boolean => channelKind === "console";
+  const budgets = assembleBudgets({
+    config,
+    store: store.budgets,
+    models: router.models,
+    clock,
+    log,
+  });
+  const toPayingTurn = ({ id, attempt, sessionKey, message }: Turn): PayingTurn => ({
+    id,
+    attempt,
+    sessionKey,
+    actor: toActor(message),
+  });
 
   const hookPorts = (turn: Turn, journal: StepJournal, signal: AbortSignal): PreparerPorts => ({
     callAction: tools.callHookAction(turn, signal),
@@ -67,7 +83,6 @@ export function assembleTurn(options: AssembleTurnOptions): TurnStages {
 
   const answer = async (request: AnswerRequest): Promise<AgentRun> => {
     const { turn, session, text, route, journal, signal } = request;
-    const first = firstOf(route);
     const capabilities = options.capabilitiesOf(turn.message.channel);
     const system = buildSystemPrompt({
       rules: config.orchestrator.rules,
@@ -77,14 +92,13 @@ export function assembleTurn(options: AssembleTurnOptions): TurnStages {
     });
     const specifications = tools.offered();
     const envelope = createEnvelope({ random: randomBytes });
+    const callModel = budgets.spend(toPayingTurn(turn), models.callModel);
     return runAgent(
       {
         system,
-        history: fitHistory(
-          session.messages,
-          toHistoryBudget(first, { system, userText: text, tools: specifications }),
-        ),
+        history: request.history,
         userText: text,
+        userFiles: request.files,
         tools: specifications,
         sessionKey: session.key,
         maxRounds: config.agent.maxRounds,
@@ -92,7 +106,7 @@ export function assembleTurn(options: AssembleTurnOptions): TurnStages {
       },
       {
         callModel: (modelRequest) =>
-          models.callModel({
+          callModel({
             models: route.models,
             request: modelRequest,
             signal,
@@ -128,18 +142,31 @@ export function assembleTurn(options: AssembleTurnOptions): TurnStages {
     loadSession: (turn) =>
       store.sessions.load(turn.sessionKey, config.state.session.contextMessages),
     openJournal: (turn) => openStepJournal(store.journal, turn),
-    runCommand: (message, session) =>
-      runCommand(message, session, {
+    runCommand: async (message, session) => {
+      const outcome = runCommand(message, session, {
         resolveModel: router.resolve,
         models: router.models,
-        currentModel: ({ pinnedModel }) => firstOf(rank(pinnedModel)),
+        currentModel: ({ pinnedModel }) => firstOf(router.rank({ pinnedModel })),
+        judgeByChoice: routing.judgeByChoice,
+        describeBudget: () =>
+          budgets.describe(
+            { sessionKey: session.key, actor: toActor(message) },
+            isOperator(message),
+          ),
         showConfig: options.showConfig,
-        isOperator: ({ channelKind }) => channelKind === "console",
-      }),
+        isOperator,
+      });
+      if (outcome?.report === undefined) return outcome;
+      return { ...outcome, text: await outcome.report() };
+    },
     prepare: (turn, text, journal, signal) =>
       runPreparers(beforeTurn, text, hookPorts(turn, journal, signal)),
     hasPreparers: beforeTurn.length > 0,
-    rank: ({ pinnedModel }) => rank(pinnedModel),
+    readIntent: routing.readIntent,
+    hasModel: (name) => router.resolve(name) !== undefined,
+    rank: (question) => routing.rank(question, tools.offered().length),
+    toRouting: routing.toRouting,
+    onJudged: routing.onJudged,
     answer,
     format: (turn, text, signal) => {
       const { responseFormat } = options.capabilitiesOf(turn.message.channel);
@@ -156,7 +183,9 @@ export function assembleTurn(options: AssembleTurnOptions): TurnStages {
       toolCalls: toolCalls.length,
       ...toUsageCost(usage, router.resolve(model) ?? freeModel),
     }),
-    commit: store.commitTurn,
+    findNotices: (turn) => budgets.findNotices(toPayingTurn(turn)),
+    commit: (commit) =>
+      store.commitTurn({ ...commit, budget: budgets.toCommit(commit.entry.sessionKey) }),
     deliver: delivery.deliver,
     observe,
     createReference: createIdentifier,

@@ -114,6 +114,24 @@ export class ChannelError extends OpenTalonError {
   declare readonly code: ChannelErrorCode;
 }
 
+export type AuthErrorCode =
+  | "AUTH_REFUSED"
+  | "AUTH_EXPIRED"
+  | "AUTH_UNREACHABLE"
+  | "AUTH_TOKENS_UNUSABLE";
+
+/** Signing in to a model provider, or staying signed in, failed; the operator acts. Its message holds no token. */
+export class AuthError extends OpenTalonError {
+  declare readonly code: AuthErrorCode;
+}
+
+export type BudgetErrorCode = "BUDGET_USED_UP" | "BUDGET_RESERVED";
+
+/** A budget keeps a model from being asked; the message is for the person. */
+export class BudgetError extends OpenTalonError {
+  declare readonly code: BudgetErrorCode;
+}
+
 /** Whatever was thrown, as one line of text. */
 export function toMessage(error: unknown): string {
   if (error instanceof Error) return error.message;

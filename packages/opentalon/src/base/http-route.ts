@@ -31,6 +31,8 @@ export interface HttpRoute {
   readonly path: string;
   /** `door`: only trusted callers get in. `own`: everybody gets in and the route checks the caller itself. */
   readonly authentication: "door" | "own";
+  /** Largest body it takes, where that is more than the door's own limit. */
+  readonly maxBodyBytes?: number;
   /** A rejection is logged and answered with 500, without its text. */
   readonly handle: (request: HttpRequest) => Promise<HttpAnswer>;
 }

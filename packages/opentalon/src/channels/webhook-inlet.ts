@@ -17,6 +17,12 @@ export interface WebhookInlet {
   readonly connect: (channel: string, receive: WebhookReceiver) => () => void;
 }
 
+/**
+ * Room for files. Only where the address names the channel: elsewhere a body is read as JSON before anybody knows who
+ * sent it.
+ */
+const maxFilesBodyBytes = 16 * 1024 * 1024;
+
 export function createWebhookInlet(): WebhookInlet {
   const receivers = new Map<string, WebhookReceiver>();
 
@@ -32,6 +38,7 @@ export function createWebhookInlet(): WebhookInlet {
         method: "POST",
         path: "/api/channels/:channel/inbound",
         authentication: "own",
+        maxBodyBytes: maxFilesBodyBytes,
         handle: (request) => pass(request.parameters["channel"] ?? "", request),
       },
       {

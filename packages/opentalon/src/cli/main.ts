@@ -1,7 +1,11 @@
 /** The `opentalon` command. */
-import { Command } from "commander";
+import { Command, Option } from "commander";
+import { addAffinityCommands } from "./affinity-commands.ts";
+import { listCredentials, logIn, logOut } from "./auth.ts";
+import { addCompleteCommand } from "./complete.ts";
 import { normaliseArguments } from "./normalise-arguments.ts";
 import { programVersion } from "./program-version.ts";
+import { addRoutingCommands } from "./routing-commands.ts";
 import { run } from "./run.ts";
 import { checkConfig, showConfig } from "./show-config.ts";
 
@@ -11,10 +15,11 @@ const program = new Command("opentalon")
   )
   .version(programVersion, "-v, --version", "print the version")
   .option("--config <path>", "configuration file", "~/.opentalon/config.yaml")
+  .option("--model <name>", "model or alias that answers where nobody chose another one")
   .helpOption("-h, --help", "print this help")
   .helpCommand("help [command]", "print the help of a command")
-  .action(async ({ config }: { config: string }) => {
-    process.exitCode = await run(config);
+  .action(async ({ config, model }: { config: string; model?: string }) => {
+    process.exitCode = await run(config, model);
   });
 
 const config = program.command("config").description("look at the configuration");
@@ -30,5 +35,37 @@ config
   .action(async () => {
     process.exitCode = await showConfig(program.opts<{ config: string }>().config);
   });
+
+const auth = program.command("auth").description("sign in to model providers with OAuth");
+auth
+  .command("login")
+  .description("sign in to a model provider; a running opentalon uses it at once")
+  .argument("<provider>", "name of the provider in the configuration")
+  .addOption(
+    new Option("--flow <flow>", "how to sign in; as configured unless given").choices([
+      "device",
+      "browser",
+    ]),
+  )
+  .action(async (provider: string, { flow }: { flow?: "device" | "browser" }) => {
+    process.exitCode = await logIn(program.opts<{ config: string }>().config, provider, flow);
+  });
+auth
+  .command("list")
+  .description("list the credentials of all model providers, without their values")
+  .action(async () => {
+    process.exitCode = await listCredentials(program.opts<{ config: string }>().config);
+  });
+auth
+  .command("logout")
+  .description("forget the tokens of a model provider")
+  .argument("<provider>", "name of the provider in the configuration")
+  .action(async (provider: string) => {
+    process.exitCode = await logOut(program.opts<{ config: string }>().config, provider);
+  });
+
+addCompleteCommand(program);
+addRoutingCommands(program);
+addAffinityCommands(program);
 
 await program.parseAsync(normaliseArguments(process.argv.slice(2)), { from: "user" });

@@ -15,7 +15,7 @@ const endSignals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const hurriedEndMs = 1_000;
 
 /** Runs OpenTalon until it is told to end; the exit code. */
-export async function run(configPath: string): Promise<number> {
+export async function run(configPath: string, preferredModel?: string): Promise<number> {
   enableCompileCache();
   // Whoever reads our output may go away first; the console notices by itself.
   process.stdout.on("error", () => undefined);
@@ -28,7 +28,7 @@ export async function run(configPath: string): Promise<number> {
   const log = createLog({ level, file: file === "" ? undefined : file, pretty });
   for (const { level, message } of loaded.warnings) log[level](message);
   try {
-    await runUntilEnded(loaded, log);
+    await runUntilEnded(loaded, log, preferredModel);
     return 0;
   } catch (error) {
     // On a terminal the words below are for the same eyes.
@@ -48,7 +48,11 @@ function toLogLevel({ log: { level }, channels }: Config, isOnTerminal: boolean)
   return isOnTerminal && hasConsole ? "warn" : "info";
 }
 
-async function runUntilEnded(loaded: LoadedConfig, log: Log): Promise<void> {
+async function runUntilEnded(
+  loaded: LoadedConfig,
+  log: Log,
+  preferredModel: string | undefined,
+): Promise<void> {
   const signals = listenForSignals(log);
   try {
     await using openTalon = await createOpenTalon({
@@ -58,6 +62,7 @@ async function runUntilEnded(loaded: LoadedConfig, log: Log): Promise<void> {
       log,
       clock: systemClock,
       terminal: toTerminal(loaded, signals.end),
+      preferredModel,
     });
     await using door = await openDoor(loaded, openTalon, log);
     if (!signals.endAsked()) {

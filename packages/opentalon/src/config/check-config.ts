@@ -1,3 +1,4 @@
+import { findOAuthProblems } from "./check-oauth.ts";
 import type { Config } from "./config-schema.ts";
 import { findNearestName } from "./nearest-name.ts";
 import { type ConfigProblem, type ConfigWarning, toKeyPath } from "./problems.ts";
@@ -14,12 +15,14 @@ export function checkConfig(config: Config, lineOf: (key: string) => number): Fi
   checkRouting(config, lineOf, problems, warnings);
   checkServer(config, lineOf, problems);
   checkPrograms(config, lineOf, warnings);
+  checkProviderPrograms(config, lineOf, problems);
   checkDatabase(config, lineOf, problems);
+  problems.push(...findOAuthProblems(config, lineOf));
   return { problems, warnings };
 }
 
 function checkRouting(
-  { models: { providers }, routing: { primary, fallbacks } }: Config,
+  { models: { providers }, routing: { primary, fallbacks, pin } }: Config,
   lineOf: (key: string) => number,
   problems: ConfigProblem[],
   warnings: ConfigWarning[],
@@ -62,7 +65,19 @@ function checkRouting(
         : `Skipped: the environment variable ${variable} is not set.`;
     warnings.push({ level: variable === undefined ? "warn" : "info", line, key, message: skipped });
   }
+  for (const [task, model] of Object.entries(pin)) {
+    const key = toKeyPath(["routing", "pin", task]);
+    const finding = taskTypes.includes(task)
+      ? explain(model, key)
+      : { message: `There is no kind of task \`${task}\`. Known are ${taskTypes.join(", ")}.` };
+    if (finding === undefined) continue;
+    const message = `${finding.message} The pin is skipped.`;
+    warnings.push({ level: "warn", line: lineOf(key), key, message });
+  }
 }
+
+/** What routing sorts questions into. */
+const taskTypes = ["general", "chat", "code", "analysis", "transform", "deep_conversation"];
 
 /** The provider part of `provider/model`; `undefined` when only a model is named. */
 function toProvider(model: string, names: readonly string[]): string | undefined {
@@ -97,6 +112,21 @@ function checkPrograms(
       const message = "Switched on, but neither `plugin` nor `github` says what to run.";
       warnings.push({ level: "warn", line: lineOf(key), key, message });
     }
+  }
+}
+
+/** A provider is a service with an address or a program, never both. */
+function checkProviderPrograms(
+  { models: { providers } }: Config,
+  lineOf: (key: string) => number,
+  problems: ConfigProblem[],
+): void {
+  for (const [name, { plugin, baseUrl, api }] of Object.entries(providers)) {
+    if (plugin === "" || (baseUrl === "" && api === "")) continue;
+    const key = toKeyPath(["models", "providers", name, "plugin"]);
+    const other = baseUrl === "" ? "api" : "base_url";
+    const message = `A program answers for this provider, so ${other} means nothing. Remove plugin or ${other}; settings of the program belong below config.`;
+    problems.push({ line: lineOf(key), key, message });
   }
 }
 

@@ -1,3 +1,4 @@
+import { budgets } from "./budget-keys.ts";
 import type { Output } from "./key.ts";
 import { sectionAs } from "./keys.ts";
 import { auth, models, routing } from "./model-keys.ts";
@@ -27,6 +28,7 @@ export const configKey = sectionAs(
       models,
       routing,
       auth,
+      budgets,
       orchestrator,
       agent,
       channels,
@@ -71,7 +73,6 @@ export const keysWithoutEffect: readonly string[] = [
   "health",
   "lua",
   "metrics",
-  "models.catalog.*.weight",
   "orchestrator.content_preparers[].stt",
   "orchestrator.debounce_window",
   "orchestrator.escalation",
@@ -95,9 +96,7 @@ export const keysWithoutEffect: readonly string[] = [
   "profiles",
   "redis",
   "request_packages",
-  "routing.affinity",
-  "routing.health",
-  "routing.pin",
+  "routing.affinity.store",
   "scheduler",
   "state.debug",
   "state.session.max_messages",

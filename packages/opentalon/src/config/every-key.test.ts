@@ -22,8 +22,31 @@ models:
           input: [text]
           context_window: 65536
           max_tokens: 8192
-          cost: {input: 0.27, output: 1.1}
+          cost: {input: 0.27, output: 1.1, cached_input: 0.07, cache_write: 0.3}
+      region: eu-central-1
+      access_key_id: AKIDEXAMPLE
+      secret_access_key: secret-access-key
+      session_token: session-token
+      project: my-project
+      location: europe-west4
+      credentials_file: /etc/opentalon/vertex.json
+      oauth:
+        issuer: https://login.example.com
+        authorization_url: https://login.example.com/authorize
+        token_url: https://login.example.com/token
+        device_url: https://login.example.com/device
+        client_id: opentalon
+        client_secret: secret-of-the-client
+        scopes: [models]
+        flow: browser
+        parameters: {audience: models}
       retry: {max_attempts: 2, base_delay: 500ms, max_delay: 10s, max_total_wait: 1m}
+    own:
+      api_key: own-credential
+      plugin: [./own-provider, --quiet]
+      env: [REGION=eu]
+      config: {room: 4}
+      dial_timeout: 10s
   catalog:
     deepseek/deepseek-chat: {alias: cheap, weight: 90}
 routing:
@@ -35,6 +58,12 @@ routing:
 auth:
   cooldowns: {initial: 2m, max: 2h, multiplier: 3, billing_max_hours: 12}
   order: {deepseek: [2, 1]}
+budgets:
+  session: {money: 2.00, tokens: 500000}
+  person: {money: 5.00, tokens: 1000000, period: month}
+  total: {money: 50, tokens: 10000000, period: month}
+  warn_at: 90
+  time_zone: Europe/Berlin
 orchestrator:
   rules: [Be kind.]
   prompt_overrides: {orchestrator_preamble: Hello., format_slack: ""}
@@ -235,9 +264,16 @@ function findMissing({ shape }: Key, value: unknown, path: string): string[] {
   if (shape.kind === "list" && Array.isArray(value))
     return findMissing(shape.item, value.at(-1), `${path}[]`);
   if (shape.kind === "named") {
-    return Object.entries(value as Record<string, unknown>).flatMap(([name, inner]) =>
-      findMissing(shape.reserved[name] ?? shape.value, inner, `${path}.${name}`),
-    );
+    const entries = Object.entries(value as Record<string, unknown>);
+    const settings = entries.flatMap(([name, inner]) => {
+      const key = shape.reserved[name];
+      return key === undefined ? [] : findMissing(key, inner, `${path}.${name}`);
+    });
+    // Some keys exclude each other, so it is enough when one entry has a key.
+    const [first = [], ...others] = entries
+      .filter(([name]) => shape.reserved[name] === undefined)
+      .map(([, inner]) => findMissing(shape.value, inner, `${path}.*`));
+    return [...settings, ...first.filter((key) => others.every((other) => other.includes(key)))];
   }
   return [];
 }
@@ -267,7 +303,7 @@ test("every key loads, and none is unknown", () => {
         reasoningEffort: "medium",
         contextWindow: 65_536,
         maxTokens: 8_192,
-        cost: { input: 0.27, output: 1.1 },
+        cost: { input: 0.27, output: 1.1, cachedInput: 0.07, cacheWrite: 0.3 },
       },
     ],
     retry: { maxAttempts: 2, baseDelayMs: 500, maxDelayMs: 10_000, maxTotalWaitMs: 60_000 },

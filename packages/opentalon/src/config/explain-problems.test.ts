@@ -45,7 +45,7 @@ server:
   expect(error.message).toBe(`config.yaml has 10 problems:
 
   line 5   models.providers.openai.api
-           Expected one of openai-completions, openai-responses, anthropic-messages, google-generative-ai; found the text "anthropic-mesages". Did you mean \`anthropic-messages\`?
+           Expected one of openai-completions, openai-responses, anthropic-messages, google-generative-ai, google-vertex, bedrock-converse; found the text "anthropic-mesages". Did you mean \`anthropic-messages\`?
   line 8   models.providers.openai.models[0].context_window
            Expected a whole number, 0 or more; found the text "128000". Remove the quotes.
   line 9   models.providers.openai.models[0].features
@@ -120,7 +120,7 @@ orchestrator:
     "warn config.yaml:1: modles: There is no such key here, so it is ignored. Did you mean `models`?",
     "warn config.yaml:2: providers: There is no such key here, so it is ignored. Did you mean `models.providers`?",
     "warn config.yaml:5: models.providers.openai.apikey: There is no such key here, so it is ignored. Did you mean `api_key`?",
-    "warn config.yaml:5: models.providers.openai.temperature: There is no such key here, so it is ignored. Known here: base_url, api_key, api_keys, api, models, retry.",
+    "warn config.yaml:5: models.providers.openai.temperature: There is no such key here, so it is ignored. Known here: base_url, api_key, api_keys, api, plugin, env, config, dial_timeout, models, retry, oauth, region, ….",
     "warn config.yaml:7: plugins.tools.restart_on_failur: There is no such key here, so it is ignored. Did you mean `restart_on_failure`?",
     "warn config.yaml:8: plugins.echo.enabeld: There is no such key here, so it is ignored. Did you mean `enabled`?",
     "warn config.yaml:8: plugins.echo.interval: There is no such key here, so it is ignored. Known here: enabled, plugin, github, ref, cache, insecure, bundle, config, db_access, dial_timeout, expose_http, http_port, ….",

@@ -201,6 +201,11 @@ export function number(common: Common & { readonly default: number }): Key<numbe
   });
 }
 
+/** A number, 0 or more, that may be absent. */
+export function optionalNumber(common: Common): Key<number | undefined, ""> {
+  return { ...number({ ...common, default: 0 }), fallback: () => undefined, written: undefined };
+}
+
 const durationWords = "a duration such as 500ms, 30s, 5m or 1h30m";
 
 /** A duration as Go writes it; milliseconds in code. */

@@ -369,3 +369,12 @@ describe("files", () => {
     ).toBe("warn");
   });
 });
+
+test("a budget's time zone has to be one", () => {
+  expect(parse("budgets: {time_zone: Europe/Berlin}").config.budgets.timeZone).toBe(
+    "Europe/Berlin",
+  );
+  expect(() => parse("budgets: {time_zone: Atlantis}")).toThrow(
+    /budgets\.time_zone.*name of a time zone/s,
+  );
+});

@@ -5,6 +5,9 @@ import {
   list,
   named,
   number,
+  opaque,
+  optionalNumber,
+  optionalWhole,
   path,
   secret,
   secretItem,
@@ -15,6 +18,8 @@ import {
 } from "./keys.ts";
 import type { Environment } from "./expand-variables.ts";
 import type { Tree, UnsetValue } from "./key.ts";
+import { oauth } from "./oauth-keys.ts";
+import { environment, program, toProgram } from "./program-keys.ts";
 
 const model = section({
   about: "A model of the provider. A lone text is taken as its `id`.",
@@ -28,7 +33,7 @@ const model = section({
     }),
     reasoning_effort: choice({
       about: "How long the model may think; the provider decides when absent.",
-      words: ["", "low", "medium", "high"],
+      words: ["", "minimal", "low", "medium", "high"],
       default: "",
     }),
     features: list({
@@ -37,19 +42,30 @@ const model = section({
       item: text({ about: "" }),
     }),
     input: list({
-      about: "Kinds of input the model takes (`text`, `image`, …). For information.",
+      about:
+        "Kinds of input the model takes: `text`, `image`, `pdf`, `audio`. Files of other kinds are not sent to it. What is known of the model when absent.",
       item: text({ about: "" }),
     }),
-    context_window: whole({ about: "Tokens the model can read; 0 when unknown.", default: 0 }),
-    max_tokens: whole({
-      about: "Tokens the model may write in one answer; 0 leaves it to the provider.",
-      default: 0,
+    context_window: optionalWhole({
+      about: "Tokens the model can read; 0 when unknown. What is known of the model when absent.",
+    }),
+    max_tokens: optionalWhole({
+      about: "Tokens the model may write in one answer; 0 or absent leaves it to the provider.",
     }),
     cost: section({
-      about: "Prices, for the accounting.",
+      about:
+        "Prices, for the accounting and for choosing models. Where they are absent, those of a well-known model are known.",
       keys: {
-        input: number({ about: "US dollars for a million tokens read.", default: 0 }),
-        output: number({ about: "US dollars for a million tokens written.", default: 0 }),
+        input: optionalNumber({ about: "US dollars for a million tokens read." }),
+        output: optionalNumber({ about: "US dollars for a million tokens written." }),
+        cached_input: optionalNumber({
+          about:
+            "US dollars for a million tokens read from the provider's prompt cache; `input` when only that is given.",
+        }),
+        cache_write: optionalNumber({
+          about:
+            "US dollars for a million tokens written into that cache, where the provider bills them apart; `input` when only that is given.",
+        }),
       },
     }),
   },
@@ -61,7 +77,7 @@ const provider = sectionAs(
     keys: {
       base_url: text({
         about:
-          "Root of the service's API, with its version part. Services of OpenAI, Anthropic and Google are found without.",
+          "Root of the service's API, with its version part. Services with a well-known name are found without: `openai`, `anthropic`, `google`, `mistral`, `groq`, `deepseek`, `xai`, `openrouter`, `together`, `cohere`, `bedrock`, `vertex`, and `ollama`, `vllm`, `lmstudio` on this machine.",
         expands: "braces",
         example: "https://api.deepseek.com/v1",
       }),
@@ -77,18 +93,35 @@ const provider = sectionAs(
       }),
       api: choice({
         about:
-          "The language the service speaks: OpenAI's chat completions, as most services do, OpenAI's responses, Anthropic's messages, or Google's Gemini API.",
+          "The language the service speaks: OpenAI's chat completions, as most services do, OpenAI's responses, Anthropic's messages, Google's Gemini API, the same on Vertex AI, or Amazon Bedrock's Converse. When absent, a well-known name without `base_url` speaks its own, everything else chat completions.",
         words: [
+          "",
           "openai-completions",
           "openai-responses",
           "anthropic-messages",
           "google-generative-ai",
+          "google-vertex",
+          "bedrock-converse",
         ],
-        default: "openai-completions",
-        synonyms: { "": "openai-completions" },
+        default: "",
+      }),
+      plugin: program({
+        about:
+          "In place of `base_url` and `api`: a program of your own that answers for the models. Its path, a list of a program and its arguments, or `grpc://host:port` for one that runs elsewhere. The credential travels with each request.",
+      }),
+      env: environment({
+        about:
+          "Environment of the program. It gets nothing of the host's own environment but what is listed here.",
+      }),
+      config: opaque({ about: "Settings of the program, handed to it as they are." }),
+      dial_timeout: duration({
+        about:
+          "How long the program may take to introduce itself, once it has said where it listens; for that it has 60 seconds.",
+        default: "5s",
       }),
       models: list({
-        about: "The models to use. The first one is the provider's default.",
+        about:
+          "The models to use. The first one is the provider's default. A program is asked for its models when none are listed; of those that are, it may know more.",
         item: model,
       }),
       retry: section({
@@ -107,6 +140,31 @@ const provider = sectionAs(
           }),
         },
       }),
+      oauth,
+      region: text({
+        about: "Amazon Bedrock: the region whose models are used.",
+        expands: "braces",
+        example: "eu-central-1",
+      }),
+      access_key_id: secret({
+        about: "Amazon Bedrock: an access key in place of `api_key`, with `secret_access_key`.",
+        expands: "braces",
+      }),
+      secret_access_key: secret({ about: "Belongs to `access_key_id`.", expands: "braces" }),
+      session_token: secret({
+        about: "Belongs to an `access_key_id` that is only lent.",
+        expands: "braces",
+      }),
+      project: text({ about: "Vertex AI: the Google Cloud project.", expands: "braces" }),
+      location: text({
+        about: "Vertex AI: where the models run; `global` when absent.",
+        expands: "braces",
+        example: "europe-west4",
+      }),
+      credentials_file: path({
+        about: "Vertex AI: the JSON file of a service account, in place of `api_key`.",
+        expands: "braces",
+      }),
       unset_variable: text({ about: "", hidden: true }),
       numbered_keys: list({ about: "", item: secretItem({ about: "" }), hidden: true }),
     },
@@ -115,6 +173,7 @@ const provider = sectionAs(
   },
   ({ apiKey, apiKeys, numberedKeys, unsetVariable, ...rest }) => ({
     ...rest,
+    ...toProgram(rest),
     /** All credentials, `api_key` first, those of numbered variables last; empty for a service that asks for none. */
     apiKeys: [...(apiKey === undefined ? [] : [apiKey]), ...apiKeys, ...numberedKeys],
     /** Why the provider cannot be used; `undefined` when it can. */
@@ -138,7 +197,7 @@ export const models = section({
           alias: text({ about: "A short name for the model." }),
           weight: whole({
             about:
-              "0 to 100. The model with the highest weight is tried first: give cheap models a high one.",
+              "0 to 100. Routing chooses among the models that have a weight. Give cheap models a high one and strong models a low one: the highest is asked first, and a rejected answer goes to the next lower one.",
             default: 0,
           }),
         },
@@ -152,7 +211,7 @@ export const routing = section({
   keys: {
     primary: text({
       about:
-        "The main model as `provider/model`. When absent, the first provider that has a key is used, with its first model.",
+        "The main model as `provider/model`. When absent, the first provider that has a key is used, with its first model. Where models have weights, these choose, and the main model steps in when the chosen one fails.",
       example: "deepseek/deepseek-chat",
     }),
     fallbacks: list({
@@ -165,10 +224,14 @@ export const routing = section({
       value: text({ about: "" }),
     }),
     affinity: section({
-      about: "Learning which model people were content with, per kind of task.",
+      about:
+        "Learning which model is good enough for what, from what people say about its answers. It needs two models with a weight.",
       keys: {
-        enabled: flag({ about: "Switches learning on.", default: false }),
-        store: path({ about: "File with what was learned; inside `state.data_dir` when absent." }),
+        enabled: flag({
+          about: "Without it the weights alone decide.",
+          default: true,
+        }),
+        store: path({ about: "File with what was learned; it is in the database instead." }),
         decay_days: whole({
           about: "Days after which a signal counts a quarter.",
           default: 30,
@@ -177,13 +240,18 @@ export const routing = section({
       },
     }),
     health: section({
-      about: "Probes of the main model. They run when there are fallbacks.",
+      about:
+        "A model that could not be reached, broke off or was overloaded comes behind the others, and its service is probed until it is back. While all is well nothing is probed.",
       keys: {
-        path: text({ about: "Path below `base_url` that is asked.", default: "/models" }),
+        path: text({
+          about:
+            "Path below `base_url` that is asked. Any answer with a status below 500 is a good one.",
+          default: "/models",
+        }),
         interval: duration({ about: "Time between two probes.", default: "10s" }),
         timeout: duration({ about: "Longest time a probe may take.", default: "3s" }),
         recover_after: whole({
-          about: "Good probes in a row before a failed model is used again.",
+          about: "Good probes in a row after which a failed model has its place again.",
           default: 3,
           least: 1,
         }),
@@ -215,11 +283,22 @@ export const auth = section({
     }),
     order: named({
       about:
-        "By provider: the numbers of the credentials to prefer, the best one first, as the log counts them (1 is `api_key`). Those left out come after them, the one that was idle longest first. A conversation keeps its credential while that is healthy.",
-      value: list({ about: "", item: whole({ about: "", default: 1, least: 1 }) }),
+        "By provider: the numbers of the credentials to prefer, the best one first, as the log counts them (1 is `api_key`, 0 the OAuth sign-in). Those left out come after them, OAuth first, then the one that was idle longest first. A conversation keeps its credential while that is healthy.",
+      value: list({ about: "", item: whole({ about: "", default: 1 }) }),
     }),
   },
 });
+
+/** Without these a service cannot be found, or its program not be run as it was meant. */
+const placeKeys: ReadonlySet<string> = new Set([
+  "base_url",
+  "region",
+  "project",
+  "location",
+  "plugin",
+  "env",
+  "config",
+]);
 
 // A provider whose key or address is not set is not an error: people share one file and own different keys.
 function leaveOutUnset(tree: Tree, unset: readonly UnsetValue[]): void {
@@ -227,15 +306,19 @@ function leaveOutUnset(tree: Tree, unset: readonly UnsetValue[]): void {
     if (key === "api_keys" && Array.isArray(tree[key]) && index !== undefined)
       tree[key][index] = undefined;
     else tree[key] = undefined;
-    if (key === "base_url") tree["unset_variable"] = variable;
+    if (placeKeys.has(key)) tree["unset_variable"] = variable;
   }
   const keys = Array.isArray(tree["api_keys"])
     ? tree["api_keys"].filter((item) => item !== undefined)
     : [];
   if (tree["api_keys"] !== undefined) tree["api_keys"] = keys;
   const hasNumbered = Array.isArray(tree["numbered_keys"]);
-  if (tree["api_key"] === undefined && keys.length === 0 && !hasNumbered)
-    tree["unset_variable"] ??= unset[0]?.variable;
+  const hasCloudKey =
+    (tree["access_key_id"] !== undefined && tree["secret_access_key"] !== undefined) ||
+    tree["credentials_file"] !== undefined;
+  const hasSignIn = tree["oauth"] !== undefined;
+  const hasKey = tree["api_key"] !== undefined || keys.length > 0 || hasNumbered;
+  if (!hasKey && !hasCloudKey && !hasSignIn) tree["unset_variable"] ??= unset[0]?.variable;
 }
 
 const maxNumberedKeys = 100;

@@ -1,6 +1,4 @@
-import type { Secret } from "../base/secret.ts";
 import {
-  assignment,
   duration,
   flag,
   list,
@@ -15,6 +13,7 @@ import {
   text,
   whole,
 } from "./keys.ts";
+import { environment, program, toProgram } from "./program-keys.ts";
 
 const repository =
   "GitHub repository as `owner/name`, or the address of a Git repository. It is fetched and built once, then locked.";
@@ -25,13 +24,10 @@ const plugin = sectionAs(
     about: "A program that offers tools.",
     keys: {
       enabled: flag({ about: "Switches the plugin on.", default: false }),
-      plugin: list({
+      plugin: program({
         about:
           "What to run: the path of a program, a list of a program and its arguments, or `grpc://host:port` for one that runs elsewhere.",
-        orText: true,
-        item: { ...text({ about: "", expands: "braces" }), path: "program" },
         formerly: ["path"],
-        expands: "braces",
       }),
       github: text({ about: repository }),
       ref: text({ about: reference }),
@@ -73,10 +69,9 @@ const plugin = sectionAs(
       }),
       http_port: whole({ about: "Port the plugin should serve HTTP on.", default: 0 }),
       grpc_port: whole({ about: "Port on which other programs may call the plugin.", default: 0 }),
-      env: list({
+      env: environment({
         about:
           "Environment of the program. It gets nothing of the host's own environment but what is listed here.",
-        item: assignment({ about: "", expands: "braces" }),
       }),
       limits: section({
         about: "Bounds of the program; the built-in ones when absent.",
@@ -92,16 +87,7 @@ const plugin = sectionAs(
       }),
     },
   },
-  ({ plugin: command, env, ...rest }) => ({
-    ...rest,
-    /** Path of the program or `grpc://` address; empty when `github` says where it comes from. */
-    plugin: command[0] ?? "",
-    /** Arguments of the program. */
-    arguments: command.slice(1) as readonly string[],
-    env: Object.fromEntries(env.map(({ name, value }) => [name, value])) as Readonly<
-      Record<string, string | Secret>
-    >,
-  }),
+  (written) => ({ ...written, ...toProgram(written) }),
 );
 
 export const plugins = namedWithSettings({

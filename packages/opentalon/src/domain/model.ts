@@ -1,6 +1,19 @@
 import type { TranscriptMessage } from "./session.ts";
 import type { ToolCall } from "./tool.ts";
 
+/** What a model can be given besides text. */
+export type ModelInput = "text" | "image" | "pdf" | "audio";
+
+/** USD per million tokens. */
+export interface ModelCost {
+  readonly input: number;
+  readonly output: number;
+  /** Input that comes out of the provider's prompt cache; the price of `input` when absent. */
+  readonly cachedInput?: number | undefined;
+  /** Input that is written into the cache, where the provider bills it apart; the price of `input` when absent. */
+  readonly cacheWrite?: number | undefined;
+}
+
 /** A model the configuration knows, ready to be ranked. */
 export interface Model {
   /** `provider/id`, how people and configuration name it. */
@@ -13,8 +26,9 @@ export interface Model {
   readonly contextWindow: number;
   /** Output limit in tokens; 0 leaves it to the provider. */
   readonly maxTokens: number;
-  /** USD per million tokens. */
-  readonly cost: { readonly input: number; readonly output: number };
+  /** What it takes; always `text`. */
+  readonly input: readonly ModelInput[];
+  readonly cost: ModelCost;
   readonly reasoningEffort?: string | undefined;
 }
 
@@ -34,10 +48,13 @@ export interface ModelRequest {
 }
 
 export interface TokenUsage {
+  /** All input, cached or not. */
   readonly inputTokens: number;
   readonly outputTokens: number;
   /** Of the input, what came out of the provider's prompt cache; absent when it said nothing of one. */
   readonly cachedInputTokens?: number;
+  /** Of the input, what was written into the prompt cache; absent where the provider does not bill it apart. */
+  readonly cacheWriteTokens?: number;
   /** Of the output, what was thought and not said; absent when the provider said nothing of it. */
   readonly reasoningTokens?: number;
 }

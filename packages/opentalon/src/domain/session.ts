@@ -1,9 +1,26 @@
-import type { InboundMessage } from "./message.ts";
+import type { AnswerRecord } from "./answer.ts";
+import type { FileAttachment, InboundMessage } from "./message.ts";
 import type { ToolCall } from "./tool.ts";
+
+/** What is left of a file whose bytes made room for newer ones. */
+export interface ForgottenFile {
+  readonly name: string;
+  readonly mimeType: string;
+  readonly data?: undefined;
+  /** Bytes it had. */
+  readonly size: number;
+}
+
+export type TranscriptFile = FileAttachment | ForgottenFile;
 
 /** One entry of the conversation a model sees. */
 export type TranscriptMessage =
-  | { readonly role: "user"; readonly content: string }
+  /** `files` is absent or holds one at least; with them `content` may be empty. */
+  | {
+      readonly role: "user";
+      readonly content: string;
+      readonly files?: readonly TranscriptFile[];
+    }
   | {
       readonly role: "assistant";
       readonly content: string;
@@ -24,6 +41,8 @@ export interface Session {
   readonly messages: readonly TranscriptMessage[];
   /** `provider/model` the person chose with `/model`; empty when routing decides. */
   readonly pinnedModel: string;
+  /** `undefined` when there is none, or nothing to choose from when it was given. */
+  readonly lastAnswer: AnswerRecord | undefined;
 }
 
 /**

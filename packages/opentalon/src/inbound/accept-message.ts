@@ -20,6 +20,9 @@ export interface InboundOptions {
 
 const maxIdentifierLength = 512;
 const maxContentLength = 1_048_576;
+const maxFiles = 32;
+const maxFileNameLength = 1_024;
+const maxFileBytes = 32 * 1024 * 1024;
 const retryAfterMs = 2_000;
 
 /** Makes the function channels hand their messages to. It never rejects. */
@@ -70,6 +73,16 @@ function findProblem(message: InboundMessage): string | undefined {
   if (message.conversationId === "") return "the message has no conversation id";
   if (message.content.length > maxContentLength)
     return `the text is longer than ${maxContentLength} characters`;
+  return findFileProblem(message);
+}
+
+function findFileProblem({ files }: InboundMessage): string | undefined {
+  if (files.length > maxFiles) return `the message has more than ${maxFiles} files`;
+  if (files.some(({ name, mimeType }) => name.length + mimeType.length > maxFileNameLength))
+    return `the name of a file is longer than ${maxFileNameLength} characters`;
+  const bytes = files.reduce((sum, { data }) => sum + data.byteLength, 0);
+  if (bytes > maxFileBytes)
+    return `the files of the message are larger than ${maxFileBytes} bytes together`;
   return undefined;
 }
 

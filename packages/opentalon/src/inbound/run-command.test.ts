@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { AnswerRecord } from "../domain/answer.ts";
 import type { InboundMessage } from "../domain/message.ts";
 import type { Model } from "../domain/model.ts";
 import { runCommand, type CommandPorts } from "./run-command.ts";
@@ -8,6 +9,7 @@ const model = (name: string): Model => ({
   provider: "p",
   id: name,
   nativeTools: true,
+  input: ["text"],
   contextWindow: 0,
   maxTokens: 0,
   cost: { input: 0, output: 0 },
@@ -18,13 +20,34 @@ const ports: CommandPorts = {
   models: () => [small, big],
   resolveModel: (name) => [small, big].find((known) => known.name === name),
   currentModel: ({ pinnedModel }) => (pinnedModel === big.name ? big : small),
+  judgeByChoice: () => [],
   showConfig: () => "models: {}",
   isOperator: ({ channelKind }) => channelKind === "console",
 };
-const run = (content: string, pinnedModel = "", channelKind = "console") =>
+const answered: AnswerRecord = {
+  id: "t",
+  model: "p/small",
+  task: "chat",
+  features: "",
+  tried: [],
+  cause: "weight",
+  reason: "its weight of 90 is the largest",
+  chosen: "p/small",
+  inputTokens: 12,
+  outputTokens: 5,
+  cost: 0.00123,
+  messageCount: 2,
+  isJudged: false,
+};
+const run = (
+  content: string,
+  pinnedModel = "",
+  channelKind = "console",
+  lastAnswer: AnswerRecord | undefined = undefined,
+) =>
   runCommand(
     { content, channelKind } as InboundMessage,
-    { key: "k", messages: [], pinnedModel },
+    { key: "k", messages: [], pinnedModel, lastAnswer },
     ports,
   );
 
@@ -53,9 +76,37 @@ describe("slash commands", () => {
     expect(run("/model auto", "p/big")).toMatchObject({ pinnedModel: "" });
   });
 
+  it("read the budgets where any are kept", async () => {
+    expect(run("/budget")).toMatchObject({ text: "No budget is set.", report: undefined });
+    const message = { content: "/budget" } as InboundMessage;
+    const session = { key: "k", messages: [], pinnedModel: "", lastAnswer: undefined };
+    const describeBudget = () => Promise.resolve("$1 of $2");
+    const outcome = runCommand(message, session, { ...ports, describeBudget });
+    expect(await outcome?.report?.()).toBe("$1 of $2");
+  });
+
   it("show the configuration to the operator only", () => {
     expect(run("/show config")?.text).toBe("models: {}");
     expect(run("/show config", "", "webhook")?.text).toMatch(/only the operator/i);
+  });
+
+  it("tell in one line which model answered, why, and what it took", () => {
+    const why = (more: Partial<AnswerRecord>) =>
+      run("/why", "", "console", { ...answered, ...more });
+    expect(run("/why")?.text).toBe("There is no answer yet.");
+    expect(why({})?.text).toBe(
+      "p/small answered: its weight of 90 is the largest. 12 tokens read, 5 written, $0.0012.",
+    );
+    expect(why({ model: "p/big", tried: ["p/x"], cost: 0 })?.text).toBe(
+      "p/big answered, because p/small could not; that one came first: its weight of 90 is the largest. Rejected before: p/x. 12 tokens read, 5 written.",
+    );
+  });
+
+  it("ask again or judge only where there is an answer", () => {
+    expect(run("/retry")).toMatchObject({ wants: undefined });
+    expect(run("/good")).toMatchObject({ wants: undefined });
+    expect(run("/retry", "", "console", answered)).toMatchObject({ wants: "regenerate" });
+    expect(run("/good", "", "console", answered)).toMatchObject({ wants: "accepted" });
   });
 
   it("answer an unknown command with the way to the list", () =>

@@ -2,6 +2,7 @@
  * Gets: a person's message that may be a slash command. Gives: the answer and what it changes in the session.
  * Never: reaches a model.
  */
+import type { AnswerRecord, AnswerSignal } from "../domain/answer.ts";
 import type { InboundMessage } from "../domain/message.ts";
 import type { Model } from "../domain/model.ts";
 import type { Session } from "../domain/session.ts";
@@ -12,12 +13,22 @@ export interface CommandOutcome {
   readonly clearsSession: boolean;
   /** New pin; `undefined` leaves it. */
   readonly pinnedModel: string | undefined;
+  /** What the command says about the newest answer by choosing a model. */
+  readonly signals: readonly AnswerSignal[];
+  /** Set when the turn goes on: the command judges the newest answer, or wants another one. */
+  readonly wants: "regenerate" | "accepted" | undefined;
+  /** Reads the words that take the place of `text`. */
+  readonly report?: (() => Promise<string>) | undefined;
 }
 
 export interface CommandPorts {
   readonly resolveModel: (name: string) => Model | undefined;
   readonly models: () => readonly Model[];
   readonly currentModel: (session: Session) => Model;
+  /** What choosing `model` for the conversation says about its newest answer. */
+  readonly judgeByChoice: (model: Model, session: Session) => readonly AnswerSignal[];
+  /** What of the budgets is used; absent when none are kept. */
+  readonly describeBudget?: () => Promise<string>;
   /** The effective configuration with every secret redacted. */
   readonly showConfig: () => string;
   /** Whether the sender is the operator (sits at the terminal), who may see configuration. */
@@ -58,6 +69,41 @@ const commands: readonly Command[] = [
     run: (argument, _message, session, ports) => chooseModel(argument, session, ports),
   },
   {
+    names: ["/retry"],
+    usage: "/retry",
+    help: "ask the last question again; the next model answers it",
+    run: (_argument, _message, { lastAnswer }) =>
+      lastAnswer === undefined
+        ? { text: "There is no answer yet that could be given again." }
+        : { text: "", wants: "regenerate" },
+  },
+  {
+    names: ["/good"],
+    usage: "/good",
+    help: "say that the last answer was good; routing learns from it",
+    run: (_argument, _message, { lastAnswer }) =>
+      lastAnswer === undefined || lastAnswer.unanswered !== undefined
+        ? { text: "There is no answer yet to judge." }
+        : { text: "Noted, thank you.", wants: "accepted" },
+  },
+  {
+    names: ["/why"],
+    usage: "/why",
+    help: "which model gave the last answer, and why that one",
+    run: (_argument, _message, { lastAnswer }) => ({
+      text: lastAnswer === undefined ? "There is no answer yet." : explainAnswer(lastAnswer),
+    }),
+  },
+  {
+    names: ["/budget"],
+    usage: "/budget",
+    help: "what this conversation and you may use, and have used",
+    run: (_argument, _message, _session, { describeBudget }) => ({
+      text: "No budget is set.",
+      report: describeBudget,
+    }),
+  },
+  {
     names: ["/show"],
     usage: "/show config",
     help: "the configuration in effect, secrets redacted",
@@ -86,7 +132,14 @@ export function runCommand(
     command === undefined
       ? { text: `There is no command ${name}. /help lists them.` }
       : command.run((match[2] ?? "").trim(), message, session, ports);
-  return { action: name.slice(1), clearsSession: false, pinnedModel: undefined, ...outcome };
+  return {
+    action: name.slice(1),
+    clearsSession: false,
+    pinnedModel: undefined,
+    signals: [],
+    wants: undefined,
+    ...outcome,
+  };
 }
 
 function chooseModel(
@@ -109,5 +162,20 @@ function chooseModel(
   return {
     text: `${model.name} answers from now on in this conversation.`,
     pinnedModel: model.name,
+    signals: ports.judgeByChoice(model, session),
   };
+}
+
+/** One line: who answered, why, and what it took. */
+function explainAnswer(answer: AnswerRecord): string {
+  if (answer.unanswered !== undefined)
+    return `Nobody could answer. ${answer.chosen} came first: ${answer.reason}.`;
+  const { model, chosen, reason, tried, inputTokens, outputTokens, cost } = answer;
+  const who =
+    model === chosen
+      ? `${model} answered: ${reason}.`
+      : `${model} answered, because ${chosen} could not; that one came first: ${reason}.`;
+  const before = tried.length === 0 ? "" : ` Rejected before: ${tried.join(", ")}.`;
+  const price = cost > 0 ? `, $${cost.toPrecision(2)}` : "";
+  return `${who}${before} ${inputTokens} tokens read, ${outputTokens} written${price}.`;
 }

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { ProviderError } from "../base/errors.ts";
+import { BudgetError, ProviderError } from "../base/errors.ts";
 import { explainFailure } from "./explain-error.ts";
 
 it.each([
@@ -14,4 +14,14 @@ it.each([
   const error = new ProviderError("busy", { reason: "rate-limited", model: "p/m", retryAfterMs });
   const { content } = explainFailure({ kind: "error", error }, "abc123");
   expect(content).toContain(`Please try again in ${wait}.`);
+});
+
+it.each([
+  ["BUDGET_USED_UP", "token_limit_exceeded"],
+  ["BUDGET_RESERVED", "rate_limited"],
+] as const)("a refusal with %s says its own words and carries %s", (code, errorCode) => {
+  const error = new BudgetError(code, "Your budget is used up.");
+  const { content, metadata } = explainFailure({ kind: "error", error }, "abc123");
+  expect(content).toBe("Your budget is used up. (reference abc123)");
+  expect(metadata).toMatchObject({ type: "error", error_code: errorCode });
 });

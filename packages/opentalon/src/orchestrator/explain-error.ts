@@ -1,4 +1,4 @@
-import { ProviderError, toMessage } from "../base/errors.ts";
+import { BudgetError, ProviderError, toMessage } from "../base/errors.ts";
 import type { Reply } from "../domain/turn.ts";
 
 /** Why a turn has no ordinary answer. */
@@ -59,10 +59,23 @@ function describe(failure: TurnFailure): { words: string; errorCode: string } {
       };
     case "error":
       if (failure.error instanceof ProviderError) return describeProviderError(failure.error);
+      if (failure.error instanceof BudgetError) return describeBudgetError(failure.error);
       return {
         words: "Something went wrong on our side; your message was not answered.",
         errorCode: "internal_error",
       };
+  }
+}
+
+function describeBudgetError({ code, message: words }: BudgetError): {
+  words: string;
+  errorCode: string;
+} {
+  switch (code) {
+    case "BUDGET_USED_UP":
+      return { words, errorCode: "token_limit_exceeded" };
+    case "BUDGET_RESERVED":
+      return { words, errorCode: "rate_limited" };
   }
 }
 

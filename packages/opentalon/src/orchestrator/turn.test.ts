@@ -2,7 +2,9 @@ import { describe, expect, it } from "vitest";
 import { createSilentLog } from "../base/create-log.ts";
 import { ProviderError, StoreError } from "../base/errors.ts";
 import type { InboundMessage } from "../domain/message.ts";
-import type { ModelReply } from "../domain/model.ts";
+import type { AnswerRecord } from "../domain/answer.ts";
+import type { Model, ModelReply } from "../domain/model.ts";
+import type { Session } from "../domain/session.ts";
 import type { Turn, TurnEvent } from "../domain/turn.ts";
 import type { TurnCommit } from "../store/ports.ts";
 import { runTurn, type TurnStages } from "./turn.ts";
@@ -21,6 +23,16 @@ const message: InboundMessage = {
   sentAtMs: 0,
 };
 const turn: Turn = { id: "t1", sessionKey: "c:room", message, attempt: 1 };
+const model = (name: string): Model => ({
+  name,
+  provider: "p",
+  id: name,
+  nativeTools: true,
+  input: ["text"],
+  contextWindow: 0,
+  maxTokens: 0,
+  cost: { input: 0, output: 0 },
+});
 const reply = (text: string): ModelReply => ({
   text,
   toolCalls: [],
@@ -34,7 +46,8 @@ function stages(more: Partial<TurnStages> = {}) {
   const events: TurnEvent[] = [];
   const records: [string, unknown][] = [];
   const all: TurnStages = {
-    loadSession: () => Promise.resolve({ key: "c:room", messages: [], pinnedModel: "" }),
+    loadSession: () =>
+      Promise.resolve({ key: "c:room", messages: [], pinnedModel: "", lastAnswer: undefined }),
     openJournal: () =>
       Promise.resolve({
         find: () => undefined,
@@ -44,7 +57,22 @@ function stages(more: Partial<TurnStages> = {}) {
     runCommand: () => undefined,
     prepare: (_turn, text) => Promise.resolve({ kind: "continue", content: text }),
     hasPreparers: false,
-    rank: () => ({ models: [], reason: "" }),
+    readIntent: ({ message: { content } }) => ({
+      kind: "question",
+      text: content,
+      model: "",
+      signals: [],
+    }),
+    hasModel: () => true,
+    rank: (question) =>
+      Promise.resolve({
+        ...question,
+        route: { models: [model("p/m"), model("p/n")], cause: "order", reason: "" },
+        task: "chat",
+        features: "",
+      }),
+    toRouting: () => ({ answers: [], signals: [] }),
+    onJudged: () => undefined,
     answer: ({ text, onReply }) => {
       onReply(reply(`re: ${text}`));
       return Promise.resolve({
@@ -233,6 +261,21 @@ describe("a turn", () => {
     expect(await runAttempt(17)).toMatch(/interrupted each time.*ref123/);
   });
 
+  it("tells the person notices beside the answer, and keeps them out of the conversation", async () => {
+    const { all, commits } = stages({ findNotices: () => Promise.resolve(["one", "two"]) });
+    await run(all);
+    expect(commits[0]?.reply?.content).toBe("re: hi\n\n(one\ntwo)");
+    expect(commits[0]?.reply?.metadata).toMatchObject({ notice: "one\ntwo" });
+    expect(JSON.stringify(commits[0]?.session)).not.toContain("two");
+  });
+
+  it("answers without notices that cannot be read", async () => {
+    const findNotices = () => Promise.reject(new StoreError("STORE_FAILED", "no"));
+    const { all, commits } = stages({ findNotices });
+    await run(all);
+    expect(commits[0]?.reply?.content).toBe("re: hi");
+  });
+
   it("answers a slash command and carries its change of the session", async () => {
     const { all, commits } = stages({
       runCommand: () => ({
@@ -240,6 +283,8 @@ describe("a turn", () => {
         action: "clear",
         clearsSession: true,
         pinnedModel: undefined,
+        signals: [],
+        wants: undefined,
       }),
     });
     await run(all);
@@ -247,5 +292,143 @@ describe("a turn", () => {
       reply: { content: "Done." },
       session: { cleared: true, appended: [] },
     });
+  });
+});
+
+describe("a rejected answer", () => {
+  const lastAnswer: AnswerRecord = {
+    id: "t0",
+    model: "p/m",
+    task: "chat",
+    features: "",
+    tried: [],
+    cause: "weight",
+    reason: "",
+    chosen: "p/m",
+    inputTokens: 3,
+    outputTokens: 2,
+    cost: 0,
+    messageCount: 2,
+    isJudged: false,
+  };
+  const session: Session = {
+    key: "c:room",
+    pinnedModel: "",
+    lastAnswer,
+    messages: [
+      { role: "user", content: "earlier" },
+      { role: "assistant", content: "yes", toolCalls: [] },
+      { role: "user", content: "what is it?" },
+      { role: "assistant", content: "wrong", toolCalls: [] },
+    ],
+  };
+  const signals = [{ answerId: "t0", accepted: false, weight: 1 }];
+  const again = (text: string, more: Partial<TurnStages> = {}) => {
+    const asked: unknown[] = [];
+    const made = stages({
+      loadSession: () => Promise.resolve(session),
+      readIntent: () => ({
+        kind: "again",
+        text,
+        isRephrased: false,
+        model: "",
+        rejected: lastAnswer,
+        signals,
+      }),
+      rank: (question) =>
+        Promise.resolve({
+          ...question,
+          route: { models: [model("p/n"), model("p/m")], cause: "escalation", reason: "" },
+          task: "chat",
+          features: "",
+        }),
+      ...more,
+    });
+    const { answer } = made.all;
+    const all: TurnStages = {
+      ...made.all,
+      answer: (request) => {
+        asked.push({ text: request.text, history: request.history.length });
+        return answer(request);
+      },
+    };
+    return { ...made, all, asked };
+  };
+
+  it("puts the same question to the next model, and the new answer takes its place", async () => {
+    const { all, commits, asked } = again("");
+    await run(all);
+    expect(asked).toEqual([{ text: "what is it?", history: 2 }]);
+    expect(commits[0]).toMatchObject({
+      reply: { content: "re: what is it?" },
+      session: {
+        dropped: 2,
+        appended: [
+          { role: "user", content: "what is it?" },
+          { role: "assistant", content: "re: what is it?" },
+        ],
+        lastAnswer: { id: "t1", tried: ["p/m"], cause: "escalation", messageCount: 2 },
+      },
+      signals,
+    });
+  });
+
+  it("does not send another try through the preparers a second time", async () => {
+    const { all, asked } = again("", {
+      hasPreparers: true,
+      prepare: () => Promise.reject(new Error("nothing new to prepare")),
+    });
+    await run(all);
+    expect(asked).toHaveLength(1);
+  });
+
+  it("shows the next model what a correction corrects, and keeps both in one question", async () => {
+    const { all, commits, asked } = again("no, the other one");
+    await run(all);
+    expect(asked).toEqual([{ text: "no, the other one", history: 4 }]);
+    expect(commits[0]?.session).toMatchObject({
+      dropped: 2,
+      appended: [{ role: "user", content: "what is it?\n\nno, the other one" }, {}],
+    });
+  });
+
+  it("keeps the rejected answer when no other one could be given", async () => {
+    const error = new ProviderError("busy", { reason: "overloaded", model: "p/n" });
+    const { all, commits } = again("");
+    await run({
+      ...all,
+      answer: () => Promise.resolve({ outcome: { kind: "failed", error }, messages: [] }),
+    });
+    expect(commits[0]?.session).toMatchObject({
+      appended: [],
+      lastAnswer: { unanswered: "what is it?", isJudged: true },
+    });
+    expect(commits[0]?.session.dropped).toBeUndefined();
+    expect(commits[0]?.signals).toEqual(signals);
+  });
+
+  it("is noted without a reply when nobody asked for another one", async () => {
+    let judged = 0;
+    const { all, commits } = again("", {
+      readIntent: () => ({ kind: "note", signals }),
+      onJudged: () => (judged += 1),
+    });
+    await run(all);
+    expect(commits[0]).toMatchObject({
+      reply: undefined,
+      session: { appended: [], lastAnswer: { isJudged: true } },
+      signals,
+    });
+    expect(judged).toBe(1);
+  });
+
+  it("asks nobody when the wanted model is not known", async () => {
+    const { all, commits } = stages({
+      readIntent: () => ({ kind: "question", text: "hi", model: "nope", signals: [] }),
+      hasModel: () => false,
+      answer: () => Promise.reject(new Error("the model must not be asked")),
+    });
+    await run(all);
+    expect(commits[0]?.reply?.content).toContain('no model "nope"');
   });
 });

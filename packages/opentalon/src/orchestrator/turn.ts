@@ -11,21 +11,33 @@ import type { AgentRun } from "../agent/run-agent.ts";
 import type { FormatOutcome } from "../hooks/run-formatters.ts";
 import type { PrepareOutcome } from "../hooks/run-preparers.ts";
 import type { CommandOutcome } from "../inbound/run-command.ts";
+import type { Intent, Signal } from "../routing/read-intent.ts";
 import type { Route } from "../routing/router.ts";
 import type { Delivery, SessionChange, TurnCommit } from "../store/ports.ts";
+import type { AnswerRecord } from "../domain/answer.ts";
 import type { InboundMessage, OutboundMessage } from "../domain/message.ts";
-import type { ModelReply } from "../domain/model.ts";
-import type { Session, TranscriptMessage } from "../domain/session.ts";
+import type { Model, ModelReply } from "../domain/model.ts";
+import type { Session, TranscriptFile, TranscriptMessage } from "../domain/session.ts";
 import type { StepJournal } from "../domain/step-journal.ts";
 import type { Reply, Turn, TurnObserver } from "../domain/turn.ts";
 import type { UsageRow } from "../domain/usage.ts";
 import { describeFailure, explainFailure, type TurnFailure } from "./explain-error.ts";
+import {
+  planAnotherAnswer,
+  planObjection,
+  planQuestion,
+  toQuestionText,
+  type QuestionPlan,
+} from "./plan-question.ts";
 
 /** What the agent needs to know of the turn it answers. */
 export interface AnswerRequest {
   readonly turn: Turn;
   readonly session: Session;
+  /** What the model is shown of the conversation. */
+  readonly history: readonly TranscriptMessage[];
   readonly text: string;
+  readonly files: readonly TranscriptFile[];
   readonly route: Route;
   readonly journal: StepJournal;
   readonly recordFinalReply: boolean;
@@ -37,7 +49,12 @@ export interface TurnStages {
   readonly loadSession: (turn: Turn) => Promise<Session>;
   /** The journal of the turn, with the steps of earlier attempts. */
   readonly openJournal: (turn: Turn) => Promise<StepJournal>;
-  readonly runCommand: (message: InboundMessage, session: Session) => CommandOutcome | undefined;
+  readonly runCommand: (
+    message: InboundMessage,
+    session: Session,
+  ) => CommandOutcome | undefined | Promise<CommandOutcome | undefined>;
+  /** What the message wants: an answer, another answer, or nothing but to take note. */
+  readonly readIntent: (turn: Turn, session: Session, command?: Signal) => Intent;
   readonly prepare: (
     turn: Turn,
     text: string,
@@ -46,11 +63,18 @@ export interface TurnStages {
   ) => Promise<PrepareOutcome>;
   /** Whether `prepare` does anything; if not, its outcome needs no journal entry. */
   readonly hasPreparers: boolean;
-  readonly rank: (session: Session) => Route;
+  readonly hasModel: (name: string) => boolean;
+  readonly rank: (question: RoutedQuestion) => Promise<RankedQuestion>;
   readonly answer: (request: AnswerRequest) => Promise<AgentRun>;
   readonly format: (turn: Turn, text: string, signal: AbortSignal) => Promise<FormatOutcome>;
   readonly hasFormatters: boolean;
   readonly toUsageRow: (turn: Turn, reply: ModelReply) => UsageRow;
+  /** What the turn adds to the history that routing learns from. */
+  readonly toRouting: (answer: AnswerRecord, question: RankedQuestion) => RoutingChange;
+  /** Somebody's judgement of an answer is on disk now. */
+  readonly onJudged: () => void;
+  /** What the person should know beside the answer; the conversation does not keep it. */
+  readonly findNotices?: (turn: Turn) => Promise<readonly string[]>;
   readonly commit: (commit: TurnCommit) => Promise<Delivery | undefined>;
   readonly deliver: (delivery: Delivery) => void;
   readonly observe: TurnObserver;
@@ -75,10 +99,37 @@ function toOutboundMessage({ message }: Turn, { content, metadata }: Reply): Out
   };
 }
 
+/** What routing has to know of a question. */
+export interface RoutedQuestion {
+  readonly turnId: string;
+  readonly session: Session;
+  readonly text: string;
+  /** Number of messages so far, the question included. */
+  readonly depth: number;
+  /** Name of a model the person wants for this message; empty for none. */
+  readonly model: string;
+  readonly tried: readonly string[];
+}
+
+export interface RankedQuestion extends RoutedQuestion {
+  readonly route: Route;
+  readonly task: string;
+  /** See `AnswerRecord`. */
+  readonly features: string;
+  /** What routing would have chosen where the person chose; `undefined` when there was nothing to choose. */
+  readonly proposed?: Model | undefined;
+}
+
+/** Rows for the routing history, and judgements that follow from how the model was chosen. */
+export type RoutingChange = Required<Pick<TurnCommit, "answers" | "signals">>;
+
 interface Produced {
-  readonly reply: Reply;
+  /** `undefined` when there is nothing to say. */
+  readonly reply: Reply | undefined;
   readonly session: SessionChange;
   readonly outcome: "answered" | "refused" | "failed";
+  readonly answers?: TurnCommit["answers"];
+  readonly signals?: TurnCommit["signals"];
 }
 
 /** How often a turn that was taken over may be interrupted again before its message is answered with a failure. */
@@ -93,19 +144,44 @@ export async function runTurn(turn: Turn, stages: TurnStages, signal: AbortSigna
   let outcome: Produced["outcome"] = "failed";
   try {
     const paid: ModelReply[] = [];
-    const produced = await produceReply(turn, stages, paid, signal);
+    const produced = await withNotices(
+      turn,
+      await produceReply(turn, stages, paid, signal),
+      stages,
+    );
     const delivery = await commit(turn, produced, paid, stages, signal);
     if (delivery !== undefined) stages.deliver(delivery);
+    if (produced.signals !== undefined && produced.signals.length > 0) stages.onJudged();
     outcome = produced.outcome;
   } finally {
     stages.observe(turn, { kind: "turn-finished", outcome });
   }
 }
 
+/** Notices follow the answer, apart from it, and stand in its metadata for programs. */
+async function withNotices(
+  turn: Turn,
+  produced: Produced,
+  { findNotices, log }: TurnStages,
+): Promise<Produced> {
+  const { reply, outcome } = produced;
+  if (findNotices === undefined || reply === undefined || outcome !== "answered") return produced;
+  try {
+    const notices = await findNotices(turn);
+    if (notices.length === 0) return produced;
+    const notice = notices.join("\n");
+    const content = `${reply.content}\n\n(${notice})`;
+    return { ...produced, reply: { content, metadata: { ...reply.metadata, notice } } };
+  } catch (error) {
+    log.warn({ trace: turn.id, err: error }, "an answer goes out without its notices");
+    return produced;
+  }
+}
+
 /** Commits the turn; when the store refuses what is in it, at least the person hears that it failed. */
 async function commit(
   turn: Turn,
-  { reply, session }: Produced,
+  { reply, session, answers, signals }: Produced,
   paid: readonly ModelReply[],
   stages: TurnStages,
   signal: AbortSignal,
@@ -113,15 +189,17 @@ async function commit(
   try {
     return await stages.commit({
       entry: turn,
-      reply: toOutboundMessage(turn, reply),
+      reply: reply === undefined ? undefined : toOutboundMessage(turn, reply),
       session,
       usage: paid.map((each) => stages.toUsageRow(turn, each)),
+      answers,
+      signals,
     });
   } catch (error) {
     if (signal.aborted || (error instanceof StoreError && error.code === "STORE_FENCED"))
       throw error;
     const failed = fail(turn, { kind: "error", error }, stages, []);
-    const words = toOutboundMessage(turn, failed.reply);
+    const words = failed.reply === undefined ? undefined : toOutboundMessage(turn, failed.reply);
     return stages.commit({ entry: turn, reply: words, session: failed.session, usage: [] });
   }
 }
@@ -139,27 +217,36 @@ async function produceReply(
     }
     const session = await stages.loadSession(turn);
 
-    const command = stages.runCommand(turn.message, session);
-    if (command !== undefined) return fromCommand(command);
+    const command = await stages.runCommand(turn.message, session);
+    if (command !== undefined && command.wants === undefined) return fromCommand(command);
+    const intent = stages.readIntent(turn, session, command?.wants);
+    if (intent.kind === "note") return takeNote(session, intent, command?.text);
+    if (intent.model !== "" && !stages.hasModel(intent.model)) return refuseModel(intent.model);
 
     const journal = await stages.openJournal(turn);
-    const prepared = await prepareOnce(turn, stages, journal, signal);
+    const prepared = await prepareOnce(turn, intent, stages, journal, signal);
     if (prepared.kind === "answer") {
       const { content, metadata } = prepared;
-      return { reply: { content, metadata }, session: { appended: [] }, outcome: "refused" };
+      const session = { appended: [], lastAnswer: null };
+      return { reply: { content, metadata }, session, outcome: "refused", signals: intent.signals };
     }
 
+    const { plan, question } = await planAnswer(turn, session, intent, prepared.content, stages);
     const run = await stages.answer({
       turn,
       session,
-      text: prepared.content,
-      route: stages.rank(session),
+      history: plan.history,
+      text: plan.userText,
+      files: plan.userFiles,
+      route: question.route,
       journal,
       recordFinalReply: stages.hasFormatters,
       onReply: (reply) => paid.push(reply),
       signal,
     });
-    return await fromAgentRun(turn, run, stages, signal);
+    const produced = await fromAgentRun(turn, run, stages, signal);
+    if (produced.outcome !== "answered") return leaveOpen(turn, produced, question, intent);
+    return { ...produced, ...remember(turn, run, { plan, question, intent, paid }, stages) };
   } catch (error) {
     // An aborted turn goes on after the restart, and one that was taken over goes on elsewhere.
     const isFenced = error instanceof StoreError && error.code === "STORE_FENCED";
@@ -180,19 +267,145 @@ async function countInterruptions(turn: Turn, stages: TurnStages): Promise<numbe
   return earlier.filter(isUnderWay).length;
 }
 
+/** A question passes the preparers once, as it was put; asking for another answer adds nothing they should see. */
 async function prepareOnce(
   turn: Turn,
+  { kind, text }: Exclude<Intent, { kind: "note" }>,
   stages: TurnStages,
   journal: StepJournal,
   signal: AbortSignal,
 ): Promise<PrepareOutcome> {
-  if (!stages.hasPreparers) return { kind: "continue", content: turn.message.content };
+  const isBare = kind === "again" && text === "";
+  if (!stages.hasPreparers || isBare) return { kind: "continue", content: text };
   const earlier = journal.find("prepare");
   if (earlier?.state === "recorded") return earlier.value as PrepareOutcome;
-  const outcome = await stages.prepare(turn, turn.message.content, journal, signal);
+  const outcome = await stages.prepare(turn, text, journal, signal);
   // An answer is committed right away; only a text the model is about to see must survive a crash unchanged.
   if (outcome.kind === "continue") await journal.record("prepare", outcome);
   return outcome;
+}
+
+interface PlannedAnswer {
+  readonly plan: QuestionPlan;
+  readonly question: RankedQuestion;
+}
+
+/** Who is asked what: a rejected answer gives the same question to the next model. */
+async function planAnswer(
+  turn: Turn,
+  session: Session,
+  intent: Exclude<Intent, { kind: "note" }>,
+  text: string,
+  stages: TurnStages,
+): Promise<PlannedAnswer> {
+  const { model } = intent;
+  const { files } = turn.message;
+  const known = session.messages.length;
+  if (intent.kind === "question") {
+    const asked = { turnId: turn.id, session, text, depth: known + 1, model, tried: [] };
+    return { plan: planQuestion(session, text, files), question: await stages.rank(asked) };
+  }
+  const { rejected } = intent;
+  const rejection = { ...intent, text };
+  const tried = [...new Set([...rejected.tried, rejected.model])];
+  const question = await stages.rank({
+    turnId: turn.id,
+    session,
+    text: toQuestionText(session, rejection),
+    depth: known - rejected.messageCount + 1,
+    model,
+    tried,
+  });
+  const [first] = question.route.models;
+  const isFresh = first !== undefined && !tried.includes(first.name);
+  const plan = isFresh
+    ? planAnotherAnswer(session, rejection, files)
+    : planObjection(session, rejection, files);
+  return { plan, question };
+}
+
+interface AnsweredQuestion extends PlannedAnswer {
+  readonly intent: Intent;
+  readonly paid: readonly ModelReply[];
+}
+
+/** What stays of an answered question: its messages, how it came about, and what routing may learn from it. */
+function remember(
+  turn: Turn,
+  { messages }: AgentRun,
+  { plan, question, intent, paid }: AnsweredQuestion,
+  stages: TurnStages,
+): Pick<Produced, "session" | "answers" | "signals"> {
+  const { dropped, appended, messageCount } = plan.keep(messages);
+  const { route, task, features, tried } = question;
+  const rows = paid.map((reply) => stages.toUsageRow(turn, reply));
+  const sum = (read: (row: UsageRow) => number): number =>
+    rows.reduce((total, row) => total + read(row), 0);
+  const chosen = route.models[0]?.name ?? "";
+  const lastAnswer: AnswerRecord = {
+    id: turn.id,
+    model: paid.at(-1)?.model ?? chosen,
+    task,
+    features,
+    tried,
+    cause: route.cause,
+    reason: route.reason,
+    chosen,
+    inputTokens: sum((row) => row.inputTokens),
+    outputTokens: sum((row) => row.outputTokens),
+    cost: sum((row) => row.inputCost + row.outputCost),
+    messageCount,
+    isJudged: false,
+  };
+  const { answers, signals } = stages.toRouting(lastAnswer, question);
+  return {
+    session: { dropped, appended, lastAnswer },
+    answers,
+    signals: [...intent.signals, ...signals],
+  };
+}
+
+function refuseModel(name: string): Produced {
+  const content = `There is no model "${name}", so nothing was asked. /model lists them.`;
+  const reply = { content, metadata: { type: "system" } };
+  return { reply, session: { appended: [] }, outcome: "refused" };
+}
+
+/** Longer questions are not kept twice. */
+const maxUnansweredLength = 16_384;
+
+/** What was not answered can be tried again without being repeated, unless tools have already acted on it. */
+function leaveOpen(
+  turn: Turn,
+  produced: Produced,
+  { text, task, route, features, tried }: RankedQuestion,
+  { signals }: Intent,
+): Produced {
+  const { session, outcome } = produced;
+  const canRepeat =
+    outcome === "failed" && session.appended.length === 0 && text.length <= maxUnansweredLength;
+  const chosen = route.models[0]?.name ?? "";
+  const own = { id: turn.id, model: "", task, features, tried, cause: route.cause, chosen };
+  const spent = { inputTokens: 0, outputTokens: 0, cost: 0, messageCount: 0, isJudged: true };
+  const lastAnswer = canRepeat
+    ? { ...own, ...spent, reason: route.reason, unanswered: text }
+    : null;
+  return { ...produced, session: { ...session, lastAnswer }, signals };
+}
+
+/** Nothing to ask a model: what was said about an answer is noted. */
+function takeNote(
+  { lastAnswer }: Session,
+  { signals }: Extract<Intent, { kind: "note" }>,
+  text: string | undefined,
+): Produced {
+  const isNew = lastAnswer !== undefined && signals.length > 0;
+  return {
+    reply: text === undefined ? undefined : { content: text, metadata: { type: "system" } },
+    session: { appended: [], lastAnswer: isNew ? { ...lastAnswer, isJudged: true } : undefined },
+    outcome: "answered",
+    signals,
+  };
 }
 
 async function fromAgentRun(
@@ -231,11 +444,18 @@ async function fromAgentRun(
   }
 }
 
-function fromCommand({ text, action, clearsSession, pinnedModel }: CommandOutcome): Produced {
+function fromCommand(outcome: CommandOutcome): Produced {
+  const { text, action, clearsSession, pinnedModel, signals } = outcome;
   return {
     reply: { content: text, metadata: { type: "system", action } },
-    session: { appended: [], cleared: clearsSession, pinnedModel },
+    session: {
+      appended: [],
+      cleared: clearsSession,
+      pinnedModel,
+      lastAnswer: clearsSession ? null : undefined,
+    },
     outcome: "answered",
+    signals,
   };
 }
 
@@ -263,5 +483,6 @@ function fail(
 function rememberTools(messages: readonly TranscriptMessage[], content: string): SessionChange {
   const toolsRan = messages.some(({ role }) => role === "tool");
   if (!toolsRan) return { appended: [] };
-  return { appended: [...messages, { role: "assistant", content, toolCalls: [] }] };
+  const appended = [...messages, { role: "assistant", content, toolCalls: [] } as const];
+  return { appended, lastAnswer: null };
 }

@@ -1,5 +1,5 @@
-import type { ClientOptions, MethodDefinition, ServiceError } from "@grpc/grpc-js";
-import { Client, connectivityState, credentials, Metadata, status } from "@grpc/grpc-js";
+import type { ClientOptions, ServiceError } from "@grpc/grpc-js";
+import { Client, connectivityState, credentials, status } from "@grpc/grpc-js";
 import { create } from "@bufbuild/protobuf";
 import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import { pluginMessages, pluginServiceMethods as methods } from "@opentalon/protocol";
@@ -7,7 +7,7 @@ import type { Clock } from "../base/clock.ts";
 import { PluginError } from "../base/errors.ts";
 import type { RawToolResult } from "../domain/plugin.ts";
 import { createCallDeadline, toCheckedResult } from "./call.ts";
-import { toAbortError } from "./deadline.ts";
+import { createUnaryCall } from "./grpc-unary.ts";
 import type { PluginAddress } from "./plugin-address.ts";
 import type { PluginClient, PluginClientOptions } from "./plugin-client.ts";
 import type { ReportedCapabilities } from "./to-capabilities.ts";
@@ -37,33 +37,7 @@ export function createGrpcPluginClient({
   // The library lets calls under way go on after the client was closed.
   const closed = new AbortController();
 
-  const call = <Request, Response>(
-    method: MethodDefinition<Request, Response>,
-    request: Request,
-    callerSignal: AbortSignal,
-  ): Promise<Response> =>
-    new Promise((resolve, reject) => {
-      const signal = AbortSignal.any([callerSignal, closed.signal]);
-      if (signal.aborted) return reject(toAbortError(plugin, signal));
-      const running = client.makeUnaryRequest(
-        method.path,
-        method.requestSerialize,
-        method.responseDeserialize,
-        request,
-        new Metadata(),
-        (error: ServiceError | null, response?: Response) => {
-          signal.removeEventListener("abort", abort);
-          if (error === null && response !== undefined) resolve(response);
-          else reject(error ?? new Error("no response"));
-        },
-      );
-      const abort = (): void => {
-        reject(toAbortError(plugin, signal));
-        running.cancel();
-      };
-      signal.addEventListener("abort", abort, { once: true });
-    });
-
+  const call = createUnaryCall(client, plugin, closed.signal);
   const toError = (error: unknown): PluginError => toPluginError(plugin, error);
 
   return {
@@ -114,7 +88,8 @@ export function createGrpcPluginClient({
   };
 }
 
-function toChannelOptions(maxMessageBytes: number): ClientOptions {
+/** How our clients treat a connection to a plugin. */
+export function toChannelOptions(maxMessageBytes: number): ClientOptions {
   return {
     "grpc.max_receive_message_length": maxMessageBytes,
     "grpc.max_send_message_length": -1,
@@ -130,7 +105,8 @@ function toChannelOptions(maxMessageBytes: number): ClientOptions {
   };
 }
 
-function watchConnection(client: Client, onLost: () => void): void {
+/** Tells, until the client is closed, each time a connection that stood was lost. */
+export function watchConnection(client: Client, onLost: () => void): void {
   const channel = client.getChannel();
   let stood = false;
   const watch = (): void => {
@@ -147,11 +123,12 @@ function watchConnection(client: Client, onLost: () => void): void {
   watch();
 }
 
-function isServiceError(error: unknown): error is ServiceError {
+export function isServiceError(error: unknown): error is ServiceError {
   return error instanceof Error && "code" in error && "details" in error;
 }
 
-function toPluginError(plugin: string, error: unknown): PluginError {
+/** What the library threw, in our words. */
+export function toPluginError(plugin: string, error: unknown): PluginError {
   if (error instanceof PluginError) return error;
   if (!isServiceError(error)) {
     return new PluginError(

@@ -1,30 +1,20 @@
 import type { Clock } from "../base/clock.ts";
-import { createDeadline } from "../base/deadline.ts";
-import { formatDuration } from "../base/duration.ts";
-import { PluginError, toMessage } from "../base/errors.ts";
-import type { Log } from "../base/log.ts";
-import { createConnectionWatch } from "./connection-watch.ts";
+import { PluginError } from "../base/errors.ts";
 import type { GenerationMemory } from "./detect-generation.ts";
-import type { LaunchDependencies, LaunchedPlugin } from "./launch.ts";
-import { launchPlugin } from "./launch.ts";
+import type { OpenEndpointDependencies, PluginEndpoint } from "./open-endpoint.ts";
+import { explainLoss, introduce, openEndpoint } from "./open-endpoint.ts";
 import { loadGrpc, openPluginClient } from "./open-plugin-client.ts";
-import type { PluginAddress } from "./plugin-address.ts";
 import { parseRemoteAddress } from "./plugin-address.ts";
 import type { PluginClient } from "./plugin-client.ts";
 import type { PluginEntry } from "./plugin-entry.ts";
 import type { RunningPlugin } from "./supervise.ts";
 import { isPluginName, toPluginCapabilities } from "./to-capabilities.ts";
 
-export interface OpenPluginDependencies extends Omit<LaunchDependencies, "log"> {
+export interface OpenPluginDependencies extends OpenEndpointDependencies {
   readonly generations: GenerationMemory;
-  readonly clock: Clock;
-  /** Log of this plugin: every line names it. */
-  readonly log: Log;
   readonly maxMessageBytes: number;
 }
 
-const defaultHandshakeTimeoutMs = 60_000;
-const defaultDialTimeoutMs = 5_000;
 const maxCallsAtOnce = 256;
 
 /**
@@ -36,110 +26,54 @@ export async function openPlugin(
   dependencies: OpenPluginDependencies,
   signal: AbortSignal,
 ): Promise<RunningPlugin> {
-  const { key, command } = entry;
-  const remote = parseRemoteAddress(key, command);
-  if (remote !== undefined) return openRemote(entry, remote, dependencies, signal);
-
-  const handshakeTimeoutMs = entry.handshakeTimeoutMs ?? defaultHandshakeTimeoutMs;
-  const { workingDirectory, env } = entry;
-  const launched = await launchPlugin(
-    {
-      plugin: key,
-      command,
-      workingDirectory,
-      env,
-      handshakeTimeoutMs,
-      signal,
-      // The library is loaded while the plugin starts; a failure shows again where the client is made.
-      onStarted: () => void loadGrpc().catch(() => {}),
-    },
-    dependencies,
-  );
-  const { clock } = dependencies;
-  const address = launched.handshake;
-  const watch = createConnectionWatch({ plugin: key, address, processGone: launched.gone, clock });
-  return join(
-    entry,
-    dependencies,
-    { gone: watch.gone, stop: launched.stop },
-    AbortSignal.any([signal, launched.gone]),
-    (dialSignal) =>
-      openPluginClient({
-        plugin: key,
-        address,
-        command,
-        generations: dependencies.generations,
-        clock,
-        onDoubt: watch.doubt,
-        maxMessageBytes: entry.maxMessageBytes ?? dependencies.maxMessageBytes,
-        signal: dialSignal,
-      }),
-  );
-}
-
-async function openRemote(
-  entry: PluginEntry,
-  address: PluginAddress,
-  dependencies: OpenPluginDependencies,
-  signal: AbortSignal,
-): Promise<RunningPlugin> {
-  const { createGrpcPluginClient } = await loadGrpc();
-  const { key } = entry;
-  const gone = new AbortController();
-  const lost = (): void =>
-    gone.abort(
-      new PluginError(key, "unavailable", `the connection to the plugin "${key}" was lost`),
-    );
-  const { clock } = dependencies;
-  const maxMessageBytes = entry.maxMessageBytes ?? dependencies.maxMessageBytes;
-  return join(entry, dependencies, { gone: gone.signal, stop: async () => {} }, signal, async () =>
-    createGrpcPluginClient({ plugin: key, address, maxMessageBytes, clock, onDoubt: lost }),
-  );
-}
-
-/** Connects and introduces ourselves, under one deadline. */
-async function join(
-  entry: PluginEntry,
-  dependencies: OpenPluginDependencies,
-  host: Pick<LaunchedPlugin, "gone" | "stop">,
-  signal: AbortSignal,
-  connect: (signal: AbortSignal) => Promise<PluginClient>,
-): Promise<RunningPlugin> {
-  const { key, command, configJson = "{}", dialTimeoutMs = defaultDialTimeoutMs } = entry;
+  const { key, command, configJson = "{}" } = entry;
   const { clock, generations, log } = dependencies;
-  const toError = (): PluginError =>
-    new PluginError(
-      key,
-      "timed-out",
-      `the plugin "${key}" did not introduce itself within ${formatDuration(dialTimeoutMs)}`,
-    );
-  using deadline = createDeadline({ clock, timeoutMs: dialTimeoutMs, signal, toError });
-  let client: PluginClient | undefined;
-  try {
-    client = await connect(deadline.signal);
-    await client.init(configJson, deadline.signal);
-    const capabilities = toPluginCapabilities(await client.capabilities(deadline.signal), key, log);
-    if (!isPluginName(capabilities.name)) {
-      const problem = `the plugin "${key}" reports a name no action can be called by: ${JSON.stringify(capabilities.name.slice(0, 100))}`;
-      throw new PluginError(key, "protocol-violated", problem);
+  const endpoint = await openEndpoint(entry, dependencies, signal);
+  return introduce(entry, endpoint, clock, signal, async (deadline) => {
+    let client: PluginClient | undefined;
+    try {
+      client = await connect(entry, dependencies, endpoint, deadline);
+      await client.init(configJson, deadline);
+      const capabilities = toPluginCapabilities(await client.capabilities(deadline), key, log);
+      if (!isPluginName(capabilities.name)) {
+        const problem = `the plugin "${key}" reports a name no action can be called by: ${JSON.stringify(capabilities.name.slice(0, 100))}`;
+        throw new PluginError(key, "protocol-violated", problem);
+      }
+      return createRunning(key, client, capabilities, endpoint, clock);
+    } catch (error) {
+      generations.forget(command);
+      await client?.[Symbol.asyncDispose]();
+      throw error;
     }
-    return createRunning(key, client, capabilities, host, clock);
-  } catch (error) {
-    generations.forget(command);
-    const cause = await explainLoss(error, host.gone, clock);
-    await client?.[Symbol.asyncDispose]();
-    await host.stop();
-    throw cause instanceof PluginError
-      ? cause
-      : new PluginError(key, "unavailable", toMessage(cause), { cause });
-  }
+  });
+}
+
+/** A plugin that runs elsewhere speaks gRPC; what one of ours speaks has to be found out. */
+async function connect(
+  { key, command, maxMessageBytes }: PluginEntry,
+  dependencies: OpenPluginDependencies,
+  { address, doubt: onDoubt }: PluginEndpoint,
+  signal: AbortSignal,
+): Promise<PluginClient> {
+  const { clock, generations } = dependencies;
+  const options = {
+    plugin: key,
+    address,
+    clock,
+    onDoubt,
+    maxMessageBytes: maxMessageBytes ?? dependencies.maxMessageBytes,
+  };
+  if (parseRemoteAddress(key, command) === undefined)
+    return openPluginClient({ ...options, command, generations, signal });
+  const { createGrpcPluginClient } = await loadGrpc();
+  return createGrpcPluginClient(options);
 }
 
 function createRunning(
   key: string,
   client: PluginClient,
   capabilities: RunningPlugin["capabilities"],
-  { gone, stop }: Pick<LaunchedPlugin, "gone" | "stop">,
+  { gone, stop }: Pick<PluginEndpoint, "gone" | "stop">,
   clock: Clock,
 ): RunningPlugin {
   let calls = 0;
@@ -169,18 +103,4 @@ function createRunning(
       await stop();
     },
   };
-}
-
-/** A connection can be lost a moment before the end of the process is known. */
-const endGraceMs = 250;
-
-/** What to say about a call that failed: how the plugin ended when it did, otherwise the error itself. */
-async function explainLoss(error: unknown, gone: AbortSignal, clock: Clock): Promise<unknown> {
-  if (!(error instanceof PluginError) || error.reason !== "unavailable") return error;
-  const known = new AbortController();
-  const settle = (): void => known.abort();
-  gone.addEventListener("abort", settle, { once: true });
-  if (!gone.aborted) await clock.sleep(endGraceMs, known.signal);
-  gone.removeEventListener("abort", settle);
-  return gone.aborted ? gone.reason : error;
 }

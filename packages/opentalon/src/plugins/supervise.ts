@@ -23,10 +23,10 @@ export interface RunningPlugin {
   readonly stop: () => Promise<void>;
 }
 
-export interface SuperviseOptions {
+export interface SuperviseOptions<Running extends RunningPlugin = RunningPlugin> {
   readonly entry: PluginEntry;
   /** Starts the plugin once; gives up when the signal aborts. Rejects with `PluginError`, and leaves nothing then. */
-  readonly open: (signal: AbortSignal) => Promise<RunningPlugin>;
+  readonly open: (signal: AbortSignal) => Promise<Running>;
   /** Says why the plugin cannot have this name, or gives it the name and says "". */
   readonly claimName: (name: string) => string;
   readonly clock: Clock;
@@ -35,13 +35,15 @@ export interface SuperviseOptions {
 }
 
 /** One configured plugin over all its processes: starts it, starts it again when it is lost, ends it. */
-export interface SupervisedPlugin {
+export interface SupervisedPlugin<Running extends RunningPlugin = RunningPlugin> {
   readonly key: string;
   /** Starts it; resolves when it is ready or the first start has failed. Never rejects. */
   readonly start: () => Promise<void>;
   readonly status: () => PluginStatus;
   /** What it can do, while it is ready or about to be again. */
   readonly capabilities: () => PluginCapabilities | undefined;
+  /** The process that can be spoken to. @throws PluginError "unavailable" when there is none right now. */
+  readonly running: () => Running;
   /** Rejects with `PluginError` only, also when the plugin is not ready. */
   readonly execute: (execution: Execution) => Promise<RawToolResult>;
   /** Stops it for good, with a problem for the operator. */
@@ -54,21 +56,21 @@ const lastRetryMs = 300_000;
 /** After this long without a failure the next one counts as the first. */
 const goodAfterMs = 600_000;
 
-export function supervise({
+export function supervise<Running extends RunningPlugin = RunningPlugin>({
   entry,
   open,
   claimName,
   clock,
   log,
   onChange,
-}: SuperviseOptions): SupervisedPlugin {
+}: SuperviseOptions<Running>): SupervisedPlugin<Running> {
   const { key } = entry;
   const backoff = createBackoff({ initialMs: firstRetryMs, maxMs: lastRetryMs });
   const ending = new AbortController();
   let state: PluginState = "starting";
   let problem = "";
   let restarts = 0;
-  let running: RunningPlugin | undefined;
+  let running: Running | undefined;
   let known: PluginCapabilities | undefined;
   let opening: Promise<void> = Promise.resolve();
   let stopping: Promise<void> = Promise.resolve();
@@ -82,7 +84,7 @@ export function supervise({
   };
 
   const attempt = async (): Promise<void> => {
-    let plugin: RunningPlugin;
+    let plugin: Running;
     try {
       plugin = await open(ending.signal);
     } catch (error) {
@@ -143,22 +145,19 @@ export function supervise({
     if (plugin !== undefined) stopping = plugin.stop();
   };
 
+  const toRunning = (): Running => {
+    if (running !== undefined) return running;
+    const why = `the plugin "${key}" is not ready: ${problem === "" ? state : problem}`;
+    throw new PluginError(key, "unavailable", why);
+  };
+
   return {
     key,
     start: () => (opening = attempt()),
     status: () => ({ key, name: known?.name ?? key, state, problem, restarts }),
     capabilities: () => known,
-    execute: async (execution) => {
-      const plugin = running;
-      if (plugin === undefined) {
-        throw new PluginError(
-          key,
-          "unavailable",
-          `the plugin "${key}" is not ready: ${problem === "" ? state : problem}`,
-        );
-      }
-      return plugin.execute(execution);
-    },
+    running: toRunning,
+    execute: async (execution) => toRunning().execute(execution),
     fail,
     [Symbol.asyncDispose]: async () => {
       if (!ending.signal.aborted) end("OpenTalon stops");

@@ -8,10 +8,15 @@ const anthropicBaseUrl = "https://api.anthropic.com";
 /** The API demands a limit, and what an SDK takes for an unknown model is more than many servers allow. */
 const usualMaxTokens = 4_096;
 
+/** The root of the API with its version part. */
+export function toAnthropicRoot(baseUrl: string = anthropicBaseUrl): string {
+  const root = toSdkBaseUrl(baseUrl);
+  return /\/v\d+$/.test(root) ? root : `${root}/v1`;
+}
+
 /** Speaks Anthropic's messages. `baseUrl` is the root of the API, with or without its version part. */
 export function createAnthropicAdapter(options: SdkAdapterOptions): ModelAdapter {
-  const root = toSdkBaseUrl(options.baseUrl ?? anthropicBaseUrl);
-  const baseURL = /\/v\d+$/.test(root) ? root : `${root}/v1`;
+  const baseURL = toAnthropicRoot(options.baseUrl);
   return createSdkAdapter(
     {
       load: async () => {

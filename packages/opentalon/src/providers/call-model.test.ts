@@ -1,16 +1,19 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { createModelServer } from "./testing/model-server.ts";
-import type { ModelServer, Script } from "./testing/model-server.ts";
+import type { ModelServer, Script, ScriptedReply } from "./testing/model-server.ts";
 import { createManualClock } from "../base/clock.ts";
 import type { Clock } from "../base/clock.ts";
 import { createSilentLog } from "../base/create-log.ts";
 import { ProviderError } from "../base/errors.ts";
 import { createSecret } from "../base/secret.ts";
 import type { Model, ModelReply } from "../domain/model.ts";
+import type { LengthRefusal, RequestFitter } from "../domain/request-fitter.ts";
 import { createModelCaller } from "./call-model.ts";
+import type { ModelCallerOptions } from "./call-model.ts";
 import { defaultCooldownOptions } from "./cooldown.ts";
 import { createCredentialPools } from "./credential-pools.ts";
 import { createProviders } from "./create-providers.ts";
+import { createHealthGate } from "./health-gate.ts";
 import type { Provider } from "./create-providers.ts";
 import { createModel, createRequest } from "./model-adapter.contract.ts";
 import type { ModelAdapter } from "./model-adapter.ts";
@@ -33,7 +36,11 @@ interface Setup {
   readonly runInVain: (models?: readonly Model[]) => Promise<ProviderError>;
 }
 
-const setUp = (providers: readonly Provider[], timePasses = true): Setup => {
+const setUp = (
+  providers: readonly Provider[],
+  timePasses = true,
+  extras: Pick<ModelCallerOptions, "fitter" | "health"> = {},
+): Setup => {
   const manual = createManualClock();
   const waits: number[] = [];
   const clock: Clock = {
@@ -52,7 +59,14 @@ const setUp = (providers: readonly Provider[], timePasses = true): Setup => {
   const pools = resources.use(
     createCredentialPools({ providers, order: {}, cooldowns, clock: manual, log }),
   );
-  const callModel = createModelCaller({ providers, pools, clock, log, random: () => 1 });
+  const callModel = createModelCaller({
+    providers,
+    pools,
+    clock,
+    log,
+    random: () => 1,
+    ...extras,
+  });
   const run = (
     models: readonly Model[] = providers.map(({ name }) => modelOf(name)),
   ): Promise<ModelReply> =>
@@ -171,7 +185,6 @@ describe("calling a model", () => {
 
   it.each([
     ["invalid-request", { error: { message: "bad temperature" } }],
-    ["context-too-long", { error: { message: "x", code: "context_length_exceeded" } }],
     ["content-filtered", { error: { message: "x", code: "content_filter" } }],
   ] as const)("stops after %s, which no other model would mend", async (reason, body) => {
     const first = await serve("first", { kind: "error", status: 400, body });
@@ -328,6 +341,98 @@ describe("calling a model", () => {
     expect(error.message).toContain("first/m refused with overloaded (HTTP 500)");
     expect(error.message).toContain("second/m refused with billing (HTTP 402)");
     expect(error.message).toContain('no provider named "third"');
+  });
+
+  describe("when a request is too long", () => {
+    const tooLong: ScriptedReply = {
+      kind: "error",
+      status: 400,
+      body: { error: { message: "maximum context length is 900 tokens", code: "x" } },
+    };
+    /** Sends ever shorter words, a number of times. */
+    const fitterOf =
+      (times: number, refusals: LengthRefusal[] = []): RequestFitter =>
+      (request) => {
+        const left = new Map<string, number>();
+        return {
+          forModel: ({ name }) => {
+            const content = "x".repeat(1 + (left.get(name) ?? times));
+            return { ...request, messages: [{ role: "user", content }] };
+          },
+          shorten: ({ name }, refusal) => {
+            refusals.push(refusal);
+            const next = (left.get(name) ?? times) - 1;
+            left.set(name, next);
+            return next >= 0;
+          },
+          learn: ({ text }) => learned.push(text),
+        };
+      };
+    const learned: string[] = [];
+    const sizes = ({ requests }: ModelServer): unknown[] =>
+      requests.map(({ body }) => body.messages?.at(-1)?.content?.length);
+
+    it("sends a shorter one to the same model at once, with the same key", async () => {
+      const first = await serve("first", [tooLong, tooLong, { kind: "answer" }], ["sk-key-one-1"]);
+      const second = await serve("second", { kind: "answer" });
+      const refusals: LengthRefusal[] = [];
+      learned.length = 0;
+      const { run, waits, told } = setUp([first, second], true, { fitter: fitterOf(3, refusals) });
+      expect(await run()).toMatchObject({ model: "first/m", text: "answer: xx" });
+      expect(sizes(first.server)).toEqual([4, 3, 2]);
+      expect(waits).toEqual([]);
+      expect(told).toEqual(["model:first/m", "text:answer:", "text: xx"]);
+      expect(refusals[0]).toEqual({ limitTokens: 900, sentTokens: undefined });
+      expect(learned).toEqual(["answer: xx"]);
+    });
+
+    it("goes to the next model once nothing more can be left out, and says so when none is left", async () => {
+      const first = await serve("first", tooLong);
+      const second = await serve("second", [{ kind: "answer" }, tooLong]);
+      const fitter = fitterOf(1);
+      const { run, runInVain } = setUp([first, second], true, { fitter });
+      expect(await run()).toMatchObject({ model: "second/m", text: "answer: xx" });
+      expect(sizes(first.server)).toEqual([2, 1]);
+      expect(await runInVain()).toMatchObject({ reason: "context-too-long", model: "first/m" });
+      expect(sizes(second.server)).toEqual([2, 2, 1]);
+    });
+
+    it("does not ask a model that can read no more", async () => {
+      const first = await serve("first", tooLong);
+      const second = await serve("second", { kind: "answer" });
+      const fitter: RequestFitter = (request) => ({
+        forModel: ({ name }) => (name === "first/m" ? request : undefined),
+        shorten: () => false,
+        learn: () => undefined,
+      });
+      const { runInVain } = setUp([first, second], true, { fitter });
+      expect((await runInVain()).reason).toBe("context-too-long");
+      expect(second.server.requests).toHaveLength(0);
+    });
+  });
+
+  it("begins with the others while the first model is out of order", async () => {
+    const first = await serve("first", [{ kind: "error", status: 503 }, { kind: "answer" }]);
+    const second = await serve("second", [{ kind: "answer" }, { kind: "answer" }]);
+    const health = resources.use(
+      createHealthGate({
+        probes: new Map(["first", "second"].map((name) => [name, async () => true])),
+        intervalMs: 10_000,
+        recoverAfter: 3,
+        clock: createManualClock(),
+        log: createSilentLog(),
+      }),
+    );
+    const { run, told } = setUp([first, second], true, { health });
+    await run();
+    told.length = 0;
+    expect((await run()).model).toBe("second/m");
+    expect(told[0]).toBe("model:second/m");
+    second.server.setScript({ kind: "error", status: 401 });
+    expect((await run()).model).toBe("first/m");
+    told.length = 0;
+    expect((await run()).model).toBe("first/m");
+    expect(told[0]).toBe("model:first/m");
   });
 
   it("fails with a clear error when there is no model at all", async () => {

@@ -2,17 +2,23 @@ import { createBackoff } from "../base/backoff.ts";
 import type { Backoff } from "../base/backoff.ts";
 import type { Clock } from "../base/clock.ts";
 import { ProviderError } from "../base/errors.ts";
-import type { ProviderFailureReason } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
-import type { Secret } from "../base/secret.ts";
 import type { Model, ModelReply, ModelRequest } from "../domain/model.ts";
+import type { FittedRequest, RequestFitter } from "../domain/request-fitter.ts";
+import { attemptModel, toCancelled, toProviderError } from "./attempt-model.ts";
+import { attemptWithLease } from "./attempt-with-lease.ts";
 import type { Provider } from "./create-providers.ts";
 import type { CredentialPools } from "./credential-pools.ts";
 import type { CredentialPool } from "./credentials.ts";
+import { toFinalError, toSeconds } from "./final-error.ts";
+import type { ModelFailure } from "./final-error.ts";
+import { findTokenLimit } from "./find-token-limit.ts";
+import type { HealthGate } from "./health-gate.ts";
 
 export interface ModelCall {
   /** Ranked; tried in this order. */
   readonly models: readonly Model[];
+  /** The whole of it; every model is sent what it can read. */
   readonly request: ModelRequest;
   readonly signal: AbortSignal;
   /** A piece of the answer. */
@@ -32,13 +38,17 @@ export type ModelCaller = (call: ModelCall) => Promise<ModelReply>;
 export interface ModelCallerOptions {
   readonly providers: readonly Provider[];
   readonly pools: CredentialPools;
+  /** Absent: every model is sent whole requests. */
+  readonly fitter?: RequestFitter | undefined;
+  /** Absent: the ranked order holds, whatever failed before. */
+  readonly health?: HealthGate | undefined;
   readonly clock: Clock;
   readonly log: Log;
   readonly random?: () => number;
 }
 
-/** What is worth trying after a failure: another key, the same model after a wait, only other models, or nothing. */
-type NextStep = "next-credential" | "retry" | "next-model" | "stop";
+/** What is worth trying after a failure: less, another key, the same model after a wait, only other models, or nothing. */
+type NextStep = "shorten" | "next-credential" | "retry" | "next-model" | "stop";
 
 /** One ranked model and how it fares within a call. */
 interface Candidate {
@@ -57,10 +67,11 @@ interface Candidate {
   error: ProviderError | undefined;
 }
 
-interface ModelFailure {
-  readonly attempts: number;
-  readonly error: ProviderError;
-}
+const sendWhole: RequestFitter = (request) => ({
+  forModel: () => request,
+  shorten: () => false,
+  learn: () => undefined,
+});
 
 /** Pauses on the way to the next key or model; those of one call together stay below the total. */
 const passing = { initialMs: 20, maxMs: 80, totalMs: 200 } as const;
@@ -70,7 +81,7 @@ const passing = { initialMs: 20, maxMs: 80, totalMs: 200 } as const;
  * them once more after a wait that may help. Never: text of two attempts in one answer, or a call with a key that rests.
  */
 export function createModelCaller(options: ModelCallerOptions): ModelCaller {
-  const { pools, clock, log, random = Math.random } = options;
+  const { pools, health, clock, log, fitter = sendWhole, random = Math.random } = options;
   const providers = new Map(options.providers.map((provider) => [provider.name, provider]));
 
   const toCandidate = (model: Model): Candidate | ModelFailure => {
@@ -89,7 +100,8 @@ export function createModelCaller(options: ModelCallerOptions): ModelCaller {
 
   /** One call's way over the candidates. */
   const createWalk = (call: ModelCall) => {
-    const { signal, request } = call;
+    const { signal, onText, onReset } = call;
+    const fitted = fitter(call.request);
     const passBackoff = createBackoff({ ...passing, jitter: 0.5, random });
     let passMs: number = passing.totalMs;
     let isPauseDue = false;
@@ -109,8 +121,10 @@ export function createModelCaller(options: ModelCallerOptions): ModelCaller {
       isLastResort: boolean,
     ): Promise<ModelReply | NextStep> => {
       const { model, pool, provider, tried } = candidate;
+      const { sessionKey } = call.request;
       for (;;) {
-        const { sessionKey } = request;
+        const request = fitted.forModel(model);
+        if (request === undefined) return "next-model";
         const wish = { model, sessionKey, tried, isLastResort };
         // The key is chosen after the pause: meanwhile another call may have learnt that it has to rest.
         if (pool.canServe(wish)) await pass();
@@ -121,9 +135,23 @@ export function createModelCaller(options: ModelCallerOptions): ModelCaller {
         asked = model;
         tried.add(lease.position);
         candidate.attempts += 1;
+        let isTaken = true;
         try {
-          const reply = await attempt(call, model, provider, lease.secret);
+          const target = { adapter: provider.adapter, model, request };
+          const isToken = lease.kind === "oauth";
+          const outcome = await attemptWithLease({
+            lease,
+            model,
+            signal,
+            run: (credential) =>
+              attemptModel({ ...target, credential, isToken, signal, onText, onReset }),
+          });
+          isTaken = outcome.kind === "answered";
+          if (outcome.kind === "not-taken") throw outcome.error;
+          const { reply } = outcome;
           lease.succeed();
+          health?.answered(model);
+          fitted.learn(reply);
           return reply;
         } catch (caught) {
           const error = toProviderError(caught, model);
@@ -131,14 +159,18 @@ export function createModelCaller(options: ModelCallerOptions): ModelCaller {
             lease.release();
             throw toCancelled(model);
           }
-          lease.fail(error);
+          if (isTaken) lease.fail(error);
+          else lease.failToTake(error);
+          if (isTaken) health?.failed(model, error);
           candidate.error = error;
-          const step = toNextStep(error);
+          const step = isTaken ? toNextStep(error, model, fitted) : "next-credential";
           const { reason } = error;
           const { position } = lease;
           log.warn({ model: model.name, credential: position, reason, step }, "model call failed");
-          isPauseDue = reason !== "unauthorized" && reason !== "billing";
-          if (step !== "next-credential") return step;
+          isPauseDue =
+            isTaken && reason !== "unauthorized" && reason !== "billing" && step !== "shorten";
+          if (step === "shorten") tried.delete(position);
+          else if (step !== "next-credential") return step;
         }
       }
     };
@@ -189,7 +221,7 @@ export function createModelCaller(options: ModelCallerOptions): ModelCaller {
   return async (call) => {
     const { signal, models } = call;
     await pools.restored;
-    const all = models.map(toCandidate);
+    const all = (health?.order(models) ?? models).map(toCandidate);
     const candidates = all.filter((one): one is Candidate => "model" in one);
     const askAll = createWalk(call);
     const startedAtMs = clock.now();
@@ -233,56 +265,18 @@ function toFailures(one: Candidate | ModelFailure, nowMs: number): ModelFailure[
   if (error !== undefined) return [{ attempts, error }];
   const drought = pool.findDrought(model);
   if (drought === undefined) return [];
-  const { reason, untilMs } = drought;
+  const { reason, untilMs, advice } = drought;
   const what =
     untilMs === undefined
-      ? "the provider accepts none of its credentials; they are used again when their values change"
+      ? (advice ??
+        "the provider accepts none of its credentials; they are used again when their values change")
       : `every credential rests (${reason}), the first one for ${toSeconds(untilMs - nowMs)} more`;
   const retryAfterMs = untilMs === undefined ? undefined : untilMs - nowMs;
   const details = { reason, model: model.name, retryAfterMs };
   return [{ attempts, error: new ProviderError(`${model.name}: ${what}`, details) }];
 }
 
-function toSeconds(durationMs: number): string {
-  return `${Math.max(1, Math.ceil(durationMs / 1_000))} s`;
-}
-
-/** One attempt whose text can be taken back and which ends at once with `signal`, whatever the adapter does. */
-async function attempt(
-  call: ModelCall,
-  model: Model,
-  provider: Provider,
-  credential: Secret | undefined,
-): Promise<ModelReply> {
-  const { request, signal } = call;
-  let isOpen = true;
-  let hasText = false;
-  const onText = (delta: string): void => {
-    if (!isOpen || signal.aborted) return;
-    hasText = true;
-    call.onText(delta);
-  };
-  let stopWaiting = (): void => undefined;
-  const cancelled = new Promise<never>((_resolve, reject) => {
-    const onAbort = (): void => reject(toCancelled(model));
-    signal.addEventListener("abort", onAbort, { once: true });
-    stopWaiting = () => signal.removeEventListener("abort", onAbort);
-  });
-  try {
-    return await Promise.race([
-      provider.adapter.stream({ model, request, credential, signal, onText }),
-      cancelled,
-    ]);
-  } catch (error) {
-    if (hasText && !signal.aborted) call.onReset();
-    throw error;
-  } finally {
-    isOpen = false;
-    stopWaiting();
-  }
-}
-
-function toNextStep(error: ProviderError): NextStep {
+function toNextStep(error: ProviderError, model: Model, fitted: FittedRequest): NextStep {
   switch (error.reason) {
     case "rate-limited":
     case "unauthorized":
@@ -297,69 +291,9 @@ function toNextStep(error: ProviderError): NextStep {
       // The request itself is at fault with 400 and 422; anything else (no such model, wrong path) is this model's own.
       return error.status === 400 || error.status === 422 ? "stop" : "next-model";
     case "context-too-long":
+      return fitted.shorten(model, findTokenLimit(error.message)) ? "shorten" : "next-model";
     case "content-filtered":
     case "cancelled":
       return "stop";
   }
-}
-
-/** From what somebody can act on to what may pass by itself. */
-const tellingOrder: readonly ProviderFailureReason[] = [
-  "cancelled",
-  "context-too-long",
-  "content-filtered",
-  "billing",
-  "unauthorized",
-  "invalid-request",
-  "rate-limited",
-  "overloaded",
-  "timed-out",
-  "broken-stream",
-  "unreachable",
-];
-
-/** Failures that may be over when somebody asks again. */
-const passingReasons: ReadonlySet<ProviderFailureReason> = new Set([
-  "billing",
-  "unauthorized",
-  "rate-limited",
-  "overloaded",
-  "timed-out",
-  "broken-stream",
-  "unreachable",
-]);
-
-function toFinalError(
-  failures: readonly ModelFailure[],
-  soonestMs: number | undefined,
-): ProviderError {
-  const ranked = [...failures].sort(
-    (a, b) => tellingOrder.indexOf(a.error.reason) - tellingOrder.indexOf(b.error.reason),
-  );
-  const telling = ranked[0];
-  if (telling === undefined) {
-    const message = "No model is configured for this request; set routing.primary.";
-    return new ProviderError(message, { reason: "invalid-request", model: "" });
-  }
-  const tried = failures.slice(0, 10).map(({ error, attempts }) => {
-    return `${error.message} [${attempts} ${attempts === 1 ? "attempt" : "attempts"}]`;
-  });
-  const { reason, model, status } = telling.error;
-  const isPassing = passingReasons.has(reason) && soonestMs !== undefined && soonestMs > 0;
-  const again = isPassing ? ` It makes sense to try again in ${toSeconds(soonestMs)}.` : "";
-  const message = `No model answered. Tried: ${tried.join("; ")}.${again}`;
-  const retryAfterMs = isPassing ? soonestMs : telling.error.retryAfterMs;
-  return new ProviderError(message, { reason, model, status, retryAfterMs, cause: telling.error });
-}
-
-function toCancelled(model: Model | undefined): ProviderError {
-  const name = model?.name ?? "";
-  return new ProviderError(`${name}: the call was cancelled`, { reason: "cancelled", model: name });
-}
-
-/** An adapter that breaks its contract is treated like a server that breaks off. */
-function toProviderError(error: unknown, model: Model): ProviderError {
-  if (error instanceof ProviderError) return error;
-  const message = `${model.name}: the model adapter failed unexpectedly`;
-  return new ProviderError(message, { reason: "broken-stream", model: model.name, cause: error });
 }

@@ -1,3 +1,4 @@
+import { toCount } from "../base/count.ts";
 import type { ProviderError } from "../base/errors.ts";
 import type { ModelReply, ModelRequest, TokenUsage } from "../domain/model.ts";
 import { findComplaint, isRecord, quote, toFailure, toRefusal } from "./classify-failure.ts";
@@ -165,13 +166,18 @@ function parseChunk(data: string): Readonly<Record<string, unknown>> | undefined
 
 function toTokenUsage(value: unknown): TokenUsage | undefined {
   if (!isRecord(value)) return undefined;
-  const input = value["prompt_tokens_details"];
-  const output = value["completion_tokens_details"];
+  const { prompt_tokens: input, completion_tokens: output, total_tokens: total } = value;
+  const read = value["prompt_tokens_details"];
+  const written = value["completion_tokens_details"];
+  const cached = isRecord(read) ? read["cached_tokens"] : undefined;
+  const reasoning = toCount(isRecord(written) ? written["reasoning_tokens"] : undefined);
+  // Some servers count what was thought beside the output; the sum tells.
+  const isApart = reasoning > 0 && toCount(total) === toCount(input) + toCount(output) + reasoning;
   return createTokenUsage({
-    input: value["prompt_tokens"],
-    output: value["completion_tokens"],
-    cachedInput: isRecord(input) ? input["cached_tokens"] : undefined,
-    reasoning: isRecord(output) ? output["reasoning_tokens"] : undefined,
+    input,
+    output: isApart ? toCount(output) + reasoning : output,
+    cachedInput: cached ?? value["prompt_cache_hit_tokens"],
+    reasoning,
   });
 }
 

@@ -1,6 +1,7 @@
 import type { Model, ModelRequest } from "../domain/model.ts";
 import type { TranscriptMessage } from "../domain/session.ts";
 import type { ToolCall } from "../domain/tool.ts";
+import { forgetOlderFiles, toModelContent, type ModelContent } from "./to-model-content.ts";
 import { toValidArguments, toValidToolName } from "./to-tool-calls.ts";
 
 /** What a server turned out not to take; learned from its refusals. */
@@ -20,14 +21,16 @@ export function toChatCompletionRequest(
   model: Model,
   request: ModelRequest,
   dialect: ChatCompletionDialect,
+  promptCacheKey?: string,
 ): string {
   const tools = model.nativeTools ? request.tools : [];
   return JSON.stringify({
     model: model.id,
-    messages: toChatMessages(request),
+    messages: toChatMessages(model, request),
     ...(tools.length === 0 ? {} : { tools: tools.map(toChatTool) }),
     ...(model.maxTokens === 0 ? {} : { [dialect.outputLimit]: model.maxTokens }),
     ...(model.reasoningEffort === undefined ? {} : { reasoning_effort: model.reasoningEffort }),
+    ...(promptCacheKey === undefined ? {} : { prompt_cache_key: promptCacheKey }),
     stream: true,
     ...(dialect.streamOptions ? { stream_options: { include_usage: true } } : {}),
   });
@@ -40,17 +43,17 @@ function toChatTool({ name, description, inputSchema }: ModelRequest["tools"][nu
   };
 }
 
-function toChatMessages({ system, messages }: ModelRequest): unknown[] {
-  const result: unknown[] = messages.map(toChatMessage);
+function toChatMessages(model: Model, { system, messages }: ModelRequest): unknown[] {
+  const result = forgetOlderFiles(messages, model).map((each) => toChatMessage(each, model));
   if (system !== "") result.unshift({ role: "system", content: system.toWellFormed() });
   return result;
 }
 
-function toChatMessage(message: TranscriptMessage): unknown {
+function toChatMessage(message: TranscriptMessage, model: Model): unknown {
   const content = message.content.toWellFormed();
   switch (message.role) {
     case "user":
-      return { role: "user", content };
+      return { role: "user", content: toChatContent(toModelContent(message, model)) };
     case "assistant": {
       if (message.toolCalls.length === 0) return { role: "assistant", content };
       const calls = message.toolCalls.map(toChatToolCall);
@@ -59,6 +62,31 @@ function toChatMessage(message: TranscriptMessage): unknown {
     case "tool":
       return { role: "tool", tool_call_id: message.callId, content };
   }
+}
+
+/** Plain text where that is all: not every server knows lists of parts. */
+function toChatContent(content: readonly ModelContent[]): unknown {
+  const [first] = content;
+  return content.length === 1 && first?.kind === "text" ? first.text : content.map(toChatPart);
+}
+
+function toChatPart(piece: ModelContent): unknown {
+  switch (piece.kind) {
+    case "text":
+      return { type: "text", text: piece.text };
+    case "image":
+      return { type: "image_url", image_url: { url: toDataUrl(piece) } };
+    case "audio": {
+      const format = piece.mimeType === "audio/wav" ? "wav" : "mp3";
+      return { type: "input_audio", input_audio: { data: piece.base64, format } };
+    }
+    case "pdf":
+      return { type: "file", file: { filename: piece.name, file_data: toDataUrl(piece) } };
+  }
+}
+
+function toDataUrl({ mimeType, base64 }: Exclude<ModelContent, { kind: "text" }>): string {
+  return `data:${mimeType};base64,${base64}`;
 }
 
 /**

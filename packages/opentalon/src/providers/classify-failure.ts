@@ -36,6 +36,8 @@ export function toFailureReason(
   if (status === 403) return "unauthorized";
   if (status === 408) return "timed-out";
   if (status >= 500) return "overloaded";
+  // Bedrock's model failed behind a request that was all right.
+  if (status === 424) return "overloaded";
   if (status >= 300) return "invalid-request";
   // An error inside a 200: only its own words tell.
   if (/rate.?limit|too.many.requests|resource_exhausted|throttl/.test(code)) return "rate-limited";

@@ -1,14 +1,19 @@
 import type { Clock } from "../base/clock.ts";
 import { ConfigError, toMessage } from "../base/errors.ts";
 import type { Secret } from "../base/secret.ts";
+import type { ProviderPlugin } from "../plugins/provider-plugins.ts";
 import { createAnthropicAdapter } from "./anthropic-adapter.ts";
+import { createBedrockAdapter } from "./bedrock-adapter.ts";
+import type { BedrockAdapterOptions } from "./bedrock-adapter.ts";
 import { createDemoAdapter } from "./demo-adapter.ts";
 import { createGoogleAdapter } from "./google-adapter.ts";
 import type { ModelAdapter, ModelCallLimits } from "./model-adapter.ts";
 import { createOpenAiCompatibleAdapter } from "./openai-compatible-adapter.ts";
 import { createOpenAiResponsesAdapter } from "./openai-responses-adapter.ts";
+import { createPluginAdapter } from "./plugin-adapter.ts";
+import type { PluginAdapterOptions } from "./plugin-adapter.ts";
 import type { ProviderApi, ProviderOptions, RetryOptions } from "./provider-options.ts";
-import type { SdkAdapterOptions } from "./sdk-adapter.ts";
+import { createVertexAdapter } from "./vertex-adapter.ts";
 
 /** A configured provider with the adapter that speaks its API. */
 export interface Provider {
@@ -38,9 +43,11 @@ export function createProviders({
   clock,
   limits = {},
 }: CreateProvidersOptions): Providers {
-  const joined = providers.map(({ name, api, baseUrl, credentials, retry }): Provider => {
-    const options = { clock, limits, ...(baseUrl === undefined ? {} : { baseUrl }) };
-    const createAdapter = (): ModelAdapter => adapterByApi[api](options);
+  const joined = providers.map((provider): Provider => {
+    const { name, api, baseUrl, cloud, plugin, credentials, retry } = provider;
+    const options = { clock, limits, cloud, ...(baseUrl === undefined ? {} : { baseUrl }) };
+    const createAdapter = (): ModelAdapter =>
+      api === "plugin" ? toPluginAdapter(plugin, options) : adapterByApi[api](options);
     return { name, adapter: forProvider(name, createAdapter), credentials, retry };
   });
   return {
@@ -52,13 +59,25 @@ export function createProviders({
 }
 
 /** None of these loads an SDK before its first call. */
-const adapterByApi: Readonly<Record<ProviderApi, (options: SdkAdapterOptions) => ModelAdapter>> = {
+const adapterByApi: Readonly<
+  Record<Exclude<ProviderApi, "plugin">, (options: BedrockAdapterOptions) => ModelAdapter>
+> = {
   "openai-completions": createOpenAiCompatibleAdapter,
   "openai-responses": createOpenAiResponsesAdapter,
   "anthropic-messages": createAnthropicAdapter,
   "google-generative-ai": createGoogleAdapter,
+  "google-vertex": createVertexAdapter,
+  "bedrock-converse": createBedrockAdapter,
   demo: createDemoAdapter,
 };
+
+function toPluginAdapter(
+  plugin: ProviderPlugin | undefined,
+  options: Omit<PluginAdapterOptions, "plugin">,
+): ModelAdapter {
+  if (plugin === undefined) throw new ConfigError("CONFIG_INVALID", "there is no plugin to ask");
+  return createPluginAdapter({ ...options, plugin });
+}
 
 /** Says whose setting it is that is wrong. */
 function forProvider<Result>(name: string, create: () => Result): Result {

@@ -6,6 +6,7 @@ import type { CooldownOptions } from "./cooldown.ts";
 import { createCredentialMemory } from "./credential-memory.ts";
 import { createCredentialPool } from "./credentials.ts";
 import type { CredentialPool } from "./credentials.ts";
+import type { TokenSource } from "./oauth/token-source.ts";
 
 /** The credentials of all providers. Disposal writes what is known of them. */
 export interface CredentialPools extends AsyncDisposable {
@@ -19,6 +20,7 @@ export interface CredentialPoolsOptions {
     readonly name: string;
     readonly baseUrl?: string | undefined;
     readonly credentials: readonly Secret[];
+    readonly tokens?: TokenSource | undefined;
   }[];
   /** By provider: positions of credentials in order of preference. */
   readonly order: Readonly<Record<string, readonly number[]>>;
@@ -34,11 +36,15 @@ export function createCredentialPools(options: CredentialPoolsOptions): Credenti
   const { providers, order, cooldowns, keyValue, clock, log } = options;
   const memory = createCredentialMemory({ keyValue, clock, log });
   const pools = new Map(
-    providers.map(({ name, baseUrl = "", credentials }) => {
+    providers.map(({ name, baseUrl = "", credentials, tokens }) => {
       const wanted = order[name] ?? [];
-      warnOfUnknown(name, wanted, credentials.length, log);
+      warnOfUnknown(name, wanted, credentials.length, tokens === undefined ? 1 : 0, log);
+      const state = tokens?.state();
+      if (state?.kind === "sign-in-needed") {
+        log.warn({ provider: name }, `provider ${name} is not used with OAuth: ${state.why}`);
+      }
       const shared = { cooldowns, memory, clock, log };
-      const own = { name, address: baseUrl, credentials, order: wanted };
+      const own = { name, address: baseUrl, credentials, tokens, order: wanted };
       return [name, createCredentialPool({ ...own, ...shared })];
     }),
   );
@@ -50,11 +56,17 @@ export function createCredentialPools(options: CredentialPoolsOptions): Credenti
   };
 }
 
-function warnOfUnknown(name: string, order: readonly number[], count: number, log: Log): void {
-  const unknown = order.filter((position) => position < 1 || position > count);
+function warnOfUnknown(
+  name: string,
+  order: readonly number[],
+  count: number,
+  first: 0 | 1,
+  log: Log,
+): void {
+  const unknown = order.filter((position) => position < first || position > count);
   if (unknown.length === 0) return;
   log.warn(
     { provider: name, unknown },
-    `auth.order.${name} names credentials that do not exist: the provider has ${count}`,
+    `auth.order.${name} names credentials that do not exist: the provider has ${count} and ${first === 0 ? "OAuth (0)" : "no OAuth"}`,
   );
 }

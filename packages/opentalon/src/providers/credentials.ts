@@ -7,6 +7,7 @@ import { toRest } from "./cooldown.ts";
 import type { CooldownOptions, Rest } from "./cooldown.ts";
 import { toFingerprint } from "./credential-memory.ts";
 import type { CredentialMemory, CredentialRecord } from "./credential-memory.ts";
+import type { TokenSource } from "./oauth/token-source.ts";
 
 export interface CredentialWish {
   readonly model: Model;
@@ -20,13 +21,21 @@ export interface CredentialWish {
 
 /** One call with one credential. Exactly one of its functions is called when the call has ended. */
 export interface CredentialLease {
-  /** 1 for the provider's first credential; how the log names it. */
+  /** 1 for the provider's first credential, 0 for its OAuth sign-in; how the log names it. */
   readonly position: number;
-  /** Absent for servers that want none. */
-  readonly secret: Secret | undefined;
+  readonly kind: CredentialKind;
+  /**
+   * What to send; absent for servers that want none. An OAuth token that is about to expire is refreshed first.
+   * @throws AuthError, or the reason of `signal`.
+   */
+  readonly take: (signal: AbortSignal) => Promise<Secret | undefined>;
+  /** After a refusal: another value worth one more attempt; `undefined` when there is none, as for every key. */
+  readonly replace: (refused: Secret, signal: AbortSignal) => Promise<Secret | undefined>;
   readonly succeed: () => void;
   /** Decides whether the credential rests, and for how long. */
   readonly fail: (error: ProviderError) => void;
+  /** `take` failed: the credential rests for all models. */
+  readonly failToTake: (error: ProviderError) => void;
   /** The call ended without telling anything. */
   readonly release: () => void;
 }
@@ -36,13 +45,18 @@ export interface Drought {
   readonly reason: ProviderFailureReason;
   /** When the first one may be used again; `undefined` when each needs a new value. */
   readonly untilMs: number | undefined;
+  /** What somebody can do about it, when that is known. */
+  readonly advice?: string | undefined;
 }
 
 /** The credentials of one provider: which one is used next, and which ones rest. */
 export interface CredentialPool {
   /** Takes up what an earlier process knew. Never rejects. */
   readonly restore: () => Promise<void>;
-  /** The one to use now; `undefined` when none may be. Prefers the session's own, then `order`, then the longest idle. */
+  /**
+   * The one to use now; `undefined` when none may be. Prefers the session's own, then `order`, then OAuth, then the longest
+   * idle.
+   */
   readonly choose: (wish: CredentialWish) => CredentialLease | undefined;
   /** Whether `choose` would find one now. */
   readonly canServe: (wish: CredentialWish) => boolean;
@@ -57,7 +71,9 @@ export interface CredentialPoolOptions {
   readonly address: string;
   /** Empty for servers that want none. */
   readonly credentials: readonly Secret[];
-  /** Positions in order of preference; those left out share the last place. */
+  /** The sign-in of somebody; absent when the provider has none. */
+  readonly tokens?: TokenSource | undefined;
+  /** Positions in order of preference, 0 for OAuth; those left out share the last place, OAuth before keys. */
   readonly order: readonly number[];
   readonly cooldowns: CooldownOptions;
   readonly memory: CredentialMemory;
@@ -65,8 +81,15 @@ export interface CredentialPoolOptions {
   readonly log: Log;
 }
 
+/** What a credential is: adapters send the two in different headers. */
+export type CredentialKind = "key" | "oauth";
+
 interface Credential {
   readonly position: number;
+  /** Present for OAuth, whose secret changes. */
+  readonly tokens: TokenSource | undefined;
+  /** The sign-in that what is known of the credential is about; empty for keys. */
+  login: string;
   readonly secret: Secret | undefined;
   readonly key: string;
   isDisabled: boolean;
@@ -77,6 +100,8 @@ interface Credential {
 }
 
 const allModels = "*";
+/** The name of the OAuth sign-in in `auth.order` and in the log. */
+export const oauthPosition = 0;
 const maxPins = 10_000;
 const maxRests = 200;
 /** A refusal is worth knowing after a crash, the order of use hardly. */
@@ -86,18 +111,23 @@ const writeUseWithinMs = 60_000;
 export function createCredentialPool(options: CredentialPoolOptions): CredentialPool {
   const { name, order, cooldowns, memory, clock, log } = options;
   const address = toFingerprint(options.address);
-  const credentials = createCredentials(name, options.credentials);
+  const credentials = createCredentials(name, options.credentials, options.tokens);
   /** The one idle for longest comes first. */
   const byIdleTime = [...credentials];
   const pins = new Map<string, Credential>();
 
+  /** Where, and for OAuth in whose name, the credential is used. */
+  const toAddress = ({ login }: Credential): string =>
+    login === "" ? address : toFingerprint(`${address} ${login}`);
+
   const note = (credential: Credential, withinMs: number): void => {
-    memory.note(credential.key, () => toRecord(credential, address), withinMs);
+    memory.note(credential.key, () => toRecord(credential, toAddress(credential)), withinMs);
   };
 
   const toRank = ({ position }: Credential): number => {
     const index = order.indexOf(position);
-    return index < 0 ? order.length : index;
+    if (index >= 0) return index;
+    return position === oauthPosition ? order.length : order.length + 1;
   };
 
   const pin = (sessionKey: string, credential: Credential): void => {
@@ -109,7 +139,7 @@ export function createCredentialPool(options: CredentialPoolOptions): Credential
 
   const isUsable = (credential: Credential, model: Model, isLastResort: boolean): boolean => {
     const nowMs = clock.now();
-    if (credential.isDisabled) return false;
+    if (credential.isDisabled || !isSignedIn(credential)) return false;
     if (!isLastResort && credential.trials.has(model.id)) return false;
     return restsOf(credential, model).every(({ restsUntilMs, avoidedUntilMs }) =>
       isLastResort ? restsUntilMs <= nowMs : avoidedUntilMs <= nowMs,
@@ -177,7 +207,8 @@ export function createCredentialPool(options: CredentialPoolOptions): Credential
         { provider: name, credential: credential.position, model: model.name, status },
         `provider ${name} does not accept its credential ${credential.position}: it is not used again until its value changes`,
       );
-    } else if (reason === "billing") refuse(credential, allModels, known.all, error);
+    } else if (reason === "billing" || (isWorthless && credential.tokens !== undefined))
+      refuse(credential, allModels, known.all, error);
     else if (reason === "rate-limited" || reason === "unauthorized")
       refuse(credential, model.id, known.model, error);
     else if (reason === "overloaded" && retryAfterMs !== undefined)
@@ -202,7 +233,9 @@ export function createCredentialPool(options: CredentialPoolOptions): Credential
     };
     return {
       position: credential.position,
-      secret: credential.secret,
+      kind: credential.tokens === undefined ? "key" : "oauth",
+      take: async (signal) => credential.tokens?.take(signal) ?? credential.secret,
+      replace: async (refused, signal) => credential.tokens?.replace(refused, signal),
       succeed: () => {
         release();
         pin(sessionKey, credential);
@@ -218,6 +251,11 @@ export function createCredentialPool(options: CredentialPoolOptions): Credential
         release();
         fail(credential, model, known, error);
       },
+      failToTake: (error) => {
+        release();
+        // A sign-in that is over needs no rest: it is not used until somebody signs in.
+        if (isSignedIn(credential)) refuse(credential, allModels, known.all, error);
+      },
       release,
     };
   };
@@ -227,7 +265,8 @@ export function createCredentialPool(options: CredentialPoolOptions): Credential
       const latestMs = clock.now() + Math.max(cooldowns.maxMs, cooldowns.billingMaxMs, 3_600_000);
       for (const credential of credentials) {
         const record = await memory.load(credential.key);
-        if (record === undefined || record.address !== address) continue;
+        isSignedIn(credential);
+        if (record === undefined || record.address !== toAddress(credential)) continue;
         credential.isDisabled ||= record.isDisabled && credential.secret !== undefined;
         credential.lastUsedMs = Math.max(credential.lastUsedMs, record.lastUsedMs);
         for (const [scope, rest] of Object.entries(record.rests).slice(0, maxRests)) {
@@ -258,7 +297,7 @@ export function createCredentialPool(options: CredentialPoolOptions): Credential
     findDrought: (model) => {
       const nowMs = clock.now();
       const ends = credentials
-        .filter(({ isDisabled }) => !isDisabled)
+        .filter((credential) => !credential.isDisabled && isSignedIn(credential))
         .map((credential) => {
           const rests = restsOf(credential, model);
           const untilMs = Math.max(nowMs, ...rests.map(({ restsUntilMs }) => restsUntilMs));
@@ -267,24 +306,49 @@ export function createCredentialPool(options: CredentialPoolOptions): Credential
         })
         .sort((one, other) => one.untilMs - other.untilMs);
       const [first] = ends;
-      if (first === undefined) return { reason: "unauthorized", untilMs: undefined };
+      if (first === undefined) {
+        const state = options.tokens?.state();
+        const advice = state?.kind === "sign-in-needed" ? state.why : undefined;
+        return { reason: "unauthorized", untilMs: undefined, advice };
+      }
       return first.untilMs > nowMs ? first : undefined;
     },
   };
 }
 
-function createCredentials(name: string, secrets: readonly Secret[]): readonly Credential[] {
+/** Whether the credential has something to send. Another sign-in than before may be that of another account. */
+function isSignedIn(credential: Credential): boolean {
+  const { tokens } = credential;
+  if (tokens === undefined) return true;
+  const state = tokens.state();
+  if (state.kind === "sign-in-needed") return false;
+  if (state.token.login !== credential.login) {
+    credential.login = state.token.login;
+    credential.rests.clear();
+  }
+  return true;
+}
+
+function createCredentials(
+  name: string,
+  secrets: readonly Secret[],
+  tokens: TokenSource | undefined,
+): readonly Credential[] {
   const create = (secret: Secret | undefined, index: number): Credential => ({
     position: index + 1,
     secret,
+    tokens: undefined,
+    login: "",
     key: `${name}/${secret === undefined ? "none" : toFingerprint(secret.reveal())}`,
     isDisabled: false,
     lastUsedMs: 0,
     rests: new Map(),
     trials: new Set(),
   });
-  if (secrets.length === 0) return [create(undefined, 0)];
-  const all = secrets.map(create);
+  const signIns =
+    tokens === undefined ? [] : [{ ...create(undefined, -1), tokens, key: `${name}/oauth` }];
+  if (secrets.length === 0 && tokens === undefined) return [create(undefined, 0)];
+  const all = [...signIns, ...secrets.map(create)];
   // The same key written twice is one key, with one limit.
   return all.filter(({ key }, index) => all.findIndex((other) => other.key === key) === index);
 }

@@ -17,6 +17,7 @@ export const demoModel: Model = {
   provider: "demo",
   id: "demo",
   nativeTools: true,
+  input: ["text"],
   contextWindow: 0,
   maxTokens: 0,
   cost: { input: 0, output: 0 },

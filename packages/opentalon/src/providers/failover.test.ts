@@ -15,6 +15,10 @@ import { createOpenAiCompatibleAdapter } from "./openai-compatible-adapter.ts";
 import { defaultRetryOptions } from "./provider-options.ts";
 import { createModelServer } from "./testing/model-server.ts";
 import type { ModelServer, RecordedRequest, Script } from "./testing/model-server.ts";
+import { wireApis } from "./testing/wire-api.ts";
+import type { WireApi } from "./testing/wire-api.ts";
+
+const chatCompletions = { create: createOpenAiCompatibleAdapter, wire: undefined };
 
 let resources = new AsyncDisposableStack();
 afterEach(async () => {
@@ -32,11 +36,10 @@ async function serve(
   script: Script,
   keys: readonly string[] = [],
   adapterClock: ManualClock = createManualClock(),
+  { create, wire }: Pick<WireApi, "create" | "wire"> = chatCompletions,
 ): Promise<Provider & { server: ModelServer }> {
-  const server = resources.use(await createModelServer(script));
-  const adapter = resources.use(
-    createOpenAiCompatibleAdapter({ baseUrl: server.url, clock: adapterClock }),
-  );
+  const server = resources.use(await createModelServer(script, wire === undefined ? {} : { wire }));
+  const adapter = resources.use(create({ baseUrl: server.url, clock: adapterClock }));
   const credentials = keys.map((key) => createSecret(key));
   return { name, adapter, credentials, retry: defaultRetryOptions, server };
 }
@@ -93,7 +96,8 @@ async function ask(
   }
 }
 
-describe("a storm of 429", () => {
+// Many calls over real connections: slow on a busy machine.
+describe("a storm of 429", { timeout: 120_000 }, () => {
   const keys = ["one", "two", "three"].map((name) => `sk-storm-${name}-0123456789`);
   const keyOf = ({ headers }: RecordedRequest): string => headers.authorization ?? "";
 
@@ -188,10 +192,10 @@ describe("a storm of 429", () => {
   });
 });
 
-describe("failing over", () => {
-  const half = 'data: {"choices":[{"delta":{"content":"half of"}}]}\n\n';
-  const errorBody = { error: { message: "server had an error", type: "server_error" } };
-  const inStream = `data: ${JSON.stringify(errorBody)}\n\n`;
+describe.each(wireApis)("failing over from $name", (api) => {
+  const { half, errorBody, errorEvent } = api;
+  const serveApi = (name: string, script: Script, adapterClock?: ManualClock) =>
+    serve(name, script, [], adapterClock, api);
 
   const failures: readonly [string, Script, ProviderError["reason"], number][] = [
     ["401", { kind: "error", status: 401 }, "unauthorized", 0],
@@ -218,7 +222,7 @@ describe("failing over", () => {
       "overloaded",
       0,
     ],
-    ["an error inside the stream", { kind: "raw", parts: [half, inStream] }, "overloaded", 1],
+    ["an error inside the stream", { kind: "raw", parts: [half, errorEvent] }, "overloaded", 1],
   ];
 
   it.each(failures)(
@@ -226,7 +230,7 @@ describe("failing over", () => {
     async (_name, script, _reason, resets) => {
       const clock = createPassingClock();
       const startedAtMs = clock.now();
-      const first = await serve("first", script);
+      const first = await serveApi("first", script);
       const second = await serve("second", { kind: "message", text: ["the ", "whole"] });
       const providers = [first, second];
       const outcome = await ask(createCaller(providers, clock), providers, "s");
@@ -238,7 +242,7 @@ describe("failing over", () => {
 
   it.each(failures)("tells %s apart: it is classified once, as it should be", async (...row) => {
     const [, script, reason] = row;
-    const first = await serve("first", script);
+    const first = await serveApi("first", script);
     const providers = [{ ...first, retry: { ...defaultRetryOptions, maxAttempts: 1 } }];
     const callModel = createCaller(providers, createPassingClock());
     expect(await ask(callModel, providers, "s")).toMatchObject({ reason });
@@ -247,24 +251,27 @@ describe("failing over", () => {
 
   it.each([
     ["before the answer", "headers", 0],
+    ["before the text", "first-token", 0],
     ["in the text", "mid-stream", 1],
   ] as const)("goes over when the connection is half open %s", async (_name, at, resets) => {
     const adapterClock = createManualClock();
     const clock = createPassingClock();
     const startedAtMs = clock.now();
-    const first = await serve("first", { kind: "stall", at }, [], adapterClock);
+    const first = await serveApi("first", { kind: "stall", at }, adapterClock);
     const second = await serve("second", { kind: "message", text: ["whole"] });
     const providers = [first, second];
     let pieces = 0;
     const asked = ask(createCaller(providers, clock), providers, "s", () => (pieces += 1));
-    await expect.poll(() => first.server.requests.length).toBe(1);
+    await expect.poll(() => first.server.requests.length, { timeout: 15_000 }).toBe(1);
     // All text has to arrive before the silence begins.
-    if (at === "mid-stream") await expect.poll(() => pieces).toBe(3);
+    if (at === "mid-stream") await expect.poll(() => pieces, { timeout: 15_000 }).toBe(3);
     adapterClock.advance(60_000);
     expect(await asked).toEqual({ model: "second/m", shown: "whole", resets });
     expect(clock.now() - startedAtMs).toBeLessThanOrEqual(250);
   });
+});
 
+describe("failing over", () => {
   it("walks twelve broken models within 250 ms of its own", async () => {
     const clock = createPassingClock();
     const startedAtMs = clock.now();

@@ -3,7 +3,7 @@ import type { ModelAdapter } from "./model-adapter.ts";
 import { createSdkAdapter } from "./sdk-adapter.ts";
 import type { SdkAdapterOptions } from "./sdk-adapter.ts";
 
-const googleBaseUrl = "https://generativelanguage.googleapis.com/v1beta";
+export const googleBaseUrl = "https://generativelanguage.googleapis.com/v1beta";
 
 /** Speaks Google's Gemini API. */
 export function createGoogleAdapter(options: SdkAdapterOptions): ModelAdapter {
@@ -15,6 +15,7 @@ export function createGoogleAdapter(options: SdkAdapterOptions): ModelAdapter {
         return (id, fetch) => createGoogle({ baseURL, apiKey: "none", fetch })(id);
       },
       toKeyHeaders: (key) => ({ "x-goog-api-key": key }),
+      takesAudio: true,
       toCallOptions: () => ({}),
     },
     options,

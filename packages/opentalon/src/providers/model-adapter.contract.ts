@@ -15,6 +15,7 @@ export function createModel(change: Partial<Model> = {}): Model {
     provider: "test",
     id: "test-model",
     nativeTools: true,
+    input: ["text"],
     contextWindow: 0,
     maxTokens: 0,
     cost: { input: 0, output: 0 },

@@ -7,6 +7,8 @@ export interface ModelAdapterCall {
   readonly request: ModelRequest;
   /** Absent for servers that want none. */
   readonly credential: Secret | undefined;
+  /** The credential is an OAuth token, which every API takes as `Authorization: Bearer`. */
+  readonly isToken?: boolean | undefined;
   readonly signal: AbortSignal;
   /** Told of the answer's text as it comes; must not throw. Never called after `stream` has settled. */
   readonly onText: (delta: string) => void;

@@ -286,6 +286,52 @@ describe("the OpenAI-compatible adapter", () => {
       expect((await ask()).usage).toEqual({ inputTokens: 1_000_000_000, outputTokens: 4 });
     });
 
+    it.each([
+      [
+        "as part of input and output",
+        {
+          prompt_tokens: 100,
+          completion_tokens: 20,
+          total_tokens: 120,
+          prompt_tokens_details: { cached_tokens: 60 },
+          completion_tokens_details: { reasoning_tokens: 8 },
+        },
+      ],
+      [
+        "beside the output",
+        {
+          prompt_tokens: 100,
+          completion_tokens: 12,
+          total_tokens: 120,
+          prompt_tokens_details: { cached_tokens: 60 },
+          completion_tokens_details: { reasoning_tokens: 8 },
+        },
+      ],
+      [
+        "under another name",
+        {
+          prompt_tokens: 100,
+          completion_tokens: 20,
+          prompt_cache_hit_tokens: 60,
+          prompt_cache_miss_tokens: 40,
+          completion_tokens_details: { reasoning_tokens: 8 },
+        },
+      ],
+    ])("counts cached and reasoning tokens that a server tells %s", async (_how, usage) => {
+      const choices = [{ index: 0, delta: { content: "hi" }, finish_reason: "stop" }];
+      const parts = [
+        `data: ${JSON.stringify({ choices })}\n\n`,
+        `data: ${JSON.stringify({ choices: [], usage })}\n\ndata: [DONE]\n\n`,
+      ];
+      const { ask } = await setUp({ kind: "raw", parts });
+      expect((await ask()).usage).toEqual({
+        inputTokens: 100,
+        outputTokens: 20,
+        cachedInputTokens: 60,
+        reasoningTokens: 8,
+      });
+    });
+
     it("counts missing usage as zero", async () => {
       const { ask } = await setUp({ kind: "message", text: "hi", usage: null });
       expect((await ask()).usage).toEqual({ inputTokens: 0, outputTokens: 0 });

@@ -7,6 +7,7 @@ import type { ChatCompletionDialect } from "./chat-completion-request.ts";
 import { createEventStreamClient } from "./event-stream-client.ts";
 import { defaultModelCallLimits } from "./model-adapter.ts";
 import type { ModelAdapter, ModelAdapterCall, ModelCallLimits } from "./model-adapter.ts";
+import { toPromptCacheKey } from "./prompt-cache-key.ts";
 
 export const openAiBaseUrl = "https://api.openai.com/v1";
 
@@ -34,11 +35,12 @@ export function createOpenAiCompatibleAdapter(
   ): Promise<ModelReply> => {
     const { model, request, credential, signal, onText } = call;
     const context = { model: model.name, credential };
+    const cacheKey = toPromptCacheKey(baseUrl, request.sessionKey);
     const reader = createChatCompletionReader({ context, request, limits, onText });
     await client.post({
       path: "chat/completions",
       headers: credential === undefined ? {} : { authorization: `Bearer ${credential.reveal()}` },
-      body: toChatCompletionRequest(model, request, dialect),
+      body: toChatCompletionRequest(model, request, dialect, cacheKey),
       model: model.name,
       credential,
       signal,

@@ -1,6 +1,7 @@
 import { toSdkBaseUrl } from "./base-url.ts";
 import type { ModelAdapter } from "./model-adapter.ts";
 import { openAiBaseUrl } from "./openai-compatible-adapter.ts";
+import { toPromptCacheKey } from "./prompt-cache-key.ts";
 import { createSdkAdapter } from "./sdk-adapter.ts";
 import type { SdkAdapterOptions } from "./sdk-adapter.ts";
 
@@ -14,10 +15,11 @@ export function createOpenAiResponsesAdapter(options: SdkAdapterOptions): ModelA
         return (id, fetch) => createOpenAI({ baseURL, apiKey: "none", fetch }).responses(id);
       },
       toKeyHeaders: (key) => ({ authorization: `Bearer ${key}` }),
-      toCallOptions: ({ reasoningEffort }) => ({
+      toCallOptions: ({ reasoningEffort }, { sessionKey }) => ({
         providerOptions: {
           openai: {
             store: false,
+            ...toCacheOptions(toPromptCacheKey(baseURL, sessionKey)),
             // Whoever sets an effort knows that the model thinks, whatever the SDK knows of its name.
             ...(reasoningEffort === undefined ? {} : { forceReasoning: true }),
           },
@@ -26,4 +28,8 @@ export function createOpenAiResponsesAdapter(options: SdkAdapterOptions): ModelA
     },
     options,
   );
+}
+
+function toCacheOptions(promptCacheKey: string | undefined): { promptCacheKey?: string } {
+  return promptCacheKey === undefined ? {} : { promptCacheKey };
 }

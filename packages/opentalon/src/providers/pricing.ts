@@ -1,4 +1,4 @@
-import type { Model, TokenUsage } from "../domain/model.ts";
+import type { ModelCost, TokenUsage } from "../domain/model.ts";
 
 /** USD. */
 export interface UsageCost {
@@ -6,10 +6,15 @@ export interface UsageCost {
   readonly outputCost: number;
 }
 
-/** What `usage` costs at the prices the configuration gives for `model`; 0 where it gives none. */
-export function toUsageCost(usage: TokenUsage, model: Pick<Model, "cost">): UsageCost {
+/** What `usage` costs at the prices of its model; 0 where no price is known. */
+export function toUsageCost(usage: TokenUsage, { cost }: { readonly cost: ModelCost }): UsageCost {
+  const { inputTokens, outputTokens, cachedInputTokens = 0, cacheWriteTokens = 0 } = usage;
+  const { input, output, cachedInput = input, cacheWrite = input } = cost;
+  const plainTokens = Math.max(0, inputTokens - cachedInputTokens - cacheWriteTokens);
+  const inputSum =
+    plainTokens * input + cachedInputTokens * cachedInput + cacheWriteTokens * cacheWrite;
   return {
-    inputCost: (usage.inputTokens * model.cost.input) / 1_000_000,
-    outputCost: (usage.outputTokens * model.cost.output) / 1_000_000,
+    inputCost: inputSum / 1_000_000,
+    outputCost: (outputTokens * output) / 1_000_000,
   };
 }

@@ -1,5 +1,6 @@
 import type { Secret } from "../base/secret.ts";
 import type { Model } from "../domain/model.ts";
+import type { ProviderPlugin } from "../plugins/provider-plugins.ts";
 
 /** Patience with one model: attempts after a failure that may pass by itself. */
 export interface RetryOptions {
@@ -19,13 +20,23 @@ export const defaultRetryOptions: RetryOptions = {
   maxTotalMs: 30_000,
 };
 
-/** The kind of API a provider speaks; `demo` is built in and needs no network. */
+/** The kind of API a provider speaks; `demo` is built in and needs no network, `plugin` is a program of its own. */
 export type ProviderApi =
   | "openai-completions"
   | "openai-responses"
   | "anthropic-messages"
   | "google-generative-ai"
-  | "demo";
+  | "google-vertex"
+  | "bedrock-converse"
+  | "demo"
+  | "plugin";
+
+/** Empty where it is not known. */
+export interface CloudPlace {
+  readonly region: string;
+  readonly project: string;
+  readonly location: string;
+}
 
 /** One entry of `models.providers`. */
 export interface ProviderOptions {
@@ -34,6 +45,10 @@ export interface ProviderOptions {
   readonly api: ProviderApi;
   /** The API's usual address when absent. */
   readonly baseUrl?: string | undefined;
+  /** Where a cloud's models run: AWS's region, Google's location and project. */
+  readonly cloud?: CloudPlace | undefined;
+  /** The program that speaks for it, where `api` is `plugin`. */
+  readonly plugin?: ProviderPlugin | undefined;
   /** In order of preference; empty for servers that want none. */
   readonly credentials: readonly Secret[];
   readonly retry: RetryOptions;

@@ -7,6 +7,7 @@ import { createSecret } from "../base/secret.ts";
 import type { Model, ModelReply, ToolSpecification } from "../domain/model.ts";
 import type { TranscriptMessage } from "../domain/session.ts";
 import { createAnthropicAdapter } from "./anthropic-adapter.ts";
+import { createBedrockAdapter } from "./bedrock-adapter.ts";
 import { createGoogleAdapter } from "./google-adapter.ts";
 import { createModel, createRequest, describeModelAdapter } from "./model-adapter.contract.ts";
 import type { ModelAdapter, ModelAdapterCall, ModelCallLimits } from "./model-adapter.ts";
@@ -14,8 +15,15 @@ import { createOpenAiResponsesAdapter } from "./openai-responses-adapter.ts";
 import type { SdkAdapterOptions } from "./sdk-adapter.ts";
 import { createModelServer } from "./testing/model-server.ts";
 import type { ModelServer, Script } from "./testing/model-server.ts";
-import { anthropicMessages, googleGenerativeAi, openAiResponses } from "./testing/wire-format.ts";
+import {
+  anthropicMessages,
+  bedrockConverse,
+  googleGenerativeAi,
+  openAiResponses,
+  toAwsFrame,
+} from "./testing/wire-format.ts";
 import type { WireFormat } from "./testing/wire-format.ts";
+import { createVertexAdapter } from "./vertex-adapter.ts";
 
 const key = "sk-test-very-secret-0123456789";
 
@@ -96,7 +104,30 @@ const google: Api = {
   finishReasons: { length: "MAX_TOKENS", filter: "SAFETY" },
 };
 
-for (const { name, wire, create } of [anthropic, responses, google]) {
+const vertex: Api = { ...google, name: "google-vertex", create: createVertexAdapter };
+
+const bedrockExceptions: Readonly<Record<number, string>> = {
+  400: "validationException",
+  429: "throttlingException",
+  500: "internalServerException",
+  529: "serviceUnavailableException",
+};
+
+const bedrock: Api = {
+  name: "bedrock-converse",
+  wire: bedrockConverse,
+  create: createBedrockAdapter,
+  keyHeaders: { authorization: `Bearer ${key}` },
+  toErrorEvent: (_type, message, status) => {
+    const type = bedrockExceptions[status] ?? "accessDeniedException";
+    return toAwsFrame({ ":message-type": "exception", ":exception-type": type }, { message });
+  },
+  finishReasons: { length: "max_tokens", filter: "guardrail_intervened" },
+};
+
+const apis = [anthropic, responses, google, vertex, bedrock];
+
+for (const { name, wire, create } of apis) {
   describeModelAdapter(name, async () => {
     const server = await createModelServer({ kind: "answer" }, { wire });
     const adapter = create({ baseUrl: server.url, clock: systemClock });
@@ -110,6 +141,16 @@ for (const { name, wire, create } of [anthropic, responses, google]) {
     };
   });
 }
+
+const keyVariables = [
+  "ANTHROPIC_API_KEY",
+  "OPENAI_API_KEY",
+  "GOOGLE_GENERATIVE_AI_API_KEY",
+  "GOOGLE_VERTEX_API_KEY",
+  "AWS_BEARER_TOKEN_BEDROCK",
+  "AWS_ACCESS_KEY_ID",
+  "AWS_SECRET_ACCESS_KEY",
+];
 
 let resources = new AsyncDisposableStack();
 afterEach(async () => {
@@ -161,7 +202,7 @@ async function setUp(
   return { server, adapter, deltas, ask, askInVain, lastBody };
 }
 
-describe.each([anthropic, responses, google])("the adapter for $name", (api) => {
+describe.each(apis)("the adapter for $name", (api) => {
   describe("what it sends", () => {
     it("has the key in its own header, and only there", async () => {
       const { server, ask } = await setUp(api);
@@ -174,8 +215,7 @@ describe.each([anthropic, responses, google])("the adapter for $name", (api) => 
     });
 
     it("has no key for servers that want none, whatever the environment holds", async () => {
-      for (const name of ["ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GOOGLE_GENERATIVE_AI_API_KEY"])
-        vi.stubEnv(name, key);
+      for (const name of keyVariables) vi.stubEnv(name, key);
       const { server, ask } = await setUp(api);
       await ask({ credential: undefined });
       vi.unstubAllEnvs();
@@ -204,7 +244,7 @@ describe.each([anthropic, responses, google])("the adapter for $name", (api) => 
     it("has earlier calls with their results, the odd ones made valid", async () => {
       const { ask, lastBody } = await setUp(api);
       const messages = [...conversation, { role: "user", content: "" } as const];
-      await ask({ request: createRequest({ messages }) });
+      await ask({ request: createRequest({ messages, tools: [greetTool] }) });
       const sent = JSON.stringify(lastBody());
       for (const word of ["hi Ada", "no such tool", "hello_greet_now", "invalid_arguments"])
         expect(sent).toContain(word);
@@ -228,11 +268,23 @@ describe.each([anthropic, responses, google])("the adapter for $name", (api) => 
           inputTokens: 100,
           outputTokens: 20,
           cachedInputTokens: 60,
-          ...(api === anthropic ? {} : { reasoningTokens: 8 }),
+          // Bedrock does not tell.
+          ...(api === bedrock ? {} : { reasoningTokens: 8 }),
         },
         model: "test/test-model",
       });
       expect(deltas).toEqual(["Hel", "lo, ", "wörld 🦅"]);
+    });
+
+    it("is usage with what was written into the cache, where that is billed apart", async () => {
+      const usage = { prompt: 100, completion: 20, cached: 60, written: 30 };
+      const { ask } = await setUp(api, { kind: "message", text: "Hello", usage });
+      expect((await ask()).usage).toEqual({
+        inputTokens: 100,
+        outputTokens: 20,
+        cachedInputTokens: 60,
+        ...(api === anthropic || api === bedrock ? { cacheWriteTokens: 30 } : {}),
+      });
     });
 
     it("is text and several tool calls", async () => {
@@ -322,7 +374,9 @@ describe.each([anthropic, responses, google])("the adapter for $name", (api) => 
       ["api_error", "oops", 500, "overloaded"],
     ] as const)(
       "an event with %s, first in the stream and behind text",
-      async (type, message, status, reason) => {
+      async (type, message, status, told) => {
+        // Inside Bedrock's stream there is no word for it.
+        const reason = api === bedrock && status === 401 ? "broken-stream" : told;
         const event = api.toErrorEvent(type, message, status);
         const { server, askInVain, deltas } = await setUp(api, { kind: "raw", parts: [event] });
         expect(await askInVain()).toMatchObject({ reason });
@@ -578,9 +632,12 @@ describe("the adapter for anthropic-messages", () => {
     expect(server.requests[0]?.path).toBe("/v1/messages");
   });
 
-  it("marks the system prompt and the last message for the cache", async () => {
+  it("marks the tools, the system prompt and the last message for the cache", async () => {
     const { ask, lastBody } = await setUp(anthropic);
-    await ask();
+    await ask({ request: createRequest({ tools: [{ ...greetTool, name: "other" }, greetTool] }) });
+    const [other, last] = lastBody()["tools"] as readonly Readonly<Record<string, unknown>>[];
+    expect(other).not.toHaveProperty("cache_control");
+    expect(last).toMatchObject({ name: "hello__greet", cache_control: { type: "ephemeral" } });
     expect(lastBody()).toMatchObject({
       system: [{ text: "You are a test.", cache_control: { type: "ephemeral" } }],
       messages: [{ content: [{ cache_control: { type: "ephemeral" } }] }],
@@ -611,6 +668,20 @@ describe("the adapter for anthropic-messages", () => {
   });
 
   describe("with a reasoning effort", () => {
+    it("gives a model its budget on top of the limit, or its effort where it decides itself", async () => {
+      const { ask, lastBody } = await setUp(anthropic);
+      const limits = { maxTokens: 1_000, reasoningEffort: "high" };
+      await ask({ model: createModel({ id: "claude-sonnet-4-5-20250929", ...limits }) });
+      const { thinking, max_tokens: limit } = lastBody() as {
+        readonly thinking: { readonly budget_tokens: number };
+        readonly max_tokens: number;
+      };
+      expect(thinking).toMatchObject({ type: "enabled" });
+      expect(limit).toBe(thinking.budget_tokens + 1_000);
+      await ask({ model: createModel({ id: "claude-opus-4-6", ...limits }) });
+      expect(lastBody()).toMatchObject({ max_tokens: 1_000, output_config: { effort: "high" } });
+    });
+
     const model: Model = createModel({ reasoningEffort: "low" });
     const thinking = [
       { type: "content_block_start", index: 0, content_block: { type: "thinking", thinking: "" } },
@@ -706,12 +777,16 @@ describe("the adapter for google-generative-ai", () => {
     expect(await askInVain()).toMatchObject({ reason: "rate-limited", retryAfterMs: 27_500 });
   });
 
-  it("sends limit and effort in Gemini's own words", async () => {
-    const { ask, lastBody } = await setUp(google);
-    const model = createModel({ id: "gemini-2.5-flash", maxTokens: 64, reasoningEffort: "low" });
-    await ask({ model });
-    expect(lastBody()).toMatchObject({
-      generationConfig: { maxOutputTokens: 64, thinkingConfig: expect.anything() as unknown },
-    });
+  it.each([
+    ["gemini-2.5-flash", { thinkingBudget: expect.any(Number) as number }],
+    ["gemini-3-pro-preview", { thinkingLevel: "low" }],
+  ])("sends limit and effort of %s in Gemini's own words", async (id, thinkingConfig) => {
+    for (const api of [google, vertex]) {
+      const { ask, lastBody } = await setUp(api);
+      await ask({ model: createModel({ id, maxTokens: 64, reasoningEffort: "low" }) });
+      expect(lastBody()).toMatchObject({
+        generationConfig: { maxOutputTokens: 64, thinkingConfig },
+      });
+    }
   });
 });

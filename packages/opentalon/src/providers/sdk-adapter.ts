@@ -13,6 +13,7 @@ import { defaultModelCallLimits } from "./model-adapter.ts";
 import type { ModelAdapter, ModelAdapterCall, ModelCallLimits } from "./model-adapter.ts";
 import { toSdkFailure } from "./sdk-failure.ts";
 import { createSdkFetch } from "./sdk-fetch.ts";
+import type { HeaderRecord, OutgoingRequest } from "./sdk-fetch.ts";
 import { toSdkPrompt, toSdkTools } from "./sdk-prompt.ts";
 import { createSdkReplyReader } from "./sdk-reply.ts";
 import { createThoughtMemory } from "./thought-memory.ts";
@@ -21,13 +22,27 @@ import { createThoughtMemory } from "./thought-memory.ts";
 export interface SdkDialect {
   /** Loads the SDK; called on first use, so that a start costs nothing. */
   readonly load: () => Promise<OpenSdkModel>;
-  readonly toKeyHeaders: (key: string) => Readonly<Record<string, string>>;
+  readonly toKeyHeaders: (key: string) => HeaderRecord;
+  /** For credentials that are no header: signs the request, or fetches a token. @throws ProviderError */
+  readonly authorize?: (request: AuthorizedRequest) => Promise<HeaderRecord>;
+  /** How the pieces of an answer are told apart; by blank lines when absent. */
+  readonly framing?: "blank-lines" | "length-prefixes";
+  /** Whether the API takes sound at all; where it does not, a sound is mentioned only. */
+  readonly takesAudio?: boolean;
   /** Marks up to where a provider may cache a prompt. */
   readonly cacheMark?: SharedV4ProviderOptions;
+  /** Whether a model takes `cacheMark`; all do when absent. */
+  readonly takesCacheMark?: (model: Model) => boolean;
   readonly toCallOptions: (
     model: Model,
-    about: { readonly hasThoughts: boolean },
+    about: { readonly hasThoughts: boolean; readonly sessionKey: string },
   ) => Partial<LanguageModelV4CallOptions>;
+}
+
+/** A request with what is needed to vouch for it. */
+export interface AuthorizedRequest extends OutgoingRequest {
+  readonly key: string;
+  readonly context: FailureContext;
 }
 
 /** The model `id` behind this way to the server. */
@@ -58,22 +73,25 @@ export function createSdkAdapter(
   let loading: Promise<OpenSdkModel> | undefined;
 
   const ask = async (call: ModelAdapterCall, attempt: Attempt): Promise<ModelReply> => {
-    const { model, request, credential } = call;
+    const { model, request } = call;
     const { context, signal } = attempt;
     const openModel = await (loading ??= dialect.load());
     const fetch = createSdkFetch({
       context,
       clock,
-      keyHeaders: credential === undefined ? {} : dialect.toKeyHeaders(credential.reveal()),
+      keyHeaders: toCredentialHeaders(call, dialect),
+      ...toAuthorize(call, context, dialect),
+      framing: dialect.framing,
       onLife: attempt.sawLife,
     });
+    const cacheMark = dialect.takesCacheMark?.(model) === false ? undefined : dialect.cacheMark;
     const { prompt, hasThoughts } = toSdkPrompt({
-      model,
+      model: dialect.takesAudio === true ? model : withoutAudio(model),
       request,
       thoughts,
-      cacheMark: dialect.cacheMark,
+      cacheMark,
     });
-    const tools = model.nativeTools ? toSdkTools(request) : [];
+    const tools = model.nativeTools ? toSdkTools(request, cacheMark) : [];
     signal.throwIfAborted();
     const { stream } = await openModel(model.id, fetch).doStream({
       prompt,
@@ -81,7 +99,7 @@ export function createSdkAdapter(
       ...(tools.length === 0 ? {} : { tools, toolChoice: { type: "auto" } }),
       ...(model.maxTokens === 0 ? {} : { maxOutputTokens: model.maxTokens }),
       ...toReasoning(model),
-      ...dialect.toCallOptions(model, { hasThoughts }),
+      ...dialect.toCallOptions(model, { hasThoughts, sessionKey: request.sessionKey }),
     });
     const onText = (delta: string): void => {
       if (!signal.aborted) call.onText(delta);
@@ -151,6 +169,29 @@ interface Attempt {
   readonly sawToken: () => void;
   /** Empties the connection in the background, for a while. */
   readonly readRest: (read: () => Promise<void>) => void;
+}
+
+function withoutAudio(model: Model): Model {
+  if (!model.input.includes("audio")) return model;
+  return { ...model, input: model.input.filter((each) => each !== "audio") };
+}
+
+function toAuthorize(
+  { credential, isToken = false }: ModelAdapterCall,
+  context: FailureContext,
+  { authorize }: SdkDialect,
+): { authorize?: (request: OutgoingRequest) => Promise<HeaderRecord> } {
+  if (credential === undefined || isToken || authorize === undefined) return {};
+  return { authorize: (request) => authorize({ ...request, context, key: credential.reveal() }) };
+}
+
+function toCredentialHeaders(
+  { credential, isToken = false }: ModelAdapterCall,
+  { toKeyHeaders }: SdkDialect,
+): Readonly<Record<string, string>> {
+  if (credential === undefined) return {};
+  const text = credential.reveal();
+  return isToken ? { authorization: `Bearer ${text}` } : toKeyHeaders(text);
 }
 
 function toReasoning({ reasoningEffort }: Model): Pick<LanguageModelV4CallOptions, "reasoning"> {

@@ -6,6 +6,8 @@ import type { FailureContext, ProviderComplaint } from "./classify-failure.ts";
 /** Complaints of which the words tell more than status and code. */
 const tellingWords: readonly (readonly [RegExp, ProviderFailureReason])[] = [
   [/exceeds the maximum number of tokens|exceed context limit/i, "context-too-long"],
+  // Bedrock's word for a key that is not known or no longer valid, under a status of many meanings.
+  [/security token included in the request is (invalid|expired)/i, "unauthorized"],
 ];
 
 /** A refusal as `toRefusal` classifies it, with what single providers say in their own way. */

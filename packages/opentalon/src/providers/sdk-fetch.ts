@@ -8,10 +8,24 @@ export interface SdkFetchOptions {
   readonly context: FailureContext;
   /** Replaces every header in which an SDK sends a key. */
   readonly keyHeaders: Readonly<Record<string, string>>;
+  /** Headers that depend on the request, on top of those. @throws ProviderError */
+  readonly authorize?: ((request: OutgoingRequest) => Promise<HeaderRecord>) | undefined;
+  /** How the pieces of an answer are told apart; by blank lines when absent. */
+  readonly framing?: "blank-lines" | "length-prefixes" | undefined;
   readonly clock: Clock;
   /** Something of the answer came. */
   readonly onLife: () => void;
 }
+
+/** A request as it is about to leave. */
+export interface OutgoingRequest {
+  readonly url: string;
+  readonly headers: HeaderRecord;
+  readonly body: string;
+  readonly signal: AbortSignal | undefined;
+}
+
+export type HeaderRecord = Readonly<Record<string, string>>;
 
 const maxErrorBodyBytes = 64 * 1024;
 const maxEventBytes = 8 * 1024 * 1024;
@@ -22,16 +36,18 @@ const headersOfKeys = ["authorization", "x-api-key", "x-goog-api-key", "api-key"
  * ProviderError here, before an SDK makes something of it; and nothing a server sends is kept without bound.
  */
 export function createSdkFetch(options: SdkFetchOptions): typeof fetch {
-  const { context, keyHeaders, clock, onLife } = options;
+  const { context, keyHeaders, clock, onLife, authorize } = options;
+  const limitPieces = options.framing === "length-prefixes" ? createFrameLimit : createEventLimit;
   return async (input, init) => {
     const headers = new Headers(init?.headers);
     for (const name of headersOfKeys) headers.delete(name);
-    try {
-      for (const [name, value] of Object.entries(keyHeaders)) headers.set(name, value);
-    } catch {
-      const what =
-        "the request cannot be sent; look for line breaks or odd characters in the API key";
-      throw toFailure(context, "unauthorized", what);
+    setHeaders(headers, keyHeaders, context);
+    if (authorize !== undefined) {
+      const url = input instanceof Request ? input.url : String(input);
+      const body = typeof init?.body === "string" ? init.body : "";
+      const signal = init?.signal ?? undefined;
+      const added = await authorize({ url, headers: Object.fromEntries(headers), body, signal });
+      setHeaders(headers, added, context);
     }
     const response = await send(input, { ...init, headers, redirect: "manual" }, context);
     const type = response.headers.get("content-type") ?? "";
@@ -54,14 +70,25 @@ export function createSdkFetch(options: SdkFetchOptions): typeof fetch {
     }
     const body = response.body;
     if (body === null) throw toFailure(context, "broken-stream", "the server sent no answer");
-    return new Response(readEvents(body, context, onLife), {
+    return new Response(readPieces(body, limitPieces(), context, onLife), {
       status: response.status,
       headers: response.headers,
     });
   };
 }
 
-async function send(
+function setHeaders(headers: Headers, added: HeaderRecord, context: FailureContext): void {
+  try {
+    for (const [name, value] of Object.entries(added)) headers.set(name, value);
+  } catch {
+    const what =
+      "the request cannot be sent; look for line breaks or odd characters in the API key";
+    throw toFailure(context, "unauthorized", what);
+  }
+}
+
+/** A fetch whose failures are ours. @throws ProviderError, or what `init.signal` aborted with. */
+export async function send(
   input: Parameters<typeof fetch>[0],
   init: RequestInit,
   context: FailureContext,
@@ -80,29 +107,75 @@ async function send(
   }
 }
 
-/** Passes an event stream on, piece by piece, as long as its events have a reasonable size. */
-function readEvents(
+/** What bounds the pieces of an answer, however they are told apart. */
+interface PieceLimit {
+  /** Whether the piece that is open is still of a reasonable size once `part` came. */
+  readonly take: (part: Buffer) => boolean;
+  /** What some servers forget behind the last piece. */
+  readonly end: string;
+}
+
+function createEventLimit(): PieceLimit {
+  let openBytes = 0;
+  return {
+    take: (part) => {
+      const lastEnd = Math.max(part.lastIndexOf("\n\n"), part.lastIndexOf("\n\r\n"));
+      openBytes = lastEnd === -1 ? openBytes + part.length : part.length - lastEnd;
+      return openBytes <= maxEventBytes;
+    },
+    end: "\n\n",
+  };
+}
+
+const lengthBytes = 4;
+const leastFrameBytes = 16;
+
+/** Each frame begins with its length, this number included. */
+function createFrameLimit(): PieceLimit {
+  let head = Buffer.alloc(0);
+  let missingBytes = 0;
+  return {
+    take: (part) => {
+      let rest = part;
+      while (rest.length > 0) {
+        const skipped = Math.min(missingBytes, rest.length);
+        missingBytes -= skipped;
+        rest = rest.subarray(skipped);
+        if (rest.length === 0) break;
+        const needed = lengthBytes - head.length;
+        head = Buffer.concat([head, rest.subarray(0, needed)]);
+        rest = rest.subarray(needed);
+        if (head.length < lengthBytes) break;
+        const frameBytes = head.readUInt32BE();
+        if (frameBytes < leastFrameBytes || frameBytes > maxEventBytes) return false;
+        missingBytes = frameBytes - lengthBytes;
+        head = Buffer.alloc(0);
+      }
+      return true;
+    },
+    end: "",
+  };
+}
+
+/** Passes an answer on as it comes, as long as its pieces have a reasonable size. */
+function readPieces(
   body: ReadableStream<Uint8Array>,
+  limit: PieceLimit,
   context: FailureContext,
   onLife: () => void,
 ): ReadableStream<Uint8Array> {
   const reader = body.getReader();
-  let openBytes = 0;
   return new ReadableStream({
     pull: async (controller) => {
       try {
         const { done, value } = await reader.read();
         if (done) {
-          // Some servers leave out the blank line behind the last event.
-          controller.enqueue(new TextEncoder().encode("\n\n"));
+          if (limit.end !== "") controller.enqueue(new TextEncoder().encode(limit.end));
           controller.close();
           return;
         }
         onLife();
-        const piece = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-        const lastEnd = Math.max(piece.lastIndexOf("\n\n"), piece.lastIndexOf("\n\r\n"));
-        openBytes = lastEnd === -1 ? openBytes + piece.length : piece.length - lastEnd;
-        if (openBytes > maxEventBytes) {
+        if (!limit.take(Buffer.from(value.buffer, value.byteOffset, value.byteLength))) {
           void reader.cancel().catch(() => undefined);
           throw toFailure(context, "broken-stream", "the server sent an oversized event");
         }
@@ -116,7 +189,7 @@ function readEvents(
 }
 
 /** The body's text, at most `maxBytes` of it; the rest is left behind with the connection. */
-async function collect(
+export async function collect(
   response: Response,
   maxBytes: number,
   context: FailureContext,

@@ -9,13 +9,14 @@ import type {
 import type { Model, ModelRequest } from "../domain/model.ts";
 import type { TranscriptMessage } from "../domain/session.ts";
 import type { ThoughtMemory, ThoughtRecord } from "./thought-memory.ts";
+import { forgetOlderFiles, toModelContent, type ModelContent } from "./to-model-content.ts";
 import { toValidArguments, toValidToolName } from "./to-tool-calls.ts";
 
 export interface SdkPromptOptions {
   readonly model: Model;
   readonly request: ModelRequest;
   readonly thoughts: ThoughtMemory;
-  /** Goes with the system prompt and the last message, up to which a provider may cache. */
+  /** Goes with the system prompt, the tools and the last message, up to which a provider may cache. */
   readonly cacheMark?: SharedV4ProviderOptions | undefined;
 }
 
@@ -28,7 +29,8 @@ export interface SdkPrompt {
 /** A request in the form that all SDKs share. */
 export function toSdkPrompt({ model, request, thoughts, cacheMark }: SdkPromptOptions): SdkPrompt {
   const marked = cacheMark === undefined ? {} : { providerOptions: cacheMark };
-  const { system, messages, sessionKey } = request;
+  const { system, sessionKey } = request;
+  const messages = forgetOlderFiles(request.messages, model);
   const roundStart = messages.findLastIndex(({ role }) => role === "user");
   let hasThoughts = true;
   const prompt: LanguageModelV4Message[] = [];
@@ -43,9 +45,7 @@ export function toSdkPrompt({ model, request, thoughts, cacheMark }: SdkPromptOp
     }
     results = [];
     if (message.role === "user") {
-      // An empty text is refused by several providers.
-      const text = message.content === "" ? "(empty message)" : message.content.toWellFormed();
-      prompt.push({ role: "user", content: [{ type: "text", text }] });
+      prompt.push({ role: "user", content: toUserParts(toModelContent(message, model)) });
       continue;
     }
     const [call] = message.toolCalls;
@@ -59,6 +59,29 @@ export function toSdkPrompt({ model, request, thoughts, cacheMark }: SdkPromptOp
   if (last !== undefined && last.role !== "system")
     prompt[prompt.length - 1] = { ...last, ...marked };
   return { prompt, hasThoughts };
+}
+
+type UserPart = Extract<LanguageModelV4Message, { readonly role: "user" }>["content"][number];
+
+/** Some providers refuse a document without a word. */
+function toUserParts(pieces: readonly ModelContent[]): UserPart[] {
+  const isWordless = pieces.every(({ kind }) => kind !== "text");
+  const parts = pieces.map(toUserPart);
+  return isWordless && pieces.some(({ kind }) => kind === "pdf")
+    ? [...parts, { type: "text", text: "(no words, only files)" }]
+    : parts;
+}
+
+function toUserPart(piece: ModelContent): UserPart {
+  // An empty text is refused by several providers.
+  if (piece.kind === "text") return { type: "text", text: piece.text || "(empty message)" };
+  const { mimeType, name, base64 } = piece;
+  return {
+    type: "file",
+    mediaType: mimeType,
+    filename: name,
+    data: { type: "data", data: base64 },
+  };
 }
 
 type AssistantMessage = Extract<LanguageModelV4Message, { readonly role: "assistant" }>;
@@ -109,13 +132,20 @@ function toValidCallId(id: string): string {
   return id.replaceAll(/[^\w-]/g, "_");
 }
 
-export function toSdkTools({ tools }: ModelRequest): LanguageModelV4FunctionTool[] {
-  return tools.map(({ name, description, inputSchema }) => ({
+/** The tools in the form that all SDKs share; the last one bears `cacheMark`. */
+export function toSdkTools(
+  { tools }: ModelRequest,
+  cacheMark?: SharedV4ProviderOptions,
+): LanguageModelV4FunctionTool[] {
+  return tools.map(({ name, description, inputSchema }, index) => ({
     type: "function",
     name,
     description: description.toWellFormed(),
     inputSchema: inputSchema as Readonly<Record<string, JSONValue>>,
     // Schemas come from plugins as they are; strict modes take only some of JSON Schema.
     strict: false,
+    ...(cacheMark !== undefined && index === tools.length - 1
+      ? { providerOptions: cacheMark }
+      : {}),
   }));
 }

@@ -102,12 +102,14 @@ export function createSdkReplyReader(options: SdkReplyReaderOptions): SdkReplyRe
         case "error":
           throw toSdkFailure(part.error, context);
         case "finish": {
-          finishReason = part.finishReason.unified;
+          // An SDK that was told no reason invents this one.
+          finishReason = isInvented(part.finishReason) ? undefined : part.finishReason.unified;
           const { inputTokens, outputTokens } = part.usage;
           usage = createTokenUsage({
             input: inputTokens.total,
             output: outputTokens.total,
             cachedInput: inputTokens.cacheRead,
+            cacheWrite: inputTokens.cacheWrite,
             reasoning: outputTokens.reasoning,
           });
           return "done";
@@ -142,6 +144,10 @@ export function createSdkReplyReader(options: SdkReplyReaderOptions): SdkReplyRe
       };
     },
   };
+}
+
+function isInvented({ unified, raw }: LanguageModelV4FinishReason): boolean {
+  return unified === "other" && raw === undefined;
 }
 
 function toFinishReason(

@@ -95,20 +95,3 @@ export function fadeBelief({ distance, variance, priorVariance }: Belief, keep: 
     variance[index] = 1 / faded;
   }
 }
-
-/** Adds to `target` what `ours` learnt since `base`. Evidence is additive in precision; none is counted twice. */
-export function addEvidence(target: Belief, ours: Belief, base: Belief): void {
-  for (let index = 0; index < featureCount; index++) {
-    const prior = 1 / (target.priorVariance[index] ?? 1);
-    const there = 1 / (target.variance[index] ?? 1);
-    const here = 1 / (ours.variance[index] ?? 1);
-    const before = 1 / (base.variance[index] ?? 1);
-    const precision = Math.max(prior, there + here - before);
-    const information =
-      there * (target.distance[index] ?? 0) +
-      here * (ours.distance[index] ?? 0) -
-      before * (base.distance[index] ?? 0);
-    target.distance[index] = information / precision;
-    target.variance[index] = 1 / precision;
-  }
-}

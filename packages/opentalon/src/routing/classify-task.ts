@@ -1,5 +1,13 @@
 /** What a question asks for, coarsely: what people pin models to and what reports are grouped by. */
-export type TaskType = "general" | "chat" | "code" | "transform" | "analysis" | "deep_conversation";
+export const taskTypes = [
+  "general",
+  "chat",
+  "code",
+  "transform",
+  "analysis",
+  "deep_conversation",
+] as const;
+export type TaskType = (typeof taskTypes)[number];
 
 const deepAfterMessages = 10;
 const longCharacters = 500;

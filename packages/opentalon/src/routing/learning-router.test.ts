@@ -1,16 +1,30 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createLearningRouter, type LearningRouter, type RoutedModel } from "./learning-router.ts";
-import type { RouterQuery } from "./query-features.ts";
-import { mergeRouterStates, mostModels } from "./router-state.ts";
+import {
+  createLearningRouter,
+  type LearningRouter,
+  type RoutedModel,
+  type RouterOutcome,
+} from "./learning-router.ts";
+import {
+  decodeFeatures,
+  encodeFeatures,
+  toQueryFeatures,
+  type QueryFeatures,
+} from "./query-features.ts";
+import { mostModels } from "./router-state.ts";
 
 const models: readonly RoutedModel[] = [
   { name: "cheap", weight: 90, cost: 0.01 },
   { name: "middle", weight: 50, cost: 0.2 },
   { name: "strong", weight: 10, cost: 1 },
 ];
-const code: RouterQuery = { text: "```\nconst x = 1\n```\nwhy?", toolCount: 0, depth: 1 };
-const chat: RouterQuery = { text: "how are you today?", toolCount: 0, depth: 1 };
+const code = toQueryFeatures({
+  text: "```\nconst x = 1\n```\nwhy?",
+  toolCount: 0,
+  depth: 1,
+});
+const chat = toQueryFeatures({ text: "how are you today?", toolCount: 0, depth: 1 });
 const dayMs = 86_400_000;
 
 function createRandom(seed: number): () => number {
@@ -27,18 +41,18 @@ const create = (more: Partial<Parameters<typeof createLearningRouter>[0]> = {}):
 /** Asks `query` again and again; `isRight` says which model can do it. */
 function teach(
   router: LearningRouter,
-  query: RouterQuery,
+  features: QueryFeatures,
   isRight: (model: string) => boolean,
   times = 60,
 ): string[] {
   return Array.from({ length: times }, () => {
-    const first = router.decide(query).model;
+    const first = router.decide(features).model;
     const tried: string[] = [];
     for (let model: string | undefined = first; model !== undefined;) {
       const accepted = isRight(model);
-      router.learn({ query, model, tried, accepted });
+      router.learn({ features, model, tried, accepted });
       tried.push(model);
-      model = accepted ? undefined : router.next(query, tried);
+      model = accepted ? undefined : router.next(features, tried);
     }
     return first;
   });
@@ -114,7 +128,7 @@ describe("learning router", () => {
   it("ignores a model it does not know, as outcome and as tried", () => {
     const router = create();
     const before = toText(router);
-    router.learn({ query: chat, model: "gone", tried: [], accepted: true });
+    router.learn({ features: chat, model: "gone", tried: [], accepted: true });
     expect(toText(router) === before).toBe(true);
     expect(["cheap", "middle", "strong"]).toContain(router.next(chat, ["gone"]));
   });
@@ -147,7 +161,7 @@ describe("learning router", () => {
         ["a", 1],
         ["b", 0.01],
       ] as const)
-        router.learn({ query: chat, model, tried: [], accepted: true, cost });
+        router.learn({ features: chat, model, tried: [], accepted: true, cost });
     expect(last(teach(router, chat, () => true, 20))).toEqual(["b"]);
   });
 
@@ -164,39 +178,63 @@ describe("learning router", () => {
     let state: unknown;
     for (let round = 0; round < 3 * mostModels; round++) {
       const router = create({ models: [{ name: `model-${round}`, weight: 50 }], state });
-      router.learn({ query: chat, model: `model-${round}`, tried: [], accepted: true, cost: 1 });
+      router.learn({ features: chat, model: `model-${round}`, tried: [], accepted: true, cost: 1 });
       state = router.state();
     }
     expect(JSON.stringify(state).length).toBeLessThan(1_000_000);
   });
 
-  it("joins what two replicas learnt since they last read", () => {
-    const start = create();
-    teach(start, chat, () => true, 5);
-    const base = start.state();
-    const [one, two] = [create({ state: base }), create({ state: base, random: createRandom(9) })];
-    teach(one, code, (model) => model !== "cheap");
-    teach(two, chat, () => true);
-    const merged = mergeRouterStates({ theirs: one.state(), ours: two.state(), base }, 30);
-    const joined = create({ state: JSON.parse(JSON.stringify(merged)) as unknown });
-    const decisions = (query: RouterQuery): string[] =>
-      Array.from({ length: 200 }, () => joined.decide(query).model);
-    expect(decisions(code)).toContain("middle");
-    expect([...new Set(decisions(chat))]).toEqual(["cheap"]);
-    expect(last(teach(joined, code, (model) => model !== "cheap", 30))).not.toContain("cheap");
+  it("knows the same after a replay of outcomes that were stored without their text", () => {
+    const outcomes: RouterOutcome[] = [];
+    const router = create();
+    for (let round = 0; round < 30; round++)
+      for (const features of [code, chat]) {
+        const { model } = router.decide(features);
+        const accepted = features === chat || model !== "cheap";
+        const outcome = { features, model, tried: [], accepted, cost: 0.1 };
+        router.learn(outcome);
+        outcomes.push(outcome);
+      }
+    const replica = create({ random: createRandom(9) });
+    for (const outcome of outcomes) {
+      const features = decodeFeatures(encodeFeatures(outcome.features));
+      if (features !== undefined) replica.learn({ ...outcome, features });
+    }
+    const choose = (state: unknown): string[] => {
+      const restored = create({ state, random: createRandom(5) });
+      return [code, chat, code, chat].map((features) => restored.decide(features).model);
+    };
+    expect(choose(replica.state())).toEqual(choose(router.state()));
+    expect(choose(replica.state())).not.toEqual(choose(undefined));
   });
 
-  it("changes nothing when there is nothing new to join", () => {
-    const router = create();
-    teach(router, code, (model) => model === "strong");
-    const state = router.state();
-    const merged = create({
-      state: mergeRouterStates({ theirs: state, ours: state, base: state }, 30),
-    });
-    expect(merged.decide(code).confidence).toBeCloseTo(
-      create({ state }).decide(code).confidence,
-      3,
-    );
+  it("moves further by a strong signal, and not without bounds", () => {
+    const confidenceAfter = (weight: number | undefined): number => {
+      const router = create({ models: models.slice(0, 1) });
+      router.learn({ features: chat, model: "cheap", tried: [], accepted: false, weight });
+      return router.decide(chat).confidence;
+    };
+    expect(confidenceAfter(3)).toBeLessThan(confidenceAfter(1));
+    expect(confidenceAfter(undefined)).toBe(confidenceAfter(1));
+    expect(confidenceAfter(1e9)).toBe(confidenceAfter(10));
+    expect(confidenceAfter(Number.NaN)).toBe(confidenceAfter(1));
+    expect(confidenceAfter(-5)).toBe(confidenceAfter(0));
+  });
+
+  it("learns at the time of the signal, never before what it knows nor after now", () => {
+    let nowMs = 1_700_000_000_000;
+    const router = create({ now: () => nowMs });
+    const [startMs, outcome] = [
+      nowMs,
+      { features: chat, model: "cheap", tried: [], accepted: true },
+    ];
+    nowMs += 40 * dayMs;
+    router.learn({ ...outcome, atMs: startMs + 10 * dayMs });
+    expect(router.state().fadedAtMs).toBe(startMs + 10 * dayMs);
+    router.learn({ ...outcome, atMs: startMs });
+    expect(router.state().fadedAtMs).toBe(startMs + 10 * dayMs);
+    router.learn({ ...outcome, atMs: startMs + 4_000 * dayMs });
+    expect(router.state().fadedAtMs).toBe(nowMs);
   });
 
   it("answers with a known model and stays finite, whatever it is told", () => {
@@ -215,12 +253,13 @@ describe("learning router", () => {
       fc.property(fc.array(signal, { maxLength: 30 }), (signals) => {
         const router = create();
         for (const { query, accepted, cost, tried } of signals) {
-          const { model, confidence } = router.decide(query);
+          const features = toQueryFeatures(query);
+          const { model, confidence } = router.decide(features);
           expect(models.map(({ name }) => name)).toContain(model);
           expect(confidence).toBeGreaterThanOrEqual(0);
           expect(confidence).toBeLessThanOrEqual(1);
-          router.learn({ query, model, tried, accepted, cost });
-          expect(tried).not.toContain(router.next(query, tried));
+          router.learn({ features, model, tried, accepted, cost });
+          expect(tried).not.toContain(router.next(features, tried));
         }
         expect(toText(create({ state: router.state() })) === toText(router)).toBe(true);
       }),

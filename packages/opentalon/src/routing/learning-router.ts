@@ -1,5 +1,5 @@
 /**
- * Gets: a question, and later whether its answers were accepted. Gives: the model to ask, and the next one after a
+ * Gets: the features of a question, and later whether its answers were accepted. Gives: the model to ask, and the next one after a
  * rejection, in the order with the least expected loss. Never: calls a model, waits, or reads a clock of its own.
  *
  * Each model has a logistic model of being right, part of it common to all; both are learnt by Bayesian updates. Thompson
@@ -8,8 +8,8 @@
 import { toDistance, toVariance, updateBelief } from "./belief.ts";
 import { bookCost, toBucketCost, toMeanCost } from "./call-cost.ts";
 import type { TaskType } from "./classify-task.ts";
-import { hardness, planAttempts, toProbability, type Candidate } from "./plan-attempts.ts";
-import { toQueryFeatures, type QueryFeatures, type RouterQuery } from "./query-features.ts";
+import { createPlanner, hardness, toProbability } from "./plan-attempts.ts";
+import type { QueryFeatures } from "./query-features.ts";
 import {
   createMemory,
   fadeMemory,
@@ -67,24 +67,32 @@ export interface Decision {
 }
 
 export interface LearningRouter {
-  readonly decide: (query: RouterQuery) => Decision;
+  readonly decide: (features: QueryFeatures) => Decision;
   /** The model to ask after `tried` were rejected, in that order; undefined when attempts or models are used up. */
-  readonly next: (query: RouterQuery, tried: readonly string[]) => string | undefined;
+  readonly next: (features: QueryFeatures, tried: readonly string[]) => string | undefined;
   /**
    * Takes in what became of one answer. `tried` are the models rejected before it for the same question. A model that
    * is not among the router's is ignored, and so is a cost that is not a plausible price.
    */
   readonly learn: (outcome: RouterOutcome) => void;
+  /** Believed chance of each model, 0 to 1, that its answer is right. */
+  readonly chances: (
+    features: QueryFeatures,
+  ) => readonly { readonly model: string; readonly right: number }[];
   /** A copy of all that was learnt, plain JSON. */
   readonly state: () => RouterState;
 }
 
 export interface RouterOutcome {
-  readonly query: RouterQuery;
+  readonly features: QueryFeatures;
   readonly model: string;
   readonly tried: readonly string[];
   readonly accepted: boolean;
   readonly cost?: number | undefined;
+  /** How much the signal counts, from 0 to 10; 1 when absent, more for one that leaves no doubt. */
+  readonly weight?: number | undefined;
+  /** When the signal came, for outcomes told later; now when absent or ahead of now. */
+  readonly atMs?: number | undefined;
 }
 
 /** Before anything is known even the cheapest is trusted, and the strongest a little more. */
@@ -93,6 +101,10 @@ const trustInStrength = 0.8;
 /** The cheapest is taken to cost this part of the strongest until one of them has been paid. */
 const cheapestPart = 0.02;
 const spreadRate = 0.02;
+const points = hardness.length;
+const mostEvidence = 10;
+const toEvidence = (weight = 1): number =>
+  Number.isNaN(weight) ? 1 : Math.min(mostEvidence, Math.max(0, weight));
 
 /** Creates a router over `models`, which may differ from those of `state`. Throws when there is none. */
 export function createLearningRouter(dependencies: {
@@ -133,91 +145,86 @@ export function createLearningRouter(dependencies: {
   const gaussian = (): number =>
     Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 
-  let cached: { query: RouterQuery; features: QueryFeatures } | undefined;
-  const toFeatures = (query: RouterQuery): QueryFeatures => {
-    const last = cached?.query;
-    if (
-      cached === undefined ||
-      last?.text !== query.text ||
-      last.toolCount !== query.toolCount ||
-      last.depth !== query.depth
-    )
-      cached = { query: { ...query }, features: toQueryFeatures(query) };
-    return cached.features;
-  };
-
   const toLogit = (model: RoutedModel, features: QueryFeatures): number =>
     priorLogit(model) +
     toDistance(memory.shared, features) +
     toDistance(remember(model.name).belief, features);
 
-  /** Believed average cost of every model; where nothing is known, from its weight and what the others cost. */
-  const toCosts = (): readonly number[] => {
-    const known = models.map((model) => toMeanCost(remember(model.name).cost, model.cost));
-    const guess = models.map((model) => cheapestPart ** (1 - strength(model)));
-    const anchor = known.findLastIndex((cost) => cost !== undefined && cost > 0);
-    const unit = anchor < 0 ? 1 : (known[anchor] ?? 1) / (guess[anchor] ?? 1);
-    return known.map((cost, index) => cost ?? (guess[index] ?? 1) * unit);
+  const planner = createPlanner(models.length, Math.max(1, options.maxAttempts));
+  const costs = new Float64Array(models.length);
+  const logits = new Float64Array(models.length);
+  /** What a call is taken to cost, in parts of the strongest, until one of them has been paid. */
+  const guesses = models.map((model) => cheapestPart ** (1 - strength(model)));
+  const strongestAt = models.indexOf(strongest);
+
+  /** Sets the believed average cost of every model, and gives the unit of losses: a call of the strongest. */
+  const weighCosts = (memories: readonly ModelMemory[]): number => {
+    let unit = 1;
+    models.forEach(({ cost }, at) => {
+      const known = memories[at] === undefined ? cost : toMeanCost(memories[at].cost, cost);
+      costs[at] = known ?? Number.NaN;
+      if (known !== undefined && known > 0) unit = known / (guesses[at] ?? 1);
+    });
+    let highest = 0;
+    for (let at = 0; at < costs.length; at++) {
+      const cost = costs[at] ?? Number.NaN;
+      if (Number.isNaN(cost)) costs[at] = (guesses[at] ?? 1) * unit;
+      highest = Math.max(highest, costs[at] ?? 0);
+    }
+    const strongCost = costs[strongestAt] ?? 0;
+    return strongCost > 0 ? strongCost : highest > 0 ? highest : 1;
   };
 
-  const plan = (
-    query: RouterQuery,
-    tried: readonly string[],
-  ): { model: string; confidence: number; features: QueryFeatures } | undefined => {
+  /** Place of the model to ask next among `models`, or -1. Its numbers stand in arrays that are used again. */
+  const plan = (features: QueryFeatures, tried: readonly string[]): number => {
     fadeMemory(memory, now(), options.decayDays);
-    const features = toFeatures(query);
-    const costs = toCosts();
-    const highest = Math.max(...costs);
-    const strongCost = costs[models.indexOf(strongest)] ?? 0;
-    const unit = strongCost > 0 ? strongCost : highest > 0 ? highest : 1;
+    const memories = models.map(({ name }) => remember(name));
+    const unit = weighCosts(memories);
     const sharedDistance = toDistance(memory.shared, features);
-    const candidates = models.map((model, index): Candidate & { logit: number } => {
-      const { belief, cost } = remember(model.name);
+    const scale = spread();
+    const { weights } = planner;
+    weights.fill(1);
+    for (let at = 0; at < models.length; at++) {
+      const [model, memoryOfModel] = [models[at], memories[at]];
+      if (model === undefined || memoryOfModel === undefined) continue;
+      const { belief, cost } = memoryOfModel;
       const logit = priorLogit(model) + sharedDistance + toDistance(belief, features);
+      const wasTried = tried.includes(model.name);
       // Only what sets a model apart is sampled: what all share does not change which is best.
-      const stray = tried.includes(model.name)
+      const stray = wasTried
         ? 0
         : options.exploration * Math.sqrt(toVariance(belief, features)) * gaussian();
-      const right = hardness.map((point) => toProbability(logit + stray + spread() * point));
-      return {
-        name: model.name,
-        cost: toBucketCost(cost, features.costBucket, costs[index] ?? 0),
-        right,
-        rejected: right.map((chance) => 1 - toAccepted(chance)),
-        logit,
-      };
+      logits[at] = logit;
+      planner.tried[at] = wasTried ? 1 : 0;
+      planner.cost[at] = toBucketCost(cost, features.costBucket, costs[at] ?? 0);
+      for (let point = 0; point < points; point++) {
+        const right = toProbability(logit + stray + scale * (hardness[point] ?? 0));
+        const rejected = 1 - toAccepted(right);
+        planner.right[at * points + point] = right;
+        planner.rejected[at * points + point] = rejected;
+        if (wasTried) weights[point] = (weights[point] ?? 0) * rejected;
+      }
+    }
+    let total = 0;
+    for (let point = 0; point < points; point++) total += weights[point] ?? 0;
+    for (let point = 0; point < points; point++)
+      weights[point] = total > 0 ? (weights[point] ?? 0) / total : 1 / points;
+    return planner.plan(options.maxAttempts - tried.length, {
+      rejection: options.rejectionLoss * unit,
+      wrong: options.wrongLoss * unit,
+      missedRejection: options.missedRejection,
     });
-    const likely = candidates
-      .filter(({ name }) => tried.includes(name))
-      .reduce(
-        (odds, { rejected }) => odds.map((each, at) => each * (rejected[at] ?? 0)),
-        hardness.map(() => 1),
-      );
-    const total = likely.reduce((sum, each) => sum + each, 0);
-    const found = planAttempts(
-      candidates.filter(({ name }) => !tried.includes(name)),
-      {
-        weights: likely.map((each) => (total > 0 ? each / total : 1 / hardness.length)),
-        attempts: options.maxAttempts - tried.length,
-        losses: {
-          rejection: options.rejectionLoss * unit,
-          wrong: options.wrongLoss * unit,
-          missedRejection: options.missedRejection,
-        },
-      },
-    );
-    if (found === undefined) return undefined;
-    const { name } = found.candidate;
-    const logit = candidates.find((candidate) => candidate.name === name)?.logit ?? 0;
-    const chances = hardness.map((point) => toProbability(logit + spread() * point));
-    const confidence = chances.reduce((sum, each) => sum + each, 0) / chances.length;
-    return { model: name, confidence, features };
   };
 
-  const decide = (query: RouterQuery): Decision => {
-    const found = plan(query, []);
-    const { model, confidence } = found ?? { model: firstModel.name, confidence: 0.5 };
-    const task = toFeatures(query).task;
+  const decide = (features: QueryFeatures): Decision => {
+    const found = plan(features, []);
+    const model = (models[found] ?? firstModel).name;
+    const scale = spread();
+    let confidence = found < 0 ? 0.5 : 0;
+    if (found >= 0)
+      for (const point of hardness)
+        confidence += toProbability((logits[found] ?? 0) + scale * point) / points;
+    const { task } = features;
     const percent = Math.round(100 * confidence);
     const reason =
       models.length === 1
@@ -226,14 +233,16 @@ export function createLearningRouter(dependencies: {
     return { model, task, confidence, reason };
   };
 
-  const next = (query: RouterQuery, tried: readonly string[]): string | undefined =>
-    tried.length >= options.maxAttempts ? undefined : plan(query, tried)?.model;
+  const next = (features: QueryFeatures, tried: readonly string[]): string | undefined =>
+    tried.length >= options.maxAttempts ? undefined : models[plan(features, tried)]?.name;
 
-  const learn = ({ query, model: name, tried, accepted, cost }: RouterOutcome): void => {
+  const learn = (outcome: RouterOutcome): void => {
+    const { features, model: name, tried, accepted, cost } = outcome;
     const model = models.find((each) => each.name === name);
     if (model === undefined) return;
-    fadeMemory(memory, now(), options.decayDays);
-    const features = toFeatures(query);
+    // A clock that runs ahead elsewhere must not make this router forget.
+    fadeMemory(memory, Math.min(outcome.atMs ?? now(), now()), options.decayDays);
+    const evidence = toEvidence(outcome.weight);
     const scale = spread();
 
     // How hard the question seems after the rejections before, and how that depends on the spread.
@@ -270,16 +279,30 @@ export function createLearningRouter(dependencies: {
     const surprise = (accepted ? 1 : 0) - expected;
     const information = (slope * slope) / noise;
     const uncertain = toVariance(memory.shared, features) + toVariance(belief, features);
-    const damped = 1 + information * uncertain;
-    const step = { pull: (surprise * slope) / noise / damped, curvature: information / damped };
+    const damped = 1 + evidence * information * uncertain;
+    const step = {
+      pull: (evidence * surprise * slope) / noise / damped,
+      curvature: (evidence * information) / damped,
+    };
     updateBelief(memory.shared, features, step);
     updateBelief(belief, features, step);
     if (tried.length > 0) {
-      const moved = memory.logSpread + (spreadRate * surprise * spreadSlope * scale) / noise;
+      const moved =
+        memory.logSpread + (evidence * spreadRate * surprise * spreadSlope * scale) / noise;
       memory.logSpread = Math.min(spreadRange[1], Math.max(spreadRange[0], moved));
     }
     if (cost !== undefined) bookCost(callCost, features.costBucket, cost);
   };
 
-  return { decide, next, learn, state: () => toRouterState(memory) };
+  const chances: LearningRouter["chances"] = (features) => {
+    fadeMemory(memory, now(), options.decayDays);
+    const scale = spread();
+    return models.map((model) => {
+      const logit = toLogit(model, features);
+      const sum = hardness.reduce((all, point) => all + toProbability(logit + scale * point), 0);
+      return { model: model.name, right: sum / points };
+    });
+  };
+
+  return { decide, next, learn, chances, state: () => toRouterState(memory) };
 }

@@ -3,19 +3,9 @@
  * the others are less likely to succeed, and the chance that all of a set fail does not depend on their order.
  */
 export const hardness: readonly number[] = [-1.5, -0.567, 0, 0.567, 1.5];
+const points = hardness.length;
 
 export const toProbability = (logit: number): number => 1 / (1 + Math.exp(-logit));
-
-/** What a model is worth for one question. */
-export interface Candidate {
-  readonly name: string;
-  /** Expected cost of a call. */
-  readonly cost: number;
-  /** Chance of a right answer, at each point of `hardness`. */
-  readonly right: readonly number[];
-  /** Chance that the person rejects the answer, at each point of `hardness`. */
-  readonly rejected: readonly number[];
-}
 
 export interface PlanLosses {
   /** Of one rejection, in the unit of costs. */
@@ -29,83 +19,116 @@ export interface PlanLosses {
 /** Beyond so many models only the most promising are thought through. */
 const widest = 7;
 
-/**
- * The next model of the order with the least expected loss, looking ahead over all attempts that remain.
- * `weights` says how likely each point of `hardness` is by now. Undefined when there is no candidate.
- */
-export function planAttempts(
-  candidates: readonly Candidate[],
-  options: {
-    readonly weights: readonly number[];
-    readonly attempts: number;
-    readonly losses: PlanLosses;
-  },
-): { readonly candidate: Candidate; readonly loss: number } | undefined {
-  const { losses } = options;
+/** What each model is worth for one question, and the search for the one to ask; its arrays are used again and again. */
+export interface Planner {
+  /** Expected cost of a call, per model. */
+  readonly cost: Float64Array;
+  /** Chance of a right answer: model by model, at each point of `hardness`. */
+  readonly right: Float64Array;
+  /** Chance that the person rejects the answer, likewise. */
+  readonly rejected: Float64Array;
+  /** 1 for a model that was asked already. */
+  readonly tried: Uint8Array;
+  /** How likely each point of `hardness` is by now. */
+  readonly weights: Float64Array;
+  /**
+   * The model that opens the order with the least expected loss, looking ahead over `attempts`; -1 when none is left.
+   */
+  readonly plan: (attempts: number, losses: PlanLosses) => number;
+}
 
-  // Two numbers of the candidate weighed last, kept outside so that looking ahead allocates nothing.
-  /** Loss of asking it. */
+export function createPlanner(modelCount: number, mostAttempts: number): Planner {
+  const cost = new Float64Array(modelCount);
+  const right = new Float64Array(modelCount * points);
+  const rejected = new Float64Array(modelCount * points);
+  const tried = new Uint8Array(modelCount);
+  const weights = new Float64Array(points);
+  /** Models worth a thought, `promising` of them, and what asking only one of them would lose. */
+  const order = new Uint16Array(modelCount);
+  const alone = new Float64Array(modelCount);
+  let promising = 0;
+  const asked = new Uint8Array(modelCount);
+  const left = Array.from({ length: mostAttempts }, () => new Float64Array(points));
+  let attempts = 0;
+  let losses: PlanLosses = { rejection: 0, wrong: 0, missedRejection: 0 };
+
+  // Results of the two functions below stand outside of them, so that looking ahead allocates nothing.
+  /** Loss of asking the model weighed last. */
   let now = 0;
   /** Loss that comes on top when nobody is asked after it. */
   let last = 0;
-  const weigh = (candidate: Candidate, weights: ArrayLike<number>): void => {
+  let first = -1;
+
+  const weigh = (model: number, likely: Float64Array): void => {
     now = 0;
     last = 0;
-    for (let at = 0; at < weights.length; at++) {
-      const weight = weights[at] ?? 0;
-      const wrong = weight * (1 - (candidate.right[at] ?? 0)) * losses.wrong;
+    for (let at = 0; at < points; at++) {
+      const weight = likely[at] ?? 0;
+      const chance = model * points + at;
+      const wrong = weight * (1 - (right[chance] ?? 0)) * losses.wrong;
       now +=
-        weight * (candidate.cost + (candidate.rejected[at] ?? 0) * losses.rejection) +
+        weight * ((cost[model] ?? 0) + (rejected[chance] ?? 0) * losses.rejection) +
         wrong * losses.missedRejection;
       last += wrong * (1 - losses.missedRejection);
     }
   };
 
-  const promising =
-    candidates.length <= widest
-      ? candidates
-      : candidates
-          .map((candidate) => {
-            weigh(candidate, options.weights);
-            return { candidate, loss: now + last };
-          })
-          .toSorted((a, b) => a.loss - b.loss)
-          .slice(0, widest)
-          .map(({ candidate }) => candidate);
-  const left = Array.from(
-    { length: options.attempts },
-    () => new Float64Array(options.weights.length),
-  );
-  const asked = new Uint8Array(promising.length);
-
-  /** Least loss from attempt `depth` on, and who is to be asked there; infinite when nobody is left. */
-  const search = (weights: ArrayLike<number>, depth: number): [first: number, loss: number] => {
-    let first = -1;
-    let least = Number.POSITIVE_INFINITY;
-    for (let index = 0; index < promising.length; index++) {
-      const candidate = promising[index];
-      if (candidate === undefined || asked[index] === 1) continue;
-      weigh(candidate, weights);
-      if (now >= least) continue;
-      const [asking, giveUp] = [now, last];
-      const after = left[depth];
-      let rest = Number.POSITIVE_INFINITY;
-      if (depth + 1 < options.attempts && after !== undefined) {
-        for (let at = 0; at < after.length; at++)
-          after[at] = (weights[at] ?? 0) * (candidate.rejected[at] ?? 0);
-        asked[index] = 1;
-        rest = search(after, depth + 1)[1];
-        asked[index] = 0;
+  const choosePromising = (): void => {
+    promising = 0;
+    for (let model = 0; model < modelCount; model++)
+      if (tried[model] === 0) order[promising++] = model;
+    if (promising <= widest) return;
+    for (let at = 0; at < promising; at++) {
+      const model = order[at] ?? 0;
+      weigh(model, weights);
+      const loss = now + last;
+      let place = at;
+      for (; place > 0 && (alone[place - 1] ?? 0) > loss; place--) {
+        alone[place] = alone[place - 1] ?? 0;
+        order[place] = order[place - 1] ?? 0;
       }
-      const loss = asking + (rest === Number.POSITIVE_INFINITY ? giveUp : rest);
-      if (loss >= least) continue;
-      least = loss;
-      first = index;
+      alone[place] = loss;
+      order[place] = model;
     }
-    return [first, least];
+    promising = widest;
   };
 
-  const [first, loss] = search(options.weights, 0);
-  const candidate = promising[first];
-  return candidate === undefined ? undefined : { candidate, loss };
+  /** Least loss from attempt `depth` on, infinite when nobody is left; sets `first` to who is to be asked there. */
+  const search = (likely: Float64Array, depth: number): number => {
+    let best = -1;
+    let least = Number.POSITIVE_INFINITY;
+    const after = left[depth];
+    for (let at = 0; at < promising; at++) {
+      const model = order[at] ?? 0;
+      if (asked[model] === 1) continue;
+      weigh(model, likely);
+      const asking = now;
+      if (asking >= least) continue;
+      let rest = last;
+      if (depth + 1 < attempts && after !== undefined) {
+        for (let point = 0; point < points; point++)
+          after[point] = (likely[point] ?? 0) * (rejected[model * points + point] ?? 0);
+        asked[model] = 1;
+        const ahead = search(after, depth + 1);
+        asked[model] = 0;
+        if (ahead !== Number.POSITIVE_INFINITY) rest = ahead;
+      }
+      const loss = asking + rest;
+      if (loss >= least) continue;
+      least = loss;
+      best = model;
+    }
+    first = best;
+    return least;
+  };
+
+  const plan: Planner["plan"] = (attemptsLeft, given) => {
+    attempts = attemptsLeft;
+    losses = given;
+    choosePromising();
+    search(weights, 0);
+    return first;
+  };
+
+  return { cost, right, rejected, tried, weights, plan };
 }

@@ -1,4 +1,5 @@
-import { classifyTask, type TaskType } from "./classify-task.ts";
+import { Buffer } from "node:buffer";
+import { classifyTask, taskTypes, type TaskType } from "./classify-task.ts";
 
 /** A question as the router sees it. */
 export interface RouterQuery {
@@ -69,7 +70,8 @@ export function toQueryFeatures({ text, toolCount, depth }: RouterQuery): QueryF
   // The same word weighs differently where tools are offered: it then names a call rather than a topic.
   const seed = hashStart ^ Math.imul(tools, 0x9e3779b1);
   const words: number[] = [];
-  const seen = new Uint8Array(wordCount);
+  // Bits in plain numbers: a typed array of this size would be allocated outside of the heap for each question.
+  const seen: number[] = Array.from({ length: wordCount / 32 }, () => 0);
   const count = {
     digits: 0,
     lines: 0,
@@ -88,8 +90,9 @@ export function toQueryFeatures({ text, toolCount, depth }: RouterQuery): QueryF
   const endWord = (): void => {
     if (hash === seed) return;
     const word = finish(hash) % wordCount;
-    if (seen[word] === 0) words.push(word);
-    seen[word] = 1;
+    const bits = seen[word >>> 5] ?? 0;
+    if ((bits & (1 << (word & 31))) === 0) words.push(word);
+    seen[word >>> 5] = bits | (1 << (word & 31));
     hash = seed;
   };
   for (let at = 0; at < length; at++) {
@@ -162,4 +165,60 @@ export function toQueryFeatures({ text, toolCount, depth }: RouterQuery): QueryF
   const each = 1 / Math.sqrt(words.length || 1);
   for (const word of words) add(shapeCount + keyCount + word, each);
   return { task, costBucket: hashKey(taskKey) % costBucketCount, indexes, values };
+}
+
+/**
+ * A question without its words, as text of at most 2 KB: hashed words cannot be told from others of the same hash.
+ * A version, the task, the bucket, then for each feature its index and, where it differs from the last, its value.
+ */
+const encodingVersion = 1;
+const headBytes = 3;
+/** Stands before an index when a value follows it. */
+const valueFlag = 0x8000;
+const longestText = 2_048;
+/** No feature is larger, however long a message. */
+const mostValue = 16;
+
+export function encodeFeatures({ task, costBucket, indexes, values }: QueryFeatures): string {
+  const bytes = Buffer.alloc(headBytes + indexes.length * 6);
+  bytes[0] = encodingVersion;
+  bytes[1] = taskTypes.indexOf(task);
+  bytes[2] = costBucket;
+  let end = headBytes;
+  let last: number | undefined;
+  indexes.forEach((index, at) => {
+    const value = Math.fround(values[at] ?? 0);
+    end = bytes.writeUInt16LE(value === last ? index : index | valueFlag, end);
+    if (value !== last) end = bytes.writeFloatLE(value, end);
+    last = value;
+  });
+  return bytes.toString("base64url", 0, end);
+}
+
+/** Reads what `encodeFeatures` wrote; undefined for anything else. Never throws. */
+export function decodeFeatures(text: string): QueryFeatures | undefined {
+  if (text.length > longestText || !/^[\w-]+$/.test(text)) return undefined;
+  const bytes = Buffer.from(text, "base64url");
+  if (bytes.toString("base64url") !== text || bytes[0] !== encodingVersion) return undefined;
+  const task = taskTypes[bytes[1] ?? -1];
+  const costBucket = bytes[2] ?? costBucketCount;
+  if (task === undefined || costBucket >= costBucketCount) return undefined;
+  const indexes: number[] = [];
+  const values: number[] = [];
+  let last = Number.NaN;
+  for (let at = headBytes; at < bytes.length;) {
+    if (at + 2 > bytes.length) return undefined;
+    const head = bytes.readUInt16LE(at);
+    at += 2;
+    if ((head & valueFlag) !== 0) {
+      if (at + 4 > bytes.length) return undefined;
+      last = bytes.readFloatLE(at);
+      at += 4;
+    }
+    const index = head & ~valueFlag;
+    if (index >= featureCount || !(Math.abs(last) <= mostValue)) return undefined;
+    indexes.push(index);
+    values.push(last);
+  }
+  return indexes.length === 0 ? undefined : { task, costBucket, indexes, values };
 }

@@ -1,6 +1,5 @@
 import { Buffer } from "node:buffer";
 import {
-  addEvidence,
   createBelief,
   fadeBelief,
   ownPriorVariance,
@@ -160,40 +159,4 @@ export function fromRouterState(value: unknown): RouterMemory | undefined {
     memory.models.set(each["name"], { belief, cost: { mean, count }, usedAtMs });
   }
   return memory;
-}
-
-/**
- * Joins what two replicas learnt: `theirs` is what is stored by now, `ours` what this replica knows, `base` what it had
- * read before (absent: nothing). Each piece of evidence counts once. States that cannot be read count as empty.
- */
-export function mergeRouterStates(
-  states: {
-    readonly theirs: RouterState | undefined;
-    readonly ours: RouterState;
-    readonly base: RouterState | undefined;
-  },
-  decayDays: number,
-): RouterState {
-  const read = (state: RouterState | undefined): RouterMemory =>
-    fromRouterState(state) ?? createMemory(0);
-  const [target, ours, base] = [read(states.theirs), read(states.ours), read(states.base)];
-  const nowMs = Math.max(target.fadedAtMs, ours.fadedAtMs, base.fadedAtMs);
-  for (const memory of [target, ours, base]) {
-    fadeMemory(memory, nowMs, decayDays);
-    memory.fadedAtMs = nowMs;
-  }
-  addEvidence(target.shared, ours.shared, base.shared);
-  target.logSpread = clampSpread(target.logSpread + ours.logSpread - base.logSpread);
-  const empty = createBelief(ownPriorVariance);
-  for (const [name, memory] of ours.models) {
-    const there = rememberModel(target, name, memory.usedAtMs);
-    addEvidence(there.belief, memory.belief, base.models.get(name)?.belief ?? empty);
-    // Costs fade anyway: the side that has seen more is right enough.
-    for (let at = 0; at < memory.cost.count.length; at++) {
-      if ((memory.cost.count[at] ?? 0) < (there.cost.count[at] ?? 0)) continue;
-      there.cost.count[at] = memory.cost.count[at] ?? 0;
-      there.cost.mean[at] = memory.cost.mean[at] ?? 0;
-    }
-  }
-  return toRouterState(target);
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Model } from "../domain/model.ts";
-import { createRouter, type RouterOptions } from "./router.ts";
+import { toQueryFeatures } from "./query-features.ts";
+import { createRouter, type RouteRequest, type RouterOptions } from "./router.ts";
 
 const model = (name: string): Model => {
   const [provider = "", id = ""] = name.split("/");
@@ -9,6 +10,7 @@ const model = (name: string): Model => {
     provider,
     id,
     nativeTools: true,
+    input: ["text"],
     contextWindow: 0,
     maxTokens: 0,
     cost: { input: 0, output: 0 },
@@ -39,4 +41,58 @@ describe("router", () => {
     expect(route({ primary: "big" })).toEqual(["a/big"]);
     expect(route({ primary: "best", aliases: { best: "b/other" } })).toEqual(["b/other"]);
   });
+});
+
+describe("a choice of models", () => {
+  const weights = { "a/small": 90, "a/big": 10, "b/other": 50 };
+  const features = toQueryFeatures({ text: "hello", toolCount: 0, depth: 1 });
+  const rank = (more: Partial<RouterOptions>, request: Partial<RouteRequest> = {}) => {
+    const options = { models: () => models, primary: undefined, fallbacks: [], aliases: {} };
+    const router = createRouter({ ...options, weights, ...more });
+    const { models: ranked, cause } = router.rank({ pinnedModel: "", features, ...request });
+    return { cause, names: ranked.map(({ name }) => name) };
+  };
+
+  it("begins with the largest weight, and the others step in behind primary and fallbacks", () => {
+    expect(rank({})).toEqual({ cause: "weight", names: ["a/small", "b/other", "a/big"] });
+    expect(rank({ primary: "a/big" }).names).toEqual(["a/small", "a/big", "b/other"]);
+  });
+
+  it("goes to the next smaller weight when an answer was rejected, and back to that only at last", () => {
+    expect(rank({}, { tried: ["a/small"] })).toEqual({
+      cause: "escalation",
+      names: ["b/other", "a/big", "a/small"],
+    });
+    expect(rank({}, { tried: ["a/small", "b/other"] }).names[0]).toBe("a/big");
+    expect(rank({}, { tried: ["a/small", "b/other", "a/big"] }).names[0]).toBe("a/big");
+  });
+
+  it("goes along the configured order where no model has a weight", () => {
+    const order = { weights: {}, primary: "a/small", fallbacks: ["b/other"] };
+    expect(rank(order, { tried: ["a/small"] }).names).toEqual(["b/other", "a/small"]);
+  });
+
+  it("asks what was learnt, for the first model and for the next one", () => {
+    const affinity: RouterOptions["affinity"] = {
+      decide: () => ({ model: "a/big", task: "chat", confidence: 0.9, reason: "learnt" }),
+      next: (_features, tried) => (tried.includes("a/big") ? undefined : "a/big"),
+    };
+    expect(rank({ affinity })).toMatchObject({
+      cause: "learnt",
+      names: ["a/big", "a/small", "b/other"],
+    });
+    expect(rank({ affinity }, { tried: ["a/small"] }).names[0]).toBe("a/big");
+    expect(rank({ affinity }, { tried: ["a/small", "a/big"] }).names[0]).toBe("b/other");
+  });
+
+  it("leaves it to the person first, then to the pin of the task", () => {
+    const pins = { chat: "b/other" };
+    expect(rank({ pins }).cause).toBe("task-pin");
+    expect(rank({ pins }, { pinnedModel: "a/big" })).toMatchObject({ cause: "pin" });
+    const wished = rank({ pins }, { pinnedModel: "a/big", override: "small" });
+    expect(wished).toMatchObject({ cause: "override", names: ["a/small", "b/other", "a/big"] });
+  });
+
+  it("escalates from a pinned task too", () =>
+    expect(rank({ pins: { chat: "b/other" } }, { tried: ["b/other"] }).names[0]).toBe("a/small"));
 });

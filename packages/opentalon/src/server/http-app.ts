@@ -53,12 +53,13 @@ export function createHttpApp(options: HttpAppOptions): Hono<Bindings> {
     const { headers } = env.incoming;
     const isKnown = isTrusted(headers);
     if (route.authentication === "door" && !isKnown) return hasToken ? askForToken : refuseStranger;
-    const read = await readBody(env.incoming, maxBodyBytes, budget);
+    const maxBytes = Math.max(maxBodyBytes, route.maxBodyBytes ?? 0);
+    const read = await readBody(env.incoming, maxBytes, budget);
     switch (read.kind) {
       case "aborted":
         return undefined;
       case "too-large":
-        return toJsonAnswer(413, { error: `the body is larger than ${maxBodyBytes} bytes` });
+        return toJsonAnswer(413, { error: `the body is larger than ${maxBytes} bytes` });
       case "too-busy":
         return tooBusy;
       case "read":

@@ -214,6 +214,16 @@ describe("bounds of the door", () => {
     expect((await ask(chunked)).status).toBe(413);
   });
 
+  it("takes larger bodies where a route says so, and nowhere else", async () => {
+    const roomy = { ...echo, path: "/roomy/:name", maxBodyBytes: 2_000 };
+    const door = await openDoor({ routes: [echo, roomy], limits: { maxBodyBytes: 1_000 } });
+    const ask = async (path: string, length: number): Promise<number> =>
+      (await fetch(door.url + path, { method: "POST", body: "x".repeat(length) })).status;
+    expect(await ask("/roomy/x", 2_000)).toBe(200);
+    expect(await ask("/roomy/x", 2_001)).toBe(413);
+    expect(await ask("/echo/x", 1_001)).toBe(413);
+  });
+
   it("bounds what all bodies together hold, and frees it again", async () => {
     const limits = { maxBodyBytes: 1_000, maxBodyBytesTogether: 1_500 };
     const door = await openDoor({ routes: [echo], limits });

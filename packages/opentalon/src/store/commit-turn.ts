@@ -5,10 +5,19 @@ import type { OutboundMessage } from "../domain/message.ts";
 import type { UsageRow } from "../domain/usage.ts";
 import type { Connection, Database } from "./database.ts";
 import { toMessagePayload } from "./message-payload.ts";
-import type { Delivery, InboxEntry, SessionChange, Store } from "./ports.ts";
+import type { Delivery, InboxEntry, SessionChange, Store, StoreLimits } from "./ports.ts";
 import { deliveryColumns, toDelivery } from "./sql-outbox.ts";
+import { createBudgetWriter } from "./sql-budget-store.ts";
+import { createRoutingWriter } from "./sql-routing-store.ts";
+import { toAnswerColumn } from "./sql-session-store.ts";
 import { toStorableKey, toStorableText } from "./storable-text.ts";
-import { toTranscriptRow, type TranscriptRow } from "./transcript-row.ts";
+import { findOldestKept, sumKeptBytes } from "./transcript-files.ts";
+import {
+  readStoredFiles,
+  toFilesColumn,
+  toTranscriptRow,
+  type TranscriptRow,
+} from "./transcript-row.ts";
 import type { Unanswered } from "./unanswered.ts";
 
 export interface CommitTurnOptions {
@@ -17,6 +26,7 @@ export interface CommitTurnOptions {
   readonly owner: string;
   readonly createId: () => string;
   readonly unanswered: Pick<Unanswered, "delete">;
+  readonly limits: Pick<StoreLimits, "maxSessionFileBytes">;
 }
 
 /**
@@ -24,11 +34,13 @@ export interface CommitTurnOptions {
  * changes nothing and returns its delivery.
  */
 export function createCommitTurn(options: CommitTurnOptions): Store["commitTurn"] {
-  const { database, clock, owner, createId, unanswered } = options;
+  const { database, clock, owner, createId, unanswered, limits } = options;
   const statements = prepareStatements(database);
+  const routing = createRoutingWriter({ database, createId });
+  const budgets = createBudgetWriter({ database });
 
   const write = async (connection: Connection, commit: Parameters<Store["commitTurn"]>[0]) => {
-    const { entry, reply, session, usage } = commit;
+    const { entry, reply, session, usage, budget, answers = [], signals = [] } = commit;
     const { id, attempt, sessionKey } = entry;
     const nowMs = clock.now();
     const answered = await connection.change(statements.answer, { id, owner, attempt, nowMs });
@@ -36,6 +48,12 @@ export function createCommitTurn(options: CommitTurnOptions): Store["commitTurn"
     await connection.change(statements.dropJournal, { id });
     await changeSession(connection, sessionKey, session, nowMs);
     await addUsage(connection, entry, usage, nowMs);
+    if (budget !== undefined) {
+      await budgets.bookTurn(connection, id, nowMs);
+      if (session.cleared === true) await budgets.renew(connection, budget.sessionAccount, "");
+    }
+    for (const answer of answers) await routing.addAnswer(connection, sessionKey, answer, nowMs);
+    for (const signal of signals) await routing.judge(connection, signal, nowMs);
     return reply === undefined ? undefined : addReply(connection, entry, reply, nowMs);
   };
 
@@ -61,21 +79,43 @@ export function createCommitTurn(options: CommitTurnOptions): Store["commitTurn"
     change: SessionChange,
     nowMs: number,
   ) => {
-    const { appended, cleared, pinnedModel } = change;
+    const { appended, cleared, dropped = 0, pinnedModel, lastAnswer } = change;
     const id = toStorableKey(key);
     const at = new Date(nowMs).toISOString();
-    await connection.change(statements.touchSession, { id, at });
+    if (lastAnswer === undefined) await connection.change(statements.touchSession, { id, at });
+    else {
+      const answer = toStorableText(toAnswerColumn(lastAnswer));
+      await connection.change(statements.keepAnswer, { id, at, answer });
+    }
     if (cleared === true) await connection.change(statements.clearMessages, { id });
     if (cleared === true) await connection.change(statements.clearSummary, { id });
     if (pinnedModel !== undefined) {
       await connection.change(statements.pin, { id, model: toStorableText(pinnedModel) });
     }
+    if (dropped > 0) await connection.change(statements.dropNewest, { id, dropped });
     if (appended.length === 0) return;
     const [last] = await connection.rows(statements.selectLast, { id });
     let seq = last?.seq ?? 0;
     for (const message of appended) {
       seq += 1;
-      await connection.change(statements.append, { ...toTranscriptRow(message), id, seq, at });
+      const files = toFilesColumn(message);
+      const row = { ...toTranscriptRow(message), files, id, seq, at };
+      await connection.change(statements.append, row);
+      if (files !== null) await dropOldFiles(connection, id);
+    }
+  };
+
+  /** Bytes no load would read any more. */
+  const dropOldFiles = async (connection: Connection, id: string) => {
+    const rows = await connection.rows(statements.selectWithFiles, { id });
+    const sizes = rows.map(({ seq, metadata }) => ({
+      seq,
+      fileBytes: sumKeptBytes(readStoredFiles({ role: "user", metadata })),
+    }));
+    const oldest = findOldestKept(sizes, limits.maxSessionFileBytes);
+    const before = oldest ?? Number.MAX_SAFE_INTEGER;
+    if (sizes.some(({ seq }) => seq < before)) {
+      await connection.change(statements.dropFiles, { id, before });
     }
   };
 
@@ -96,6 +136,8 @@ export function createCommitTurn(options: CommitTurnOptions): Store["commitTurn"
         // What others counted must not cost the turn its commit; a journal of an earlier process may hold anything.
         inputTokens: toCount(row.inputTokens),
         outputTokens: toCount(row.outputTokens),
+        cachedInputTokens: toCount(row.cachedInputTokens),
+        reasoningTokens: toCount(row.reasoningTokens),
         toolCalls: toCount(row.toolCalls),
         inputCost: row.inputCost,
         outputCost: row.outputCost,
@@ -135,6 +177,13 @@ export function createCommitTurn(options: CommitTurnOptions): Store["commitTurn"
   };
 }
 
+interface NewMessage extends TranscriptRow {
+  readonly id: string;
+  readonly seq: number;
+  readonly at: string;
+  readonly files: Uint8Array | null;
+}
+
 interface NewUsage {
   readonly id: string;
   readonly actor: string;
@@ -143,6 +192,8 @@ interface NewUsage {
   readonly model: string;
   readonly inputTokens: number;
   readonly outputTokens: number;
+  readonly cachedInputTokens: number;
+  readonly reasoningTokens: number;
   readonly toolCalls: number;
   readonly inputCost: number;
   readonly outputCost: number;
@@ -158,6 +209,24 @@ interface NewReply {
   readonly files: Uint8Array | null;
   readonly owner: string;
   readonly nowMs: number;
+}
+
+function toNewSession(id: string, at: string, lastAnswer: string) {
+  return {
+    id,
+    summary: "",
+    active_model: "",
+    metadata: "{}",
+    created_at: at,
+    updated_at: at,
+    entity_id: "",
+    group_id: "",
+    injection_state: "{}",
+    title: "",
+    channel_id: "",
+    interaction_kind: "chat",
+    last_answer: lastAnswer,
+  };
 }
 
 function prepareStatements({ prepare }: Database) {
@@ -193,24 +262,35 @@ function prepareStatements({ prepare }: Database) {
     touchSession: prepare((database, is: { id: string; at: string }) =>
       database
         .insertInto("sessions")
-        .values({
-          id: is.id,
-          summary: "",
-          active_model: "",
-          metadata: "{}",
-          created_at: is.at,
-          updated_at: is.at,
-          entity_id: "",
-          group_id: "",
-          injection_state: "{}",
-          title: "",
-          channel_id: "",
-          interaction_kind: "chat",
-        })
+        .values(toNewSession(is.id, is.at, ""))
         .onConflict((conflict) =>
           conflict
             .column("id")
             .doUpdateSet((row) => ({ updated_at: row.ref("excluded.updated_at") })),
+        ),
+    ),
+    keepAnswer: prepare((database, is: { id: string; at: string; answer: string }) =>
+      database
+        .insertInto("sessions")
+        .values(toNewSession(is.id, is.at, is.answer))
+        .onConflict((conflict) =>
+          conflict.column("id").doUpdateSet((row) => ({
+            updated_at: row.ref("excluded.updated_at"),
+            last_answer: row.ref("excluded.last_answer"),
+          })),
+        ),
+    ),
+    dropNewest: prepare((database, is: { id: string; dropped: number }) =>
+      database
+        .deleteFrom("messages")
+        .where("session_id", "=", is.id)
+        .where("seq", "in", (rows) =>
+          rows
+            .selectFrom("messages")
+            .select("seq")
+            .where("session_id", "=", is.id)
+            .orderBy("seq", "desc")
+            .limit(is.dropped),
         ),
     ),
     clearMessages: prepare((database, is: { id: string }) =>
@@ -228,7 +308,23 @@ function prepareStatements({ prepare }: Database) {
         .select((row) => row.fn.max("seq").as("seq"))
         .where("session_id", "=", is.id),
     ),
-    append: prepare((database, is: TranscriptRow & { id: string; seq: number; at: string }) =>
+    selectWithFiles: prepare((database, is: { id: string }) =>
+      database
+        .selectFrom("messages")
+        .select(["seq", "metadata"])
+        .where("session_id", "=", is.id)
+        .where("files", "is not", null)
+        .orderBy("seq", "desc"),
+    ),
+    dropFiles: prepare((database, is: { id: string; before: number }) =>
+      database
+        .updateTable("messages")
+        .set({ files: null })
+        .where("session_id", "=", is.id)
+        .where("seq", "<", is.before)
+        .where("files", "is not", null),
+    ),
+    append: prepare((database, is: NewMessage) =>
       database.insertInto("messages").values({
         session_id: is.id,
         seq: is.seq,
@@ -239,6 +335,7 @@ function prepareStatements({ prepare }: Database) {
         tool_call_id: is.tool_call_id,
         metadata: is.metadata,
         visibility: "",
+        files: is.files,
       }),
     ),
     addUsage: prepare((database, row: NewUsage) =>
@@ -257,6 +354,8 @@ function prepareStatements({ prepare }: Database) {
         created_at: row.at,
         interaction_kind: "chat",
         system_source: "",
+        cached_input_tokens: row.cachedInputTokens,
+        reasoning_tokens: row.reasoningTokens,
       }),
     ),
     addReply: prepare((database, row: NewReply) =>

@@ -6,10 +6,12 @@ import { migrate } from "./migrate.ts";
 import type { Store, StoreLimits } from "./ports.ts";
 import { createPrune } from "./prune.ts";
 import { createSortableId } from "./sortable-id.ts";
+import { createBudgetStore } from "./sql-budget-store.ts";
 import { createInbox } from "./sql-inbox.ts";
 import { createJournal } from "./sql-journal.ts";
 import { createKeyValueStore } from "./sql-key-value-store.ts";
 import { createOutbox } from "./sql-outbox.ts";
+import { createRoutingStore } from "./sql-routing-store.ts";
 import { createSessionStore } from "./sql-session-store.ts";
 import { createUsageStore } from "./sql-usage-store.ts";
 import { createUnanswered, type Unanswered } from "./unanswered.ts";
@@ -38,6 +40,8 @@ export async function createStore({
   const { unanswered, newest } = await readState(database);
   const createId = createSortableId({ clock, newest });
   const parts = { database, clock, limits, owner, createId, unanswered };
+  const budgets = createBudgetStore(parts);
+  const prune = createPrune(parts);
   return {
     inbox: createInbox(parts),
     journal: createJournal(parts),
@@ -45,8 +49,13 @@ export async function createStore({
     sessions: createSessionStore(parts),
     usage: createUsageStore(parts),
     keyValue: createKeyValueStore(parts),
+    routing: createRoutingStore(parts),
+    budgets,
     commitTurn: createCommitTurn(parts),
-    prune: createPrune(parts),
+    prune: async () => {
+      await prune();
+      await budgets.sweep();
+    },
     [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
   };
 }
@@ -78,6 +87,10 @@ async function readState(database: Database): Promise<{ unanswered: Unanswered; 
         .selectFrom("turn_journal")
         .select((row) => row.fn.max("sequence").as("id"))
         .as("journal"),
+      build
+        .selectFrom("routing_history")
+        .select((row) => row.fn.max("signal_id").as("id"))
+        .as("routing"),
     ]),
   );
   const unanswered = createUnanswered();
@@ -85,6 +98,8 @@ async function readState(database: Database): Promise<{ unanswered: Unanswered; 
     unanswered.add(row.id, row.payload_bytes + row.body_bytes + (row.files_bytes ?? 0));
   }
   const [newest] = await database.rows(selectNewest, {});
-  const known = [newest?.inbox ?? "", newest?.outbox ?? "", newest?.journal ?? ""];
+  const known = [newest?.inbox, newest?.outbox, newest?.journal, newest?.routing].map(
+    (id) => id ?? "",
+  );
   return { unanswered, newest: known.toSorted().at(-1) ?? "" };
 }

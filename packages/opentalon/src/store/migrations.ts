@@ -114,4 +114,64 @@ const second: Migration = {
   ],
 };
 
-export const migrations: readonly Migration[] = [first, second];
+/** What routing learns from: every answer that a choice of models preceded, and what became of it. */
+const third: Migration = {
+  version: 3,
+  statements: (engine) => {
+    const { bytes, sortable, clustered } = dialects[engine];
+    return [
+      `ALTER TABLE sessions ADD COLUMN last_answer TEXT NOT NULL DEFAULT ''`,
+      `ALTER TABLE messages ADD COLUMN files ${bytes}`,
+      `CREATE INDEX IF NOT EXISTS messages_with_files ON messages (created_at) WHERE files IS NOT NULL`,
+      `ALTER TABLE profile_usage ADD COLUMN cached_input_tokens BIGINT NOT NULL DEFAULT 0`,
+      `ALTER TABLE profile_usage ADD COLUMN reasoning_tokens BIGINT NOT NULL DEFAULT 0`,
+      `CREATE TABLE IF NOT EXISTS routing_history (
+         id ${sortable} PRIMARY KEY NOT NULL,
+         session_id TEXT NOT NULL,
+         model TEXT NOT NULL,
+         task TEXT NOT NULL,
+         features TEXT NOT NULL,
+         tried TEXT NOT NULL,
+         cause TEXT NOT NULL,
+         input_tokens BIGINT NOT NULL,
+         output_tokens BIGINT NOT NULL,
+         cost DOUBLE PRECISION NOT NULL,
+         strongest_model TEXT NOT NULL,
+         strongest_cost DOUBLE PRECISION NOT NULL,
+         created_at_ms BIGINT NOT NULL,
+         accepted INTEGER,
+         weight DOUBLE PRECISION NOT NULL DEFAULT 1,
+         signal_id ${sortable},
+         signalled_at_ms BIGINT) ${clustered}`,
+      `CREATE INDEX IF NOT EXISTS routing_signals ON routing_history (signal_id) WHERE signal_id IS NOT NULL`,
+      `CREATE INDEX IF NOT EXISTS routing_history_by_time ON routing_history (created_at_ms)`,
+      `CREATE TABLE IF NOT EXISTS routing_state (
+         name TEXT PRIMARY KEY NOT NULL,
+         epoch TEXT NOT NULL,
+         content TEXT NOT NULL,
+         updated_at_ms BIGINT NOT NULL) ${clustered}`,
+      `CREATE TABLE IF NOT EXISTS budget_accounts (
+         account TEXT NOT NULL,
+         period TEXT NOT NULL,
+         money DOUBLE PRECISION NOT NULL,
+         tokens BIGINT NOT NULL,
+         warned_by TEXT NOT NULL,
+         updated_at_ms BIGINT NOT NULL,
+         PRIMARY KEY (account, period)) ${clustered}`,
+      `CREATE TABLE IF NOT EXISTS budget_calls (
+         turn_id TEXT NOT NULL,
+         call_id TEXT NOT NULL,
+         account TEXT NOT NULL,
+         period TEXT NOT NULL,
+         attempt INTEGER NOT NULL,
+         is_used INTEGER NOT NULL,
+         money DOUBLE PRECISION NOT NULL,
+         tokens BIGINT NOT NULL,
+         expires_at_ms BIGINT NOT NULL,
+         PRIMARY KEY (turn_id, call_id, account)) ${clustered}`,
+      `CREATE INDEX IF NOT EXISTS budget_calls_by_account ON budget_calls (account, period)`,
+    ];
+  },
+};
+
+export const migrations: readonly Migration[] = [first, second, third];

@@ -44,7 +44,7 @@ export function createPatientStore({ store, clock, log, signal }: PatientStoreOp
       }
     }
   };
-  const { journal, outbox, sessions } = store;
+  const { budgets, journal, outbox, sessions } = store;
 
   return {
     ...store,
@@ -57,6 +57,11 @@ export function createPatientStore({ store, clock, log, signal }: PatientStoreOp
     sessions: {
       load: (key, maxMessages) =>
         patiently("reading a conversation", () => sessions.load(key, maxMessages)),
+    },
+    budgets: {
+      ...budgets,
+      reserve: (reservation) => patiently("reserving a budget", () => budgets.reserve(reservation)),
+      settle: (call) => patiently("booking a budget", () => budgets.settle(call)),
     },
     outbox: {
       ...outbox,

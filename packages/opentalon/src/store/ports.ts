@@ -1,3 +1,4 @@
+import type { AnswerRecord, AnswerSignal } from "../domain/answer.ts";
 import type { InboundMessage, OutboundMessage } from "../domain/message.ts";
 import type { Session, TranscriptMessage } from "../domain/session.ts";
 import type { UsageRow } from "../domain/usage.ts";
@@ -88,7 +89,10 @@ export interface Outbox {
 }
 
 export interface SessionStore {
-  /** The session with its newest `maxMessages` messages (0 = all), oldest first; an empty one when unknown. */
+  /**
+   * The session with its newest `maxMessages` messages (0 = all), oldest first; an empty one when unknown. Of files the
+   * newest come with their bytes, `maxSessionFileBytes` at most; of the others nothing but the names is read.
+   */
   readonly load: (key: string, maxMessages: number) => Promise<Session>;
 }
 
@@ -97,9 +101,84 @@ export interface UsageStore {
   readonly total: (filter: { readonly sessionKey?: string; readonly sinceMs?: number }) => Promise<{
     readonly inputTokens: number;
     readonly outputTokens: number;
+    /** Of the input, what came out of a prompt cache. */
+    readonly cachedInputTokens: number;
+    /** Of the output, what was thought and not said. */
+    readonly reasoningTokens: number;
     /** USD. */
     readonly cost: number;
   }>;
+}
+
+/** Money in USD, and tokens read and written together. As a limit, 0 is none. */
+export interface BudgetAmount {
+  readonly money: number;
+  readonly tokens: number;
+}
+
+/** What one conversation, one person or everybody together may use in one period. */
+export interface BudgetAccount {
+  readonly account: string;
+  /** Empty when the account is only renewed on demand. */
+  readonly period: string;
+  readonly limit: BudgetAmount;
+}
+
+export interface BudgetState {
+  readonly used: BudgetAmount;
+  /** Estimates of calls under way. */
+  readonly reserved: BudgetAmount;
+  /** The turn that was to say that the budget runs out; empty before. */
+  readonly warnedBy: string;
+}
+
+export interface BudgetReservation {
+  readonly turn: { readonly id: string; readonly attempt: number };
+  /** Unique among all calls. */
+  readonly call: string;
+  readonly accounts: readonly BudgetAccount[];
+  readonly estimate: BudgetAmount;
+  /** From then on the reservation counts no more, whatever became of its call. */
+  readonly expiresAtMs: number;
+}
+
+export type BudgetDecision =
+  | { readonly kind: "reserved" }
+  | {
+      readonly kind: "refused";
+      /** `reserved`: not used up yet, but calls under way may use the rest. */
+      readonly why: "used-up" | "reserved";
+      readonly account: BudgetAccount;
+      readonly state: BudgetState;
+    };
+
+/**
+ * What may be used and what was. Each method is one transaction, and decisions about one account never overlap. What the
+ * calls of a turn used counts as soon as they are settled, and becomes part of the account when `commitTurn` says `budget`.
+ */
+export interface BudgetStore {
+  /**
+   * Reserves the estimate in all accounts, or in none when in one of them what is used and reserved reaches the limit
+   * already. Estimates of earlier attempts of the turn are dropped first.
+   */
+  readonly reserve: (reservation: BudgetReservation) => Promise<BudgetDecision>;
+  /**
+   * Puts what a call really used in the place of its estimate.
+   * @returns the accounts that reached `warnAtPercent` (0 = never) for the first time in their period.
+   */
+  readonly settle: (call: {
+    readonly turnId: string;
+    readonly call: string;
+    readonly accounts: readonly BudgetAccount[];
+    readonly used: BudgetAmount;
+    readonly warnAtPercent: number;
+  }) => Promise<readonly { readonly account: BudgetAccount; readonly state: BudgetState }[]>;
+  /** The call failed: nothing was used. */
+  readonly release: (turnId: string, call: string) => Promise<void>;
+  /** In the order of `accounts`. */
+  readonly read: (accounts: readonly BudgetAccount[]) => Promise<readonly BudgetState[]>;
+  /** Drops what expired and periods long over; books calls whose turn was answered without them. */
+  readonly sweep: () => Promise<void>;
 }
 
 /** State of plugins and hooks. The core sets `namespace`; no value of one namespace is reachable from another. */
@@ -114,8 +193,73 @@ export interface SessionChange {
   readonly appended: readonly TranscriptMessage[];
   /** Forget the conversation before appending. */
   readonly cleared?: boolean;
+  /** Newest messages to remove before appending: those of an answer that is replaced. */
+  readonly dropped?: number | undefined;
   /** New pin; `""` removes it; `undefined` leaves it. */
   readonly pinnedModel?: string | undefined;
+  /** `null` forgets it, `undefined` leaves it. */
+  readonly lastAnswer?: AnswerRecord | null | undefined;
+}
+
+/** A row of the routing history: one answer that a choice of models preceded. */
+export interface RoutedAnswer {
+  /** Of the turn, or of the turn with a suffix for a model that was passed over and not asked. */
+  readonly id: string;
+  readonly model: string;
+  readonly task: string;
+  /** See `AnswerRecord`. */
+  readonly features: string;
+  readonly tried: readonly string[];
+  readonly cause: string;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  /** USD. */
+  readonly cost: number;
+  readonly strongestModel: string;
+  /** USD: the same tokens at the prices of the strongest model. */
+  readonly strongestCost: number;
+}
+
+/** An answer that somebody judged, in the order of the judgements. */
+export interface RoutingOutcome extends RoutedAnswer {
+  readonly signalId: string;
+  readonly signalledAtMs: number;
+  readonly accepted: boolean;
+  readonly weight: number;
+}
+
+/** Answers of one kind of task by one model. */
+export interface RoutingTotal {
+  readonly task: string;
+  readonly model: string;
+  readonly answers: number;
+  readonly accepted: number;
+  readonly rejected: number;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  /** USD. */
+  readonly cost: number;
+  readonly strongestCost: number;
+}
+
+export interface RoutingSnapshot {
+  /** Another one than before: all that was learnt is to be forgotten. */
+  readonly epoch: string;
+  readonly content: string;
+}
+
+/** What routing learns from, shared by all that work on one database. The history is written only by `commitTurn`. */
+export interface RoutingStore {
+  /** Judged answers whose `signalId` is greater than `afterId`, oldest first. */
+  readonly outcomes: (afterId: string, limit: number) => Promise<readonly RoutingOutcome[]>;
+  /** The least `signalId` that could have been given `agoMs` ago. */
+  readonly signalIdAt: (agoMs: number) => string;
+  readonly totals: (sinceMs: number) => Promise<readonly RoutingTotal[]>;
+  readonly load: () => Promise<RoutingSnapshot | undefined>;
+  /** Replaces the content. False, and nothing written, when the epoch has changed since it was loaded. */
+  readonly save: (snapshot: RoutingSnapshot) => Promise<boolean>;
+  /** Begins a new epoch with this content, whatever was there. */
+  readonly restart: (content: string) => Promise<void>;
 }
 
 /** Everything a finished turn changes, at once. */
@@ -125,6 +269,11 @@ export interface TurnCommit {
   readonly reply: OutboundMessage | undefined;
   readonly session: SessionChange;
   readonly usage: readonly UsageRow[];
+  /** When budgets are kept: books what the calls of the turn used; a conversation that is cleared begins its account anew. */
+  readonly budget?: { readonly sessionAccount: string } | undefined;
+  readonly answers?: readonly RoutedAnswer[];
+  /** Taken in once per answer: the first judgement counts. */
+  readonly signals?: readonly AnswerSignal[];
 }
 
 /**
@@ -138,6 +287,8 @@ export interface Store {
   readonly sessions: SessionStore;
   readonly usage: UsageStore;
   readonly keyValue: KeyValueStore;
+  readonly routing: RoutingStore;
+  readonly budgets: BudgetStore;
   /**
    * One transaction: reply into the outbox, messages into the session, usage rows, inbox entry answered, journal of
    * the turn dropped. Fenced by owner and attempt.
@@ -145,7 +296,7 @@ export interface Store {
    * @throws StoreError STORE_FENCED when another process has taken the turn over.
    */
   readonly commitTurn: (commit: TurnCommit) => Promise<Delivery | undefined>;
-  /** Forgets answered identities, delivered replies and old journals beyond their retention. */
+  /** Forgets answered identities, delivered replies, old journals and the bytes of old files beyond their retention. */
   readonly prune: () => Promise<void>;
   readonly [Symbol.asyncDispose]: () => Promise<void>;
 }
@@ -157,10 +308,16 @@ export interface StoreLimits {
   readonly maxPendingBytes: number;
   /** How long an answered message's identity is remembered. */
   readonly identityRetentionMs: number;
+  /** Bytes of a conversation's files: those of the newest messages are kept, of older ones only the names. */
+  readonly maxSessionFileBytes: number;
+  /** How long the bytes of a conversation's files are kept. */
+  readonly fileRetentionMs: number;
 }
 
 export const defaultStoreLimits: StoreLimits = {
   maxPending: 10_000,
   maxPendingBytes: 256 * 1024 * 1024,
   identityRetentionMs: 7 * 24 * 3_600_000,
+  maxSessionFileBytes: 20 * 1024 * 1024,
+  fileRetentionMs: 30 * 24 * 3_600_000,
 };

@@ -6,7 +6,9 @@ import { systemClock } from "../base/clock.ts";
 import { defaultStoreLimits, type Store } from "./ports.ts";
 import type { LockEvent } from "./postgres-lock.ts";
 import { createPostgresStore, type PostgresStoreOptions } from "./postgres-store.ts";
-import { createMessage, createReply, describeStore } from "./store.contract.ts";
+import { describeBudgetStore } from "./budget-store.contract.ts";
+import { describeRoutingStore } from "./routing-store.contract.ts";
+import { createMessage, createReply, describeStore, type StorePlace } from "./store.contract.ts";
 import {
   findPostgresProblem,
   type PostgresServer,
@@ -24,13 +26,16 @@ describe.skipIf(problem !== undefined)(`with a PostgreSQL server${reason}`, () =
   }, 60_000);
   afterAll(() => server[Symbol.asyncDispose](), 60_000);
 
-  describeStore("PostgreSQL", async () => {
+  const createPlace = async (): Promise<StorePlace> => {
     const dsn = await server.createDatabase();
     return {
       open: (options) => createPostgresStore({ ...options, dsn }),
       [Symbol.asyncDispose]: () => Promise.resolve(),
     };
-  });
+  };
+  describeStore("PostgreSQL", createPlace);
+  describeBudgetStore("PostgreSQL", createPlace);
+  describeRoutingStore("PostgreSQL", createPlace);
 
   describe("the PostgreSQL store", () => {
     let dsn: string;

@@ -13,19 +13,28 @@ export interface PruneOptions {
 
 /** Rows per transaction: other writes go in between. */
 const batchSize = 500;
+/** Long enough for reports; what was learnt fades within weeks anyway. */
+const routingRetentionMs = 180 * 24 * 3_600_000;
+/** Each may be of many megabytes. */
+const fileBatchSize = 20;
 
 /**
  * Removes answered identities, finished deliveries (also the given up and the unknown) and journals without a turn, all
- * beyond the retention of identities.
+ * beyond the retention of identities, and the bytes of files beyond theirs.
  */
 export function createPrune({ database, clock, limits }: PruneOptions): () => Promise<void> {
-  const { dropAnswered, dropFinished, dropJournals } = prepareStatements(database);
+  const { dropAnswered, dropFinished, dropJournals, dropFiles, dropRouted } =
+    prepareStatements(database);
   return async () => {
     const beforeMs = clock.now() - limits.identityRetentionMs;
     const before = { beforeMs, beforeId: toSortableId(beforeMs), limit: batchSize };
     for (const drop of [dropAnswered, dropFinished, dropJournals]) {
       while ((await database.change(drop, before)) > 0);
     }
+    const routedBeforeMs = clock.now() - routingRetentionMs;
+    while ((await database.change(dropRouted, { beforeMs: routedBeforeMs, limit: batchSize })) > 0);
+    const old = { before: new Date(clock.now() - limits.fileRetentionMs).toISOString() };
+    while ((await database.change(dropFiles, { ...old, limit: fileBatchSize })) > 0);
   };
 }
 
@@ -48,6 +57,35 @@ function prepareStatements({ prepare }: Database) {
           row("outbox.state", "in", ["delivered", "failed", "unknown"]),
         ]),
       ),
+    ),
+    dropFiles: prepare((database, is: { before: string; limit: number }) =>
+      database
+        .updateTable("messages")
+        .set({ files: null })
+        .where((row) =>
+          row(
+            row.refTuple("session_id", "seq"),
+            "in",
+            row
+              .selectFrom("messages")
+              .select(["session_id", "seq"])
+              .where("files", "is not", null)
+              .where("created_at", "<", is.before)
+              .limit(is.limit)
+              .$asTuple("session_id", "seq"),
+          ),
+        ),
+    ),
+    dropRouted: prepare((database, is: Pick<Before, "beforeMs" | "limit">) =>
+      database
+        .deleteFrom("routing_history")
+        .where("id", "in", (rows) =>
+          rows
+            .selectFrom("routing_history")
+            .select("id")
+            .where("created_at_ms", "<", is.beforeMs)
+            .limit(is.limit),
+        ),
     ),
     dropJournals: prepare((database, is: Before) =>
       database.deleteFrom("turn_journal").where("sequence", "in", (rows) =>

@@ -11,6 +11,10 @@ export interface Schema {
   readonly turn_journal: TurnJournalTable;
   readonly outbox: OutboxTable;
   readonly plugin_state: PluginStateTable;
+  readonly routing_history: RoutingHistoryTable;
+  readonly routing_state: RoutingStateTable;
+  readonly budget_accounts: BudgetAccountsTable;
+  readonly budget_calls: BudgetCallsTable;
 }
 
 interface SessionsTable {
@@ -28,6 +32,8 @@ interface SessionsTable {
   readonly title: string;
   readonly channel_id: string;
   readonly interaction_kind: string;
+  /** JSON: how the newest answer came about, see `AnswerRecord`; empty when there is none. */
+  readonly last_answer: string;
 }
 
 interface MessagesTable {
@@ -42,6 +48,8 @@ interface MessagesTable {
   /** JSON object. */
   readonly metadata: string | null;
   readonly visibility: string | null;
+  /** Bytes of the files, one after another; the metadata knows their names, types and sizes. */
+  readonly files: Uint8Array | null;
 }
 
 interface ProfileUsageTable {
@@ -59,6 +67,8 @@ interface ProfileUsageTable {
   readonly created_at: string;
   readonly interaction_kind: string;
   readonly system_source: string;
+  readonly cached_input_tokens: number;
+  readonly reasoning_tokens: number;
 }
 
 interface InboxTable {
@@ -113,4 +123,66 @@ interface PluginStateTable {
   readonly key: string;
   readonly value: string;
   readonly updated_at_ms: number;
+}
+
+interface RoutingHistoryTable {
+  /** Sorts by commit. */
+  readonly id: string;
+  readonly session_id: string;
+  readonly model: string;
+  readonly task: string;
+  /** The question as numbers, see `encodeFeatures`; no text of a person. */
+  readonly features: string;
+  /** JSON array: the models whose answers to the same question were rejected before. */
+  readonly tried: string;
+  readonly cause: string;
+  readonly input_tokens: number;
+  readonly output_tokens: number;
+  /** USD. */
+  readonly cost: number;
+  readonly strongest_model: string;
+  /** USD: the same tokens at the prices of the strongest model. */
+  readonly strongest_cost: number;
+  readonly created_at_ms: number;
+  /** 1 or 0; null until somebody said something about the answer. */
+  readonly accepted: number | null;
+  /** How much the signal counts. */
+  readonly weight: number;
+  /** Sorts by the commit of the signal. */
+  readonly signal_id: string | null;
+  readonly signalled_at_ms: number | null;
+}
+
+interface RoutingStateTable {
+  readonly name: string;
+  /** Changes when everything learnt is to be forgotten. */
+  readonly epoch: string;
+  readonly content: string;
+  readonly updated_at_ms: number;
+}
+
+interface BudgetAccountsTable {
+  /** See `toStorableKey`. */
+  readonly account: string;
+  readonly period: string;
+  /** USD: what committed turns used. */
+  readonly money: number;
+  readonly tokens: number;
+  /** The turn that warned; empty before. */
+  readonly warned_by: string;
+  readonly updated_at_ms: number;
+}
+
+/** Calls of turns that are not committed, once for each account. */
+interface BudgetCallsTable {
+  readonly turn_id: string;
+  readonly call_id: string;
+  readonly account: string;
+  readonly period: string;
+  readonly attempt: number;
+  /** 0: `money` and `tokens` are an estimate. */
+  readonly is_used: number;
+  readonly money: number;
+  readonly tokens: number;
+  readonly expires_at_ms: number;
 }

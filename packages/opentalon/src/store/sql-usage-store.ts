@@ -18,6 +18,8 @@ export function createUsageStore({ database }: { readonly database: Database }):
       return {
         inputTokens: Number(total?.input_tokens ?? 0),
         outputTokens: Number(total?.output_tokens ?? 0),
+        cachedInputTokens: Number(total?.cached_input_tokens ?? 0),
+        reasoningTokens: Number(total?.reasoning_tokens ?? 0),
         cost: Number(total?.input_cost ?? 0) + Number(total?.output_cost ?? 0),
       };
     },
@@ -32,6 +34,8 @@ function prepareTotal({ prepare }: Database, by: readonly ("session" | "time")[]
       .select((row) => [
         row.fn.sum("input_tokens").as("input_tokens"),
         row.fn.sum("output_tokens").as("output_tokens"),
+        row.fn.sum("cached_input_tokens").as("cached_input_tokens"),
+        row.fn.sum("reasoning_tokens").as("reasoning_tokens"),
         row.fn.sum("input_cost").as("input_cost"),
         row.fn.sum("output_cost").as("output_cost"),
       ]);

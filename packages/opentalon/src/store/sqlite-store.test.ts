@@ -19,19 +19,25 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createManualClock } from "../base/clock.ts";
 import { defaultStoreLimits, type Store } from "./ports.ts";
 import { createSqliteStore, type SqliteStoreOptions } from "./sqlite-store.ts";
-import { createMessage, createReply, describeStore } from "./store.contract.ts";
+import { describeBudgetStore } from "./budget-store.contract.ts";
+import { describeRoutingStore } from "./routing-store.contract.ts";
+import { createMessage, createReply, describeStore, type StorePlace } from "./store.contract.ts";
 
 function createDirectory(): string {
   return mkdtempSync(join(tmpdir(), "opentalon-store-"));
 }
 
-describeStore("SQLite", async () => {
+async function createPlace(): Promise<StorePlace> {
   const dataDirectory = createDirectory();
   return {
     open: (options) => createSqliteStore({ ...options, dataDirectory }),
     [Symbol.asyncDispose]: async () => rmSync(dataDirectory, { recursive: true, force: true }),
   };
-});
+}
+
+describeStore("SQLite", createPlace);
+describeBudgetStore("SQLite", createPlace);
+describeRoutingStore("SQLite", createPlace);
 
 describe("the SQLite store", () => {
   let root: string;
@@ -103,7 +109,7 @@ describe("the SQLite store", () => {
     const opening = open();
     await expect(opening).rejects.toMatchObject({ code: "STORE_TOO_NEW" });
     await expect(opening).rejects.toThrow(
-      `${file} has schema version 7, but this OpenTalon knows versions up to 2`,
+      `${file} has schema version 7, but this OpenTalon knows versions up to 3`,
     );
   });
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createManualClock, type ManualClock } from "../base/clock.ts";
 import type { InboundMessage, OutboundMessage } from "../domain/message.ts";
-import type { TranscriptMessage } from "../domain/session.ts";
+import type { TranscriptFile, TranscriptMessage } from "../domain/session.ts";
 import type { UsageRow } from "../domain/usage.ts";
 import type { StoreOptions } from "./create-store.ts";
 import { defaultStoreLimits, type InboxEntry, type Store, type TurnCommit } from "./ports.ts";
@@ -331,6 +331,8 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         expect(await store.usage.total({})).toEqual({
           inputTokens: 20,
           outputTokens: 10,
+          cachedInputTokens: 0,
+          reasoningTokens: 0,
           cost: 1.5,
         });
       });
@@ -349,7 +351,11 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
           messages: [],
           pinnedModel: "",
         });
-        expect(await store.usage.total({})).toEqual({ inputTokens: 0, outputTokens: 0, cost: 0 });
+        expect(await store.usage.total({})).toMatchObject({
+          inputTokens: 0,
+          outputTokens: 0,
+          cost: 0,
+        });
         expect(await store.inbox.pending()).toBe(1);
         expect(await commit(entry)).toBeDefined();
       });
@@ -463,17 +469,23 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
 
     describe("usage", () => {
       it("keeps the answer of a provider that lies about what it counted", async () => {
-        const usage = [createUsage({ inputTokens: 1e30, outputTokens: -5, toolCalls: 1.6 })];
+        const usage = [
+          createUsage({ inputTokens: 1e30, outputTokens: -5, reasoningTokens: Number.NaN }),
+        ];
         expect(await commit(await accept("a"), { usage })).toBeDefined();
         expect(await store.usage.total({})).toMatchObject({
           inputTokens: 1_000_000_000,
           outputTokens: 0,
+          reasoningTokens: 0,
         });
       });
 
       it("adds up by session and by time", async () => {
         await commit(await accept("a"), {
-          usage: [createUsage(), createUsage({ sessionKey: "other" })],
+          usage: [
+            createUsage({ cachedInputTokens: 4, reasoningTokens: 3 }),
+            createUsage({ sessionKey: "other", cachedInputTokens: 2 }),
+          ],
         });
         clock.advance(1_000);
         const sinceMs = clock.now();
@@ -481,6 +493,8 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         expect(await store.usage.total({})).toEqual({
           inputTokens: 120,
           outputTokens: 15,
+          cachedInputTokens: 6,
+          reasoningTokens: 3,
           cost: 2.25,
         });
         expect(await store.usage.total({ sessionKey: "other" })).toMatchObject({ inputTokens: 10 });
@@ -491,6 +505,8 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         expect(await store.usage.total({ sinceMs: sinceMs + 1 })).toEqual({
           inputTokens: 0,
           outputTokens: 0,
+          cachedInputTokens: 0,
+          reasoningTokens: 0,
           cost: 0,
         });
       });
@@ -563,6 +579,75 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         expect(await store.outbox.markSending(sending.id)).toBe(false);
         await reopen();
         expect(await store.outbox.resolveInterrupted()).toEqual([]);
+      });
+    });
+
+    describe("files of a conversation", () => {
+      const openWith = async (maxSessionFileBytes: number): Promise<void> => {
+        await store[Symbol.asyncDispose]();
+        store = await open({ maxSessionFileBytes });
+      };
+      const toFile = (name: string, size: number) => {
+        const data = Uint8Array.from({ length: size }, (_, index) => index % 251);
+        return { name, mimeType: "image/png", data };
+      };
+      const say = async (id: string, files: readonly TranscriptFile[]): Promise<void> => {
+        const message: TranscriptMessage = { role: "user", content: id, files };
+        await commit(await accept(id), { session: { appended: [message, assistant("seen")] } });
+      };
+      const loadFiles = async (maxMessages = 0) => {
+        const { messages } = await store.sessions.load("console:room", maxMessages);
+        return messages.flatMap((message) => (message.role === "user" ? [message.files] : []));
+      };
+      const nameOf = ({ name, mimeType, data }: ReturnType<typeof toFile>) => {
+        return { name, mimeType, size: data.byteLength };
+      };
+
+      it("come back as they came, also after a restart", async () => {
+        const files = [toFile(strangeText, 300), toFile("empty", 0), toFile("last", 2_000)];
+        await say("a", files);
+        await reopen();
+        expect(await loadFiles()).toEqual([files]);
+        expect(await loadFiles(1)).toEqual([]);
+      });
+
+      it("are kept for the newest messages up to the bound, and by name for the others", async () => {
+        await openWith(1_000);
+        const [first, second, third] = [toFile("1", 600), toFile("2", 500), toFile("3", 500)];
+        await say("a", [first]);
+        await say("b", [second]);
+        expect(await loadFiles()).toEqual([[nameOf(first)], [second]]);
+        await say("c", [third]);
+        await say("d", []);
+        // What made room is gone for good, whatever the bound becomes.
+        await openWith(1_000_000);
+        expect(await loadFiles()).toEqual([[nameOf(first)], [second], [third], undefined]);
+        // A name that is said again stays one.
+        await say("e", [nameOf(first), third]);
+        expect((await loadFiles()).at(-1)).toEqual([nameOf(first), third]);
+      });
+
+      it("beyond the bound are not kept with their own message either", async () => {
+        await openWith(1_000);
+        const [small, large] = [toFile("small", 10), toFile("large", 1_001)];
+        await say("a", [small]);
+        await say("b", [large]);
+        expect(await loadFiles()).toEqual([[nameOf(small)], [nameOf(large)]]);
+      });
+
+      it("go with the conversation, and are forgotten after their time", async () => {
+        const file = toFile("1", 100);
+        for (let index = 0; index < 45; index += 1) await say(`m${index}`, [file]);
+        clock.advance(defaultStoreLimits.fileRetentionMs);
+        await store.prune();
+        await say("new", [file]);
+        expect(await loadFiles()).toEqual(Array.from({ length: 46 }, () => [file]));
+        clock.advance(1);
+        await store.prune();
+        const old = Array.from({ length: 45 }, () => [nameOf(file)]);
+        expect(await loadFiles()).toEqual([...old, [file]]);
+        await commit(await accept("clear"), { session: { appended: [], cleared: true } });
+        expect(await loadFiles()).toEqual([]);
       });
     });
 

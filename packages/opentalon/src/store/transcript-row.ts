@@ -1,6 +1,13 @@
 import type { TranscriptMessage } from "../domain/session.ts";
 import type { ToolCall } from "../domain/tool.ts";
 import { toStorableText } from "./storable-text.ts";
+import {
+  readFileList,
+  type StoredFile,
+  toFileBytes,
+  toFileList,
+  toTranscriptFiles,
+} from "./transcript-files.ts";
 
 /** A message of a conversation in the columns of `messages`. */
 export interface TranscriptRow {
@@ -14,8 +21,11 @@ export interface TranscriptRow {
 export function toTranscriptRow(message: TranscriptMessage): TranscriptRow {
   const content = toStorableText(message.content);
   switch (message.role) {
-    case "user":
-      return { role: "user", content, tool_calls: "[]", tool_call_id: "", metadata: "{}" };
+    case "user": {
+      const { files = [] } = message;
+      const metadata = files.length === 0 ? "{}" : JSON.stringify({ files: toFileList(files) });
+      return { role: "user", content, tool_calls: "[]", tool_call_id: "", metadata };
+    }
     case "assistant":
       return {
         role: "assistant",
@@ -39,12 +49,35 @@ export function toTranscriptRow(message: TranscriptMessage): TranscriptRow {
   }
 }
 
-/** `undefined` for a row that is no part of a conversation. Rows of the Go program may lack what ours have. */
-export function fromTranscriptRow(row: TranscriptRow): TranscriptMessage | undefined {
+/** Bytes of the files that stand in a message's metadata. */
+export function toFilesColumn(message: TranscriptMessage): Uint8Array | null {
+  return message.role === "user" && message.files !== undefined ? toFileBytes(message.files) : null;
+}
+
+/** The files of a row, read from its metadata alone. */
+export function readStoredFiles({
+  role,
+  metadata,
+}: Pick<TranscriptRow, "role" | "metadata">): readonly StoredFile[] {
+  if (role !== "user") return [];
+  return readFileList((parse(metadata) as { files?: unknown } | null)?.files);
+}
+
+/**
+ * `undefined` for a row that is no part of a conversation. Rows of the Go program may lack what ours have. Without
+ * `fileBytes` only the names of files are left.
+ */
+export function fromTranscriptRow(
+  row: TranscriptRow,
+  fileBytes?: Uint8Array,
+): TranscriptMessage | undefined {
   const { role, content } = row;
   switch (role) {
-    case "user":
-      return { role, content };
+    case "user": {
+      const files = readStoredFiles(row);
+      if (files.length === 0) return { role, content };
+      return { role, content, files: toTranscriptFiles(files, fileBytes) };
+    }
     case "assistant":
       return { role, content, toolCalls: fromJson(row.tool_calls) };
     case "tool": {

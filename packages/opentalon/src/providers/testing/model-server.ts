@@ -13,8 +13,16 @@ import type { AddressInfo, Socket } from "node:net";
 import { parseArgs } from "node:util";
 import type { WireFormat } from "./wire-format.ts";
 
+/** A piece of a message that carries files. */
+export interface ChatPart {
+  readonly type: string;
+  readonly text?: string;
+  readonly image_url?: { readonly url: string };
+}
+
 export interface ChatMessage {
   readonly role: string;
+  /** A list of `ChatPart` for a message with files. */
   readonly content?: string | null;
   readonly tool_call_id?: string;
   readonly tool_calls?: readonly {
@@ -62,6 +70,7 @@ export interface ScriptedUsage {
   readonly prompt: number;
   readonly completion: number;
   readonly cached?: number;
+  readonly written?: number;
   readonly reasoning?: number;
 }
 
@@ -267,9 +276,9 @@ async function sendReply(
       return;
     case "raw":
       response.writeHead(200, {
-        "content-type": reply.contentType ?? eventStreamHeaders["content-type"],
+        "content-type": reply.contentType ?? toStreamHeaders(wire)["content-type"],
       });
-      for (const part of reply.parts) response.write(part);
+      for (const part of reply.parts) response.write(part, toEncoding(wire));
       if (reply.end !== false) response.end();
       return;
   }
@@ -282,13 +291,15 @@ function startFailing(
   wire: WireFormat | undefined,
 ): void {
   if (reply.at === "headers") return;
-  response.writeHead(200, eventStreamHeaders);
+  response.writeHead(200, toStreamHeaders(wire));
   response.flushHeaders();
   const words = toWords(reply.text ?? "the beginning of");
   if (wire !== undefined) {
     const writer = wire.createWriter();
-    response.write(writer.begin() || ": hello\n\n");
-    if (reply.at === "mid-stream") for (const word of words) response.write(writer.text(word));
+    const encoding = toEncoding(wire);
+    response.write(writer.begin() || ": hello\n\n", encoding);
+    if (reply.at === "mid-stream")
+      for (const word of words) response.write(writer.text(word), encoding);
     return;
   }
   if (reply.at === "first-token") return;
@@ -308,7 +319,7 @@ async function sendMessage(
   const usage = message.usage === undefined ? { prompt: 12, completion: 5 } : message.usage;
   if (delayMs > 0) await pause(delayMs);
   if (wire !== undefined) {
-    await sendChunks(toWireChunks(message, wire), delayBetweenChunksMs, response);
+    await sendChunks(toWireChunks(message, wire), delayBetweenChunksMs, response, wire);
     return;
   }
   if (request.stream !== true) {
@@ -339,7 +350,7 @@ function toWireChunks(message: ScriptedMessage, wire: WireFormat): string[] {
     name: call.name,
     arguments: toArgumentText(call),
   }));
-  const counted = { prompt: 12, completion: 5, cached: 0, reasoning: 0, ...usage };
+  const counted = { prompt: 12, completion: 5, cached: 0, written: 0, reasoning: 0, ...usage };
   return [
     writer.begin(),
     ...parts.map(writer.text),
@@ -348,19 +359,29 @@ function toWireChunks(message: ScriptedMessage, wire: WireFormat): string[] {
   ];
 }
 
+function toStreamHeaders(wire: WireFormat | undefined): Record<string, string> {
+  const type = wire?.binaryType;
+  return type === undefined ? eventStreamHeaders : { ...eventStreamHeaders, "content-type": type };
+}
+
+function toEncoding(wire: WireFormat | undefined): "latin1" | "utf8" {
+  return wire?.binaryType === undefined ? "utf8" : "latin1";
+}
+
 async function sendChunks(
   chunks: readonly string[],
   delayBetweenChunksMs: number,
   response: ServerResponse,
+  wire?: WireFormat,
 ): Promise<void> {
-  response.writeHead(200, eventStreamHeaders);
+  response.writeHead(200, toStreamHeaders(wire));
   if (delayBetweenChunksMs === 0) {
-    response.end(chunks.join(""));
+    response.end(chunks.join(""), toEncoding(wire));
     return;
   }
   for (const chunk of chunks) {
     if (response.destroyed) return;
-    response.write(chunk);
+    response.write(chunk, toEncoding(wire));
     await pause(delayBetweenChunksMs);
   }
   response.end();
@@ -442,7 +463,7 @@ function toCompletion(
 
 function toAnswer(request: ChatRequest): ScriptedMessage {
   const messages = request.messages ?? [];
-  const question = messages.findLast((message) => message.role === "user")?.content ?? "";
+  const question = toPlainText(messages.findLast(({ role }) => role === "user")?.content);
   const last = messages.at(-1);
   if (last?.role === "tool") return { text: `answer: ${question} => ${last.content ?? ""}` };
   const wish = /^tool: (\S+) (\{.*\})$/s.exec(question);
@@ -451,6 +472,12 @@ function toAnswer(request: ChatRequest): ScriptedMessage {
     return { toolCalls: [{ name, arguments: wish?.[2] ?? "{}" }] };
   }
   return { text: `answer: ${question}` };
+}
+
+/** The words of a message, also of one that carries files. */
+function toPlainText(content: ChatMessage["content"]): string {
+  if (typeof content === "string") return content;
+  return ((content ?? []) as readonly ChatPart[]).map(({ text }) => text ?? "").join("");
 }
 
 function toWords(text: string): string[] {

@@ -1,3 +1,5 @@
+import { crc32 } from "node:zlib";
+
 /** How a model API writes a streamed answer, for the test server. Each piece is whole events, ready to be sent. */
 export interface WireFormat {
   /** Path of a streaming request, without the version part. */
@@ -6,6 +8,8 @@ export interface WireFormat {
   readonly root: string;
   /** What the last user message of a request says. */
   readonly toQuestion: (body: unknown) => string;
+  /** Content type of answers that are bytes and no text; each character of a piece is then one byte. */
+  readonly binaryType?: string;
   /** Writers keep count of blocks, so one is made per answer. */
   readonly createWriter: () => WireWriter;
 }
@@ -28,6 +32,8 @@ export interface WireUsage {
   readonly prompt: number;
   readonly completion: number;
   readonly cached: number;
+  /** Of the prompt, what was written into the cache, for formats that tell. */
+  readonly written: number;
   readonly reasoning: number;
 }
 
@@ -109,7 +115,7 @@ export const anthropicMessages: WireFormat = {
           write({ type: "content_block_stop", index }),
         ].join("");
       },
-      end: (reason, { prompt, completion, cached }) =>
+      end: (reason, { prompt, completion, cached, written, reasoning }) =>
         closeText() +
         write({
           type: "message_delta",
@@ -118,9 +124,11 @@ export const anthropicMessages: WireFormat = {
             stop_sequence: null,
           },
           usage: {
-            input_tokens: prompt - cached,
+            input_tokens: prompt - cached - written,
             cache_read_input_tokens: cached,
+            cache_creation_input_tokens: written,
             output_tokens: completion,
+            output_tokens_details: { thinking_tokens: reasoning },
           },
         }) +
         write({ type: "message_stop" }),
@@ -254,6 +262,97 @@ export const googleGenerativeAi: WireFormat = {
             thoughtsTokenCount: reasoning,
             cachedContentTokenCount: cached,
             totalTokenCount: prompt + completion,
+          },
+        }),
+    };
+  },
+};
+
+const textHeader = 7;
+
+/** One message of AWS's event stream: lengths, headers, content, each part under a check sum. */
+export function toAwsFrame(headers: Readonly<Record<string, string>>, content: unknown): string {
+  const head = Buffer.concat(
+    Object.entries(headers).map(([name, value]) => {
+      const text = Buffer.from(value);
+      const length = Buffer.alloc(3);
+      length.writeUInt8(textHeader);
+      length.writeUInt16BE(text.length, 1);
+      return Buffer.concat([Buffer.from([name.length]), Buffer.from(name), length, text]);
+    }),
+  );
+  const body = Buffer.from(JSON.stringify(content));
+  const lengths = Buffer.alloc(12);
+  lengths.writeUInt32BE(lengths.length + head.length + body.length + 4);
+  lengths.writeUInt32BE(head.length, 4);
+  lengths.writeUInt32BE(crc32(lengths.subarray(0, 8)), 8);
+  const message = Buffer.concat([lengths, head, body]);
+  const sum = Buffer.alloc(4);
+  sum.writeUInt32BE(crc32(message));
+  return Buffer.concat([message, sum]).toString("latin1");
+}
+
+export const bedrockConverse: WireFormat = {
+  path: /^\/model\/[^/]+\/converse-stream$/,
+  root: "",
+  binaryType: "application/vnd.amazon.eventstream",
+  toQuestion: (body) => {
+    const { messages } = body as { messages?: { role?: string; content?: Part[] }[] };
+    return toText(findLastUser(messages)?.content);
+  },
+  createWriter: () => {
+    const write = (type: string, event: Readonly<Record<string, unknown>>): string =>
+      toAwsFrame(
+        {
+          ":event-type": type,
+          ":content-type": "application/json",
+          ":message-type": "event",
+        },
+        // Padding, so that the length of an answer does not tell its content.
+        { ...event, p: "abcdefgh" },
+      );
+    let contentBlockIndex = -1;
+    let isTextOpen = false;
+    let hasTool = false;
+    const closeText = (): string => {
+      if (!isTextOpen) return "";
+      isTextOpen = false;
+      return write("contentBlockStop", { contentBlockIndex });
+    };
+    return {
+      begin: () => write("messageStart", { role: "assistant" }),
+      text: (text) => {
+        if (!isTextOpen) contentBlockIndex += 1;
+        isTextOpen = true;
+        return write("contentBlockDelta", { contentBlockIndex, delta: { text } });
+      },
+      toolCall: ({ id, name, arguments: input }) => {
+        const closed = closeText();
+        hasTool = true;
+        contentBlockIndex += 1;
+        const middle = Math.ceil(input.length / 2);
+        const pieces = [input.slice(0, middle), input.slice(middle)].map((piece) =>
+          write("contentBlockDelta", { contentBlockIndex, delta: { toolUse: { input: piece } } }),
+        );
+        const start = { toolUse: { toolUseId: id, name } };
+        return [
+          closed,
+          write("contentBlockStart", { contentBlockIndex, start }),
+          ...pieces,
+          write("contentBlockStop", { contentBlockIndex }),
+        ].join("");
+      },
+      end: (reason, { prompt, completion, cached, written }) =>
+        closeText() +
+        write("messageStop", { stopReason: reason ?? (hasTool ? "tool_use" : "end_turn") }) +
+        write("metadata", {
+          metrics: { latencyMs: 1 },
+          usage: {
+            inputTokens: prompt - cached - written,
+            cacheReadInputTokens: cached,
+            cacheWriteInputTokens: written,
+            outputTokens: completion,
+            totalTokens: prompt + completion,
           },
         }),
     };

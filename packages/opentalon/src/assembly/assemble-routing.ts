@@ -1,0 +1,173 @@
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { Config } from "../config/load-config.ts";
+import type { AnswerRecord, AnswerSignal } from "../domain/answer.ts";
+import type { Model } from "../domain/model.ts";
+import type { Session } from "../domain/session.ts";
+import type { RankedQuestion, RoutedQuestion, TurnStages } from "../orchestrator/turn.ts";
+import { toUsageCost } from "../providers/pricing.ts";
+import { createAffinity, passedOver, type Affinity } from "../routing/affinity.ts";
+import type { RoutedModel } from "../routing/learning-router.ts";
+import { encodeFeatures, toQueryFeatures } from "../routing/query-features.ts";
+import { readIntent } from "../routing/read-intent.ts";
+import { createRouter, type Choice, type Router } from "../routing/router.ts";
+import type { RoutedAnswer, RoutingStore } from "../store/ports.ts";
+
+export interface AssembleRoutingOptions {
+  readonly config: Config;
+  /** Every known model; grows when a provider is found later. */
+  readonly models: () => readonly Model[];
+  /** Name of the model for all messages for which nobody chose another one. */
+  readonly preferred?: string | undefined;
+  /** Absent where nothing is to be learnt. */
+  readonly store?: RoutingStore | undefined;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** The part of a turn that decides who is asked, and what is learnt from it. */
+export interface Routing
+  extends AsyncDisposable, Pick<TurnStages, "readIntent" | "toRouting" | "onJudged"> {
+  readonly router: Router;
+  readonly rank: (question: RoutedQuestion, toolCount: number) => Promise<RankedQuestion>;
+  /** What choosing `model` for a conversation says about its newest answer. */
+  readonly judgeByChoice: (model: Model, session: Session) => readonly AnswerSignal[];
+}
+
+/** How often what other processes wrote is looked for, at most. */
+const refreshIntervalMs = 5_000;
+/** How much it counts when a person chooses another model than routing would have. */
+const choiceWeight = 2;
+/** What a call is taken to read and write before one was paid, in tokens. */
+const typicalCall = { inputTokens: 1_000, outputTokens: 300 };
+
+/** Joins pins, weights and what was learnt. */
+export function assembleRouting(options: AssembleRoutingOptions): Routing {
+  const { config, models, store, clock, log } = options;
+  const weights = toWeights(config);
+  const affinity = createOwnAffinity(options, weights);
+  const router = createRouter({
+    models,
+    primary: config.routing.primary === "" ? undefined : config.routing.primary,
+    fallbacks: config.routing.fallbacks,
+    aliases: toAliases(config),
+    weights,
+    pins: config.routing.pin,
+    preferred: options.preferred,
+    affinity,
+  });
+  let refreshedAtMs = Number.NEGATIVE_INFINITY;
+  let refreshing: Promise<void> | undefined;
+  const refresh = (): Promise<void> => {
+    refreshedAtMs = clock.now();
+    const own = (affinity?.refresh() ?? Promise.resolve()).finally(() => {
+      if (refreshing === own) refreshing = undefined;
+    });
+    refreshing = own;
+    return own;
+  };
+
+  const isStronger = (model: Model, than: string): boolean => {
+    const choices = router.choices();
+    const weightOf = (name: string): number | undefined =>
+      choices.find((choice) => choice.model.name === name)?.weight;
+    const [own, other] = [weightOf(model.name), weightOf(than)];
+    return other !== undefined && (own ?? 0) < other;
+  };
+
+  return {
+    router,
+    readIntent: ({ message }, session, command) => readIntent({ message, session, command }),
+    rank: async (question, toolCount) => {
+      const { text, depth, model, tried, session } = question;
+      // What this process itself has just written is always taken in; what others wrote, soon.
+      if (clock.now() - refreshedAtMs >= refreshIntervalMs) void refresh();
+      if (refreshing !== undefined) await refreshing;
+      const features = toQueryFeatures({ text, toolCount, depth });
+      const route = router.rank({
+        override: model,
+        pinnedModel: session.pinnedModel,
+        features,
+        tried,
+      });
+      const isChoice = router.choices().length > 1;
+      const encoded = isChoice ? encodeFeatures(features) : "";
+      const proposed = route.cause === "override" ? router.propose(features) : undefined;
+      return { ...question, route, task: features.task, features: encoded, proposed };
+    },
+    toRouting: (answer, question) => {
+      const choices = router.choices();
+      if (choices.length < 2) return { answers: [], signals: [] };
+      const answers = [toRoutedAnswer(answer, choices)];
+      const { proposed, route, turnId, tried } = question;
+      const [asked] = route.models;
+      // Who asks for a stronger model than routing proposes says that the proposed one would not do.
+      if (proposed === undefined || asked === undefined || tried.length > 0)
+        return { answers, signals: [] };
+      if (!isStronger(asked, proposed.name)) return { answers, signals: [] };
+      const id = `${turnId}-passed`;
+      answers.push(toPassedOver(id, proposed.name, answer));
+      return { answers, signals: [{ answerId: id, accepted: false, weight: choiceWeight }] };
+    },
+    onJudged: () => void refresh(),
+    judgeByChoice: (model, { lastAnswer }) => {
+      if (lastAnswer === undefined || lastAnswer.isJudged) return [];
+      if (!isStronger(model, lastAnswer.model)) return [];
+      return [{ answerId: lastAnswer.id, accepted: false, weight: choiceWeight }];
+    },
+    [Symbol.asyncDispose]: async () => {
+      await refreshing;
+      await affinity?.[Symbol.asyncDispose]();
+    },
+  };
+
+  function createOwnAffinity(
+    { models: known }: AssembleRoutingOptions,
+    weightOf: Readonly<Record<string, number>>,
+  ): Affinity | undefined {
+    const routed = known()
+      .filter(({ name }) => (weightOf[name] ?? 0) > 0)
+      .map((model) => toRoutedModel(model, weightOf[model.name] ?? 0));
+    const { enabled, decayDays } = config.routing.affinity;
+    if (!enabled || store === undefined || routed.length < 2) return undefined;
+    return createAffinity({ models: routed, store, decayDays, clock, log });
+  }
+}
+
+export function toRoutedModel(model: Model, weight: number): RoutedModel {
+  const { inputCost, outputCost } = toUsageCost(typicalCall, model);
+  const cost = inputCost + outputCost;
+  return { name: model.name, weight, cost: cost > 0 ? cost : undefined };
+}
+
+function toRoutedAnswer(answer: AnswerRecord, choices: readonly Choice[]): RoutedAnswer {
+  const { id, model, task, features, tried, cause, inputTokens, outputTokens, cost } = answer;
+  const strongest = choices.at(-1)?.model;
+  const price =
+    strongest === undefined || strongest.name === model
+      ? cost
+      : sumCost(toUsageCost({ inputTokens, outputTokens }, strongest));
+  const own = { id, model, task, features, tried, cause, inputTokens, outputTokens, cost };
+  return { ...own, strongestModel: strongest?.name ?? model, strongestCost: price };
+}
+
+function sumCost({ inputCost, outputCost }: ReturnType<typeof toUsageCost>): number {
+  return inputCost + outputCost;
+}
+
+function toPassedOver(id: string, model: string, { task, features }: AnswerRecord): RoutedAnswer {
+  const unpaid = { inputTokens: 0, outputTokens: 0, cost: 0, strongestModel: "", strongestCost: 0 };
+  return { id, model, task, features, tried: [], cause: passedOver, ...unpaid };
+}
+
+export function toWeights(config: Config): Readonly<Record<string, number>> {
+  const entries = Object.entries(config.models.catalog);
+  return Object.fromEntries(entries.map(([name, { weight }]) => [name, weight]));
+}
+
+export function toAliases(config: Config): Readonly<Record<string, string>> {
+  const entries = Object.entries(config.models.catalog).map(
+    ([name, { alias }]) => [alias, name] as const,
+  );
+  return Object.fromEntries(entries.filter(([alias]) => alias !== ""));
+}

@@ -5,6 +5,8 @@ import {
   channelServiceMethods,
   pluginMessages,
   pluginServiceMethods,
+  providerMessages,
+  providerServiceMethods,
 } from "./index.ts";
 
 test("the methods have the paths existing plugins serve", () => {
@@ -22,6 +24,31 @@ test("the methods have the paths existing plugins serve", () => {
     "/opentalon.channel.v1.ChannelService/Start",
     "/opentalon.channel.v1.ChannelService/Send",
   ]);
+});
+
+test("the methods of providers have the paths plugins serve", () => {
+  expect(Object.values(providerServiceMethods).map((method) => method.path)).toEqual([
+    "/opentalon.provider.v1.ProviderService/Init",
+    "/opentalon.provider.v1.ProviderService/Models",
+    "/opentalon.provider.v1.ProviderService/Complete",
+  ]);
+  expect(providerServiceMethods.complete).toMatchObject({
+    requestStream: false,
+    responseStream: true,
+  });
+});
+
+test("a failure of a provider has the bytes of the contract", () => {
+  const value = {
+    reason: providerMessages.FailureReason.RATE_LIMITED,
+    message: "m",
+    retryAfterMs: 5,
+    status: 429,
+  };
+  const event = create(providerMessages.CompleteEventSchema, { kind: { case: "failure", value } });
+  // 6: { 1: 1, 2: "m", 3: 5, 4: 429 }
+  const hex = "320a" + "0801" + "12016d" + "1805" + "20ad03";
+  expect(providerServiceMethods.complete.responseSerialize(event).toString("hex")).toBe(hex);
 });
 
 test("streams are marked as streams", () => {

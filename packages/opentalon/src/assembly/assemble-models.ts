@@ -30,7 +30,7 @@ export interface Models extends AsyncDisposable {
   readonly routing: Routing;
   /** Resolves when the models of provider plugins are known, within a bound. Never rejects. */
   readonly settled: Promise<void>;
-  /** Provider plugins that cannot be asked right now, by name. */
+  /** Provider plugins by name, while there is nothing else to ask and none of them is ready. */
   readonly findUnready: () => readonly string[];
   /** Looks for local model servers worth offering; only when nothing else is configured. Never rejects. */
   readonly offerLocalModels: () => Promise<void>;

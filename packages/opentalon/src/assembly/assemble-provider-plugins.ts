@@ -20,7 +20,7 @@ export interface ConfiguredPlugins extends AsyncDisposable {
   readonly start: () => void;
   /** Resolves when those have answered that alone know their models, or had their time. Never rejects. */
   readonly settled: Promise<void>;
-  /** Those that cannot be asked right now, with the reason. */
+  /** All of them, with the reason, while no provider can be asked; one that is away is what failover is for. */
   readonly findUnready: () => readonly string[];
 }
 
@@ -56,11 +56,15 @@ export function assembleProviderPlugins(
     pluginOf: (provider) => plugins.get(provider),
     start: host.start,
     settled: Promise.all(awaited).then(() => undefined),
-    findUnready: () =>
-      host
-        .statuses()
-        .filter(({ state }) => state !== "ready")
-        .map(({ key, problem }) => `provider ${key}${problem === "" ? "" : `: ${problem}`}`),
+    findUnready: () => {
+      const statuses = host.statuses();
+      const isServed =
+        own.length < usable.length || statuses.some(({ state }) => state === "ready");
+      if (isServed) return [];
+      return statuses.map(
+        ({ key, problem }) => `provider ${key}${problem === "" ? "" : `: ${problem}`}`,
+      );
+    },
     [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
   };
 }

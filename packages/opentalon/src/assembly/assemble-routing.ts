@@ -77,7 +77,8 @@ export function assembleRouting(options: AssembleRoutingOptions): Routing {
 
   return {
     router,
-    readIntent: ({ message }, session, command) => readIntent({ message, session, command }),
+    readIntent: ({ message, acceptedAtMs }, session, command) =>
+      readIntent({ message, session, command, acceptedAtMs }),
     rank: async (question, toolCount) => {
       const { text, depth, model, tried, session } = question;
       // What this process itself has just written is always taken in; what others wrote, soon.

@@ -189,6 +189,7 @@ export function assembleTurn(options: AssembleTurnOptions): TurnStages {
     deliver: delivery.deliver,
     observe,
     createReference: createIdentifier,
+    now: clock.now,
     log,
   };
 }

@@ -79,7 +79,7 @@ async function askWhetherToForget(): Promise<boolean> {
   return false;
 }
 
-export function toViewText({ choices, tasks, judgements, isEnabled }: AffinityView): string {
+function toViewText({ choices, tasks, judgements, isEnabled }: AffinityView): string {
   if (tasks.length === 0) return explainNoChoice(choices);
   const rows = tasks.flatMap(({ task, first, cause, models }) =>
     models.map(({ model, weight, right, accepted, rejected }, at) => [

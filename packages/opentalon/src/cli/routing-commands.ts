@@ -89,7 +89,7 @@ export function explainNoChoice(choices: readonly string[]): string {
   ].join("\n");
 }
 
-export function explainNothingRecorded(choices: readonly string[]): string {
+function explainNothingRecorded(choices: readonly string[]): string {
   if (choices.length < 2) return `Nothing was recorded.\n${explainNoChoice(choices)}`;
   return "Nothing was recorded for this time. Every answer is, while OpenTalon runs with this configuration.\n";
 }
@@ -106,7 +106,7 @@ const reportColumns: readonly Column[] = [
   { title: "saved", isNumber: true },
 ];
 
-export function toReportText({ rows, total, choices }: RoutingReport): string {
+function toReportText({ rows, total, choices }: RoutingReport): string {
   if (rows.length === 0) return explainNothingRecorded(choices);
   const table = renderTable(reportColumns, [
     ...rows.map((row) => [row.task, row.model, ...toCells(row)]),
@@ -155,7 +155,7 @@ function toReportJson({ rows, total, choices }: RoutingReport, sinceMs: number |
 
 type Sum = NonNullable<RoutingReplay["replay"]>["total"];
 
-export function toReplayText({ choices, replay }: RoutingReplay): string {
+function toReplayText({ choices, replay }: RoutingReplay): string {
   if (replay === undefined) return explainNoChoice(choices);
   const { total, curve, judgements } = replay;
   if (total.questions === 0) return explainNothingRecorded(choices);

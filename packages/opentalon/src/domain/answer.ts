@@ -39,8 +39,25 @@ export interface AnswerRecord {
   readonly messageCount: number;
   /** Whether somebody has already said whether it was good. */
   readonly isJudged: boolean;
-  /** Set when nobody could answer: the question, in case the person only says that it should be tried again. */
+  /** Who asked, see `toActor`. Others who talk in the same conversation say nothing about the answer by talking on. */
+  readonly askedBy?: string | undefined;
+  /** A message accepted before was written without having seen the answer. */
+  readonly answeredAtMs?: number | undefined;
+  /**
+   * Set when nobody could answer: what the person wrote, in case they only say that it should be tried again. With a
+   * `messageCount` the record is that of the rejected answer, which still stands, and this is what was said about it.
+   */
   readonly unanswered?: string | undefined;
+  /** What came along with it and was not kept. */
+  readonly unansweredFiles?: readonly LostFile[] | undefined;
+}
+
+/** The name of a file whose bytes nobody has any more. */
+export interface LostFile {
+  readonly name: string;
+  readonly mimeType: string;
+  /** Bytes it had. */
+  readonly size: number;
 }
 
 /** What a person's behaviour says about an answer. */

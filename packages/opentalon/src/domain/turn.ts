@@ -8,6 +8,8 @@ export interface Turn {
   readonly message: InboundMessage;
   /** 1 on the first run, more after a crash: then the journal may hold steps. */
   readonly attempt: number;
+  /** When the message was stored; absent where that is not known. */
+  readonly acceptedAtMs?: number | undefined;
 }
 
 /** What happens inside a turn, live. Never durable, never needed for correctness: channels show it, logs note it. */

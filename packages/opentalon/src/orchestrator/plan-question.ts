@@ -55,7 +55,8 @@ export function toQuestionText(
 
 /**
  * The same question for the next model, whose answer takes the place of the rejected one. What tools did stays in the
- * conversation, since it was done; and a correction is put to a model that sees what it corrects.
+ * conversation, since it was done; and a correction is put to a model that sees what it corrects. Whatever is kept begins
+ * with one message of the person and has no other behind the results of a tool, which some services refuse.
  */
 export function planAnotherAnswer(
   session: Session,
@@ -67,41 +68,52 @@ export function planAnotherAnswer(
   const count = rejected.messageCount;
   const earlier = messages.slice(0, -count);
   const toolsRan = messages.slice(-count).some(({ role }) => role === "tool");
-
-  if (toolsRan) {
-    const isBare = text === "";
-    return {
-      history: messages,
-      userText: isBare ? tryAgain : text,
-      userFiles: files,
-      keep: (run) => {
-        const appended = isBare ? run.slice(1) : run;
-        return { dropped: 1, appended, messageCount: count - 1 + appended.length };
-      },
-    };
-  }
   const question = toQuestionText(session, rejection);
   const asked = messages.at(-count);
   // What the person attached to the question still belongs to it.
   const allFiles = [...(asked?.role === "user" ? (asked.files ?? []) : []), ...files];
-  const keep = (run: readonly TranscriptMessage[]): Kept => {
+  const replaceAll = (
+    between: readonly TranscriptMessage[],
+    run: readonly TranscriptMessage[],
+  ): Kept => {
     const kept = allFiles.length === 0 ? {} : { files: allFiles };
     const appended: readonly TranscriptMessage[] = [
       { role: "user", content: question, ...kept },
+      ...between,
       ...run.slice(1),
     ];
     return { dropped: count, appended, messageCount: appended.length };
   };
+
+  if (toolsRan) {
+    const userText = text === "" ? tryAgain : text;
+    const keep = (run: readonly TranscriptMessage[]): Kept => {
+      if (text !== "" || files.length > 0) return replaceAll(messages.slice(1 - count, -1), run);
+      const appended = run.slice(1);
+      return { dropped: 1, appended, messageCount: count - 1 + appended.length };
+    };
+    return { history: messages, userText, userFiles: files, keep };
+  }
+  const keep = (run: readonly TranscriptMessage[]): Kept => replaceAll([], run);
   return text === "" || isRephrased
     ? { history: earlier, userText: question, userFiles: allFiles, keep }
     : { history: messages, userText: text, userFiles: files, keep };
 }
 
-/** Another try by a model that has answered already: it sees its answer and the objection. */
+/**
+ * Another try by a model that has answered already: it sees its answer and the objection. All of it is still about the
+ * first question, so that a further rejection goes back to that one and not to the objection.
+ */
 export function planObjection(
   session: Session,
-  { text }: Rejection,
+  { text, rejected }: Rejection,
   files: readonly TranscriptFile[] = [],
 ): QuestionPlan {
-  return planQuestion(session, text === "" ? tryAgain : text, files);
+  const userText = text === "" ? tryAgain : text;
+  const keep = (run: readonly TranscriptMessage[]): Kept => ({
+    dropped: 0,
+    appended: run,
+    messageCount: rejected.messageCount + run.length,
+  });
+  return { history: session.messages, userText, userFiles: files, keep };
 }

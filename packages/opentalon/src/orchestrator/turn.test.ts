@@ -99,6 +99,7 @@ function stages(more: Partial<TurnStages> = {}) {
     deliver: () => undefined,
     observe: (_turn, event) => events.push(event),
     createReference: () => "ref123",
+    now: () => 1_000,
     log: createSilentLog(),
     ...more,
   };

@@ -14,6 +14,7 @@ import type { CommandOutcome } from "../inbound/run-command.ts";
 import type { Intent, Signal } from "../routing/read-intent.ts";
 import type { Route } from "../routing/router.ts";
 import type { Delivery, SessionChange, TurnCommit } from "../store/ports.ts";
+import { toActor } from "../domain/actor.ts";
 import type { AnswerRecord } from "../domain/answer.ts";
 import type { InboundMessage, OutboundMessage } from "../domain/message.ts";
 import type { Model, ModelReply } from "../domain/model.ts";
@@ -79,6 +80,8 @@ export interface TurnStages {
   readonly deliver: (delivery: Delivery) => void;
   readonly observe: TurnObserver;
   readonly createReference: () => string;
+  /** Milliseconds since the Unix epoch. */
+  readonly now: () => number;
   readonly log: Log;
 }
 
@@ -221,7 +224,7 @@ async function produceReply(
     if (command !== undefined && command.wants === undefined) return fromCommand(command);
     const intent = stages.readIntent(turn, session, command?.wants);
     if (intent.kind === "note") return takeNote(session, intent, command?.text);
-    if (intent.model !== "" && !stages.hasModel(intent.model)) return refuseModel(intent.model);
+    if (intent.model !== "" && !stages.hasModel(intent.model)) return refuseModel(turn, intent);
 
     const journal = await stages.openJournal(turn);
     const prepared = await prepareOnce(turn, intent, stages, journal, signal);
@@ -231,7 +234,9 @@ async function produceReply(
       return { reply: { content, metadata }, session, outcome: "refused", signals: intent.signals };
     }
 
-    const { plan, question } = await planAnswer(turn, session, intent, prepared.content, stages);
+    const planned = await planAnswer(turn, session, intent, prepared.content, stages);
+    const { plan } = planned;
+    const question = goOn(planned.question, journal);
     const run = await stages.answer({
       turn,
       session,
@@ -245,7 +250,11 @@ async function produceReply(
       signal,
     });
     const produced = await fromAgentRun(turn, run, stages, signal);
-    if (produced.outcome !== "answered") return leaveOpen(turn, produced, question, intent);
+    if (produced.outcome === "failed") return leaveOpen(turn, produced, intent, question.route);
+    if (produced.outcome !== "answered") {
+      const { signals } = intent;
+      return { ...produced, session: { ...produced.session, lastAnswer: null }, signals };
+    }
     return { ...produced, ...remember(turn, run, { plan, question, intent, paid }, stages) };
   } catch (error) {
     // An aborted turn goes on after the restart, and one that was taken over goes on elsewhere.
@@ -270,7 +279,7 @@ async function countInterruptions(turn: Turn, stages: TurnStages): Promise<numbe
 /** A question passes the preparers once, as it was put; asking for another answer adds nothing they should see. */
 async function prepareOnce(
   turn: Turn,
-  { kind, text }: Exclude<Intent, { kind: "note" }>,
+  { kind, text }: Wish,
   stages: TurnStages,
   journal: StepJournal,
   signal: AbortSignal,
@@ -285,6 +294,22 @@ async function prepareOnce(
   return outcome;
 }
 
+/** A message that is to be answered. */
+type Wish = Exclude<Intent, { kind: "note" }>;
+
+/** The model that had answered a first round before the turn was interrupted goes on with it. */
+function goOn(question: RankedQuestion, journal: StepJournal): RankedQuestion {
+  const begun = journal.find("model:1");
+  if (begun?.state !== "recorded") return question;
+  const { model } = begun.value as Partial<ModelReply>;
+  const { models } = question.route;
+  const first = models.find(({ name }) => name === model);
+  if (first === undefined || first === models[0]) return question;
+  const others = models.filter((other) => other !== first);
+  const reason = "it had begun when OpenTalon was interrupted";
+  return { ...question, route: { ...question.route, models: [first, ...others], reason } };
+}
+
 interface PlannedAnswer {
   readonly plan: QuestionPlan;
   readonly question: RankedQuestion;
@@ -294,12 +319,12 @@ interface PlannedAnswer {
 async function planAnswer(
   turn: Turn,
   session: Session,
-  intent: Exclude<Intent, { kind: "note" }>,
+  intent: Wish,
   text: string,
   stages: TurnStages,
 ): Promise<PlannedAnswer> {
-  const { model } = intent;
-  const { files } = turn.message;
+  const { model, lostFiles = [] } = intent;
+  const files = [...lostFiles, ...turn.message.files];
   const known = session.messages.length;
   if (intent.kind === "question") {
     const asked = { turnId: turn.id, session, text, depth: known + 1, model, tried: [] };
@@ -356,6 +381,8 @@ function remember(
     cost: sum((row) => row.inputCost + row.outputCost),
     messageCount,
     isJudged: false,
+    askedBy: toActor(turn.message),
+    answeredAtMs: stages.now(),
   };
   const { answers, signals } = stages.toRouting(lastAnswer, question);
   return {
@@ -365,43 +392,67 @@ function remember(
   };
 }
 
-function refuseModel(name: string): Produced {
-  const content = `There is no model "${name}", so nothing was asked. /model lists them.`;
+function refuseModel(turn: Turn, intent: Wish): Produced {
+  const content = `There is no model "${intent.model}", so nothing was asked. /model lists them.`;
   const reply = { content, metadata: { type: "system" } };
-  return { reply, session: { appended: [] }, outcome: "refused" };
+  return leaveOpen(turn, { reply, session: { appended: [] }, outcome: "refused" }, intent);
 }
 
 /** Longer questions are not kept twice. */
 const maxUnansweredLength = 16_384;
 
-/** What was not answered can be tried again without being repeated, unless tools have already acted on it. */
+/**
+ * What was not answered can be tried again without being repeated, unless tools have already acted on it. It is kept as
+ * the person wrote it, since it will pass the preparers then. A rejected answer stays rejected: the next try goes on from it.
+ */
 function leaveOpen(
-  turn: Turn,
+  { id, message }: Turn,
   produced: Produced,
-  { text, task, route, features, tried }: RankedQuestion,
-  { signals }: Intent,
+  intent: Wish,
+  route?: Route,
 ): Produced {
-  const { session, outcome } = produced;
-  const canRepeat =
-    outcome === "failed" && session.appended.length === 0 && text.length <= maxUnansweredLength;
-  const chosen = route.models[0]?.name ?? "";
-  const own = { id: turn.id, model: "", task, features, tried, cause: route.cause, chosen };
-  const spent = { inputTokens: 0, outputTokens: 0, cost: 0, messageCount: 0, isJudged: true };
-  const lastAnswer = canRepeat
-    ? { ...own, ...spent, reason: route.reason, unanswered: text }
-    : null;
+  const { session } = produced;
+  const { signals, text } = intent;
+  if (session.appended.length > 0 || text.length > maxUnansweredLength)
+    return { ...produced, session: { ...session, lastAnswer: null }, signals };
+  const files = message.files.map(({ name, mimeType, data }) => ({
+    name,
+    mimeType,
+    size: data.byteLength,
+  }));
+  const lastAnswer: AnswerRecord = {
+    ...(intent.kind === "again" ? intent.rejected : { ...noAnswer, id }),
+    cause: route?.cause ?? "override",
+    reason: route?.reason ?? "",
+    chosen: route?.models[0]?.name ?? "",
+    isJudged: true,
+    unanswered: text,
+    unansweredFiles: [...(intent.lostFiles ?? []), ...files],
+  };
   return { ...produced, session: { ...session, lastAnswer }, signals };
 }
+
+const noAnswer = {
+  model: "",
+  task: "",
+  features: "",
+  tried: [],
+  inputTokens: 0,
+  outputTokens: 0,
+  cost: 0,
+  messageCount: 0,
+};
 
 /** Nothing to ask a model: what was said about an answer is noted. */
 function takeNote(
   { lastAnswer }: Session,
-  { signals }: Extract<Intent, { kind: "note" }>,
-  text: string | undefined,
+  { signals, words }: Extract<Intent, { kind: "note" }>,
+  text = "",
 ): Produced {
+  const content = words ?? text;
   const isNew = lastAnswer !== undefined && signals.length > 0;
   return {
-    reply: text === undefined ? undefined : { content: text, metadata: { type: "system" } },
+    reply: content === "" ? undefined : { content, metadata: { type: "system" } },
     session: { appended: [], lastAnswer: isNew ? { ...lastAnswer, isJudged: true } : undefined },
     outcome: "answered",
     signals,
@@ -482,7 +533,8 @@ function fail(
  */
 function rememberTools(messages: readonly TranscriptMessage[], content: string): SessionChange {
   const toolsRan = messages.some(({ role }) => role === "tool");
-  if (!toolsRan) return { appended: [] };
+  // What comes next is not about the answer before this one.
+  if (!toolsRan) return { appended: [], lastAnswer: null };
   const appended = [...messages, { role: "assistant", content, toolCalls: [] } as const];
   return { appended, lastAnswer: null };
 }

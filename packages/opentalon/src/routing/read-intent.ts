@@ -3,7 +3,8 @@
  * something new, another answer to the same question, or nothing but to take note.
  * Never: calls a model; reads more of a message than a bounded part.
  */
-import type { AnswerRecord, AnswerSignal } from "../domain/answer.ts";
+import { toActor } from "../domain/actor.ts";
+import type { AnswerRecord, AnswerSignal, LostFile } from "../domain/answer.ts";
 import type { InboundMessage } from "../domain/message.ts";
 import type { Session, TranscriptMessage } from "../domain/session.ts";
 import { detectFeedback } from "./detect-feedback.ts";
@@ -17,6 +18,8 @@ export type Intent =
       /** As the person wrote it; empty when routing decides. */
       readonly model: string;
       readonly signals: readonly AnswerSignal[];
+      /** What came along when it was asked before and is gone. */
+      readonly lostFiles?: readonly LostFile[] | undefined;
     }
   | {
       readonly kind: "again";
@@ -27,75 +30,128 @@ export type Intent =
       readonly model: string;
       readonly rejected: AnswerRecord;
       readonly signals: readonly AnswerSignal[];
+      readonly lostFiles?: readonly LostFile[] | undefined;
     }
-  /** Nothing to answer: a reaction to the newest answer, or to one that is no longer the newest. */
-  | { readonly kind: "note"; readonly signals: readonly AnswerSignal[] };
+  /** Nothing to ask a model: a reaction to the newest answer, or to one that is no longer the newest. */
+  | {
+      readonly kind: "note";
+      readonly signals: readonly AnswerSignal[];
+      /** What the person is told; absent when a reaction needs no words. */
+      readonly words?: string | undefined;
+    };
 
 export type Signal = "regenerate" | "rejected" | "accepted";
 
 export interface IntentRequest {
-  readonly message: Pick<InboundMessage, "content" | "files" | "metadata">;
+  readonly message: Pick<InboundMessage, "content" | "files" | "metadata" | "channel" | "senderId">;
   readonly session: Session;
   /** What a command stands for, such as `/retry`. */
   readonly command?: Signal | undefined;
+  /** When the message was stored; absent where that is not known. */
+  readonly acceptedAtMs?: number | undefined;
 }
 
 /** How much an act counts that has no other meaning than to judge. */
 const deliberate = 2;
 const hint = 1;
 
+const tooFarBack =
+  "That answer is too far back to be given again. Please put the question once more.";
+const nothingToAsk =
+  "There is no question before that could be asked again. Put yours behind the name of the model.";
+
 /** Reads what a message wants. Never throws. */
-export function readIntent({ message, session, command }: IntentRequest): Intent {
-  const { text, model } = readModelFlag(message.content);
+export function readIntent(request: IntentRequest): Intent {
+  const { message, session, command } = request;
+  const flag = readModelFlag(message.content);
+  const { model } = flag;
+  const text = command !== undefined || flag.text.trim() === "" ? "" : flag.text;
   const explicit = command ?? readSignal(message.metadata);
-  const unanswered = session.lastAnswer?.unanswered;
-  if (unanswered !== undefined) {
-    const isAgain =
-      explicit === "regenerate" ||
-      (text.trim() === "" && model !== "") ||
-      isRetry(unanswered, text, message.files.length);
-    return { kind: "question", text: isAgain ? unanswered : text, model, signals: [] };
-  }
+  const isEmpty = text === "" && message.files.length === 0;
+  // A reaction, also one that means nothing to us.
+  const isReaction =
+    isEmpty && ["signal", "reaction"].some((key) => message.metadata[key] !== undefined);
+  const isAct = command !== undefined || isReaction;
+  const said: Said = { text, model, explicit, isEmpty, isAct };
+
+  const record = session.lastAnswer;
+  if (record?.unanswered !== undefined) return readAfterFailure(request, said, record);
   const last = findLast(session);
-
-  if (last === undefined) {
-    const hasContent = text.trim() !== "" || message.files.length > 0;
-    return explicit !== undefined && (command !== undefined || !hasContent)
-      ? { kind: "note", signals: [] }
-      : { kind: "question", text, model, signals: [] };
+  if (last !== undefined) return readAfterAnswer(request, said, last);
+  const isOutOfSight = record !== undefined && isAct && explicit !== undefined;
+  if (isOutOfSight) {
+    const signals = judge(record, explicit === "accepted", deliberate);
+    return { kind: "note", signals, words: explicit === "accepted" ? undefined : tooFarBack };
   }
+  if (isAct) return { kind: "note", signals: [] };
+  if (isEmpty && model !== "") return { kind: "note", signals: [], words: nothingToAsk };
+  return { kind: "question", text, model, signals: [] };
+}
+
+/** A message, taken apart. */
+interface Said {
+  /** Without the name of a model; empty for a command. */
+  readonly text: string;
+  readonly model: string;
+  readonly explicit: Signal | undefined;
+  readonly isEmpty: boolean;
+  /** Whether it is a command or a reaction, and so no question whatever else. */
+  readonly isAct: boolean;
+}
+
+function readAfterAnswer(
+  { message, acceptedAtMs }: IntentRequest,
+  { text, model, explicit, isEmpty, isAct }: Said,
+  last: LastAnswer,
+): Intent {
   const { record } = last;
-  const judge = (accepted: boolean, weight: number): readonly AnswerSignal[] =>
-    record.isJudged ? [] : [{ answerId: record.id, accepted, weight }];
-
-  if (explicit === "accepted" && (command !== undefined || text.trim() === ""))
-    return { kind: "note", signals: judge(true, deliberate) };
-  if (explicit === "regenerate" || explicit === "rejected") {
-    const own = command === undefined ? text : "";
-    const again = { text: own, isRephrased: false, model, rejected: record };
-    return { kind: "again", ...again, signals: judge(false, deliberate) };
+  const again = { kind: "again", text: "", isRephrased: false, model, rejected: record } as const;
+  if (explicit === "accepted") {
+    const signals = judge(record, true, deliberate);
+    return isAct ? { kind: "note", signals } : { kind: "question", text, model, signals };
   }
-  if (text.trim() === "" && model !== "") {
-    const again = { text: "", isRephrased: false, model, rejected: record };
-    return { kind: "again", ...again, signals: judge(false, deliberate) };
-  }
+  if (explicit !== undefined) return { ...again, text, signals: judge(record, false, deliberate) };
+  if (isAct) return { kind: "note", signals: [] };
+  if (isEmpty && model !== "") return { ...again, signals: judge(record, false, deliberate) };
 
+  const question = { kind: "question", text, model, signals: [] } as const;
+  const { askedBy, answeredAtMs } = record;
+  const isUnseen =
+    acceptedAtMs !== undefined && answeredAtMs !== undefined && acceptedAtMs < answeredAtMs;
+  const isByOther = askedBy !== undefined && askedBy !== toActor(message);
   const feedback = detectFeedback(last, text);
-  switch (feedback.kind) {
-    case "rejected": {
-      const again = {
-        text: feedback.how === "retry" && message.files.length === 0 ? "" : text,
-        isRephrased: feedback.how === "rephrased",
-        model,
-        rejected: record,
-      };
-      return { kind: "again", ...again, signals: judge(false, hint) };
-    }
-    case "accepted":
-      return { kind: "question", text, model, signals: judge(true, hint) };
-    case "none":
-      return { kind: "question", text, model, signals: [] };
-  }
+  if (feedback.kind === "none") return question;
+  if (feedback.kind === "accepted")
+    return isUnseen || isByOther ? question : { ...question, signals: judge(record, true, hint) };
+  const isRephrased = feedback.how === "rephrased";
+  // Who has not seen the answer, or did not ask, puts a question of their own.
+  if (isRephrased && (isUnseen || isByOther)) return question;
+  const isBare = feedback.how === "retry" && message.files.length === 0;
+  const signals = isUnseen ? [] : judge(record, false, hint);
+  return { ...again, text: isBare ? "" : text, isRephrased, signals };
+}
+
+/** After a message that nobody could answer: it is tried again, or something else is asked. */
+function readAfterFailure(
+  { message, session }: IntentRequest,
+  { text, model, explicit, isEmpty, isAct }: Said,
+  { unanswered = "", unansweredFiles: lostFiles, ...record }: AnswerRecord,
+): Intent {
+  const isAgain =
+    explicit === "regenerate" ||
+    (isAct && explicit === "rejected") ||
+    (isEmpty && model !== "") ||
+    isRetry(unanswered, text, message.files.length);
+  if (!isAgain)
+    return isAct ? { kind: "note", signals: [] } : { kind: "question", text, model, signals: [] };
+  if (record.messageCount === 0)
+    return { kind: "question", text: unanswered, model, signals: [], lostFiles };
+  const last = findLast({ ...session, lastAnswer: record });
+  if (last === undefined) return { kind: "note", signals: [], words: tooFarBack };
+  const feedback = detectFeedback(last, unanswered);
+  const isRephrased = feedback.kind === "rejected" && feedback.how === "rephrased";
+  const again = { text: unanswered, isRephrased, model, rejected: record, lostFiles };
+  return { kind: "again", ...again, signals: [] };
 }
 
 /** Whether a message after a question that nobody answered wants nothing but another try. */
@@ -103,6 +159,14 @@ function isRetry(question: string, text: string, fileCount: number): boolean {
   if (fileCount > 0) return false;
   const feedback = detectFeedback({ question, answer: "" }, text);
   return feedback.kind === "rejected" && feedback.how === "retry";
+}
+
+function judge(
+  { id, isJudged }: AnswerRecord,
+  accepted: boolean,
+  weight: number,
+): readonly AnswerSignal[] {
+  return isJudged ? [] : [{ answerId: id, accepted, weight }];
 }
 
 interface LastAnswer {

@@ -11,6 +11,8 @@ export interface InboxEntry {
   readonly message: InboundMessage;
   /** 1 for the process that accepted it, plus 1 for each takeover after a crash. */
   readonly attempt: number;
+  /** When the message was stored. */
+  readonly acceptedAtMs?: number | undefined;
 }
 
 export type InboxOutcome =

@@ -59,8 +59,9 @@ export function createInbox(options: InboxOptions): Inbox {
     const bytes = toPayloadBytes(row);
     const id = reserve(bytes);
     const identity = JSON.stringify([message.channel, message.platformMessageId]);
+    const acceptedAtMs = clock.now();
     const isInserted = await database
-      .change(insert, { ...row, id, owner, nowMs: clock.now() })
+      .change(insert, { ...row, id, owner, nowMs: acceptedAtMs })
       .catch((error: unknown) => {
         unanswered.delete(id);
         if (uncertain.size < limits.maxPending) uncertain.set(identity, id);
@@ -69,7 +70,7 @@ export function createInbox(options: InboxOptions): Inbox {
     const earlier = uncertain.get(identity);
     uncertain.delete(identity);
     if (isInserted === 1)
-      return { kind: "accepted", entry: { id, sessionKey, message, attempt: 1 } };
+      return { kind: "accepted", entry: { id, sessionKey, message, attempt: 1, acceptedAtMs } };
     unanswered.delete(id);
     if (
       earlier === undefined ||
@@ -78,15 +79,17 @@ export function createInbox(options: InboxOptions): Inbox {
       return { kind: "duplicate" };
     }
     unanswered.add(earlier, bytes);
-    return { kind: "accepted", entry: { id: earlier, sessionKey, message, attempt: 1 } };
+    const entry = { id: earlier, sessionKey, message, attempt: 1, acceptedAtMs };
+    return { kind: "accepted", entry };
   };
 
   const seizeBatch = async (): Promise<readonly InboxEntry[]> => {
     const batch = { owner, limit: takeOverBatch };
     const rows = await database.write((connection) => connection.rows(seize, batch));
-    return rows.map(({ id, attempt, ...stored }): InboxEntry => {
+    return rows.map(({ id, attempt, accepted_at_ms: atMs, ...stored }): InboxEntry => {
       unanswered.add(id, toPayloadBytes(stored));
-      return { id, attempt, ...fromMessagePayload<InboundMessage>(stored, database.place) };
+      const told = fromMessagePayload<InboundMessage>(stored, database.place);
+      return { id, attempt, ...told, acceptedAtMs: Number(atMs) };
     });
   };
 
@@ -154,7 +157,7 @@ function prepareStatements({ prepare }: Database) {
             .orderBy("id")
             .limit(by.limit),
         )
-        .returning(["id", "attempt", "payload", "body", "files"]),
+        .returning(["id", "attempt", "payload", "body", "files", "accepted_at_ms"]),
     ),
     isUnanswered: prepare((database, is: { id: string; owner: string }) =>
       database

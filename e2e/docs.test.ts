@@ -108,6 +108,22 @@ describe("transcripts show what a terminal shows", () => {
   });
 });
 
+describe("transcripts of hooks", () => {
+  it("04-hook-plugin", async () => {
+    using checkout = createCheckout();
+    await using practice = await createModelServer();
+    const { typed, answered } = readTranscript("examples/04-hook-plugin/README.md");
+    const configPath = join(checkout.folder, "examples/04-hook-plugin/config.yaml");
+    const environment = { ...noKeys, PRACTICE_MODEL_URL: practice.url };
+    await using core = startCore({ configPath, environment });
+    core.write(typed);
+    core.end();
+    expect(await core.exited).toBe(0);
+    expect(core.output()).toBe(answered);
+    expect(JSON.stringify(practice.requests)).not.toContain("4111");
+  });
+});
+
 describe("the guides work as they are written", () => {
   it("first-plugin.md", async () => {
     using checkout = createCheckout();

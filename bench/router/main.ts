@@ -37,6 +37,14 @@ function createRandom(seed: number): () => number {
   };
 }
 
+let control = 1;
+
+/** Arithmetic that allocates nothing and takes about as long as a decision: its slowest runs are the machine's doing. */
+function computeControl(): void {
+  for (let step = 0; step < 2_500; step++)
+    control = (Math.imul(control, 1_664_525) + 1_013_904_223) >>> 0;
+}
+
 function measureCost(): void {
   const random = createRandom(7);
   const words = Array.from({ length: 5_000 }, () => Math.floor(random() * 36 ** 5).toString(36));
@@ -45,6 +53,7 @@ function measureCost(): void {
   const router = createLearningRouter({ models, random, now: () => 1_700_000_000_000 });
   const signals = 100_000;
   const microseconds: number[] = [];
+  const controls: number[] = [];
   for (let signal = 0; signal < signals; signal++) {
     const text = Array.from({ length: 5 + Math.floor(random() * 120) }, pick).join(" ");
     const query = { text, toolCount: signal % 3, depth: 1 + (signal % 14) };
@@ -53,10 +62,15 @@ function measureCost(): void {
     const { model } = router.decide(features);
     microseconds.push((performance.now() - startedAt) * 1_000);
     router.learn({ features, model, tried: [], accepted: random() < 0.8, cost: random() });
+    const controlledAt = performance.now();
+    computeControl();
+    controls.push((performance.now() - controlledAt) * 1_000);
   }
-  microseconds.sort((a, b) => a - b);
+  for (const list of [microseconds, controls]) list.sort((a, b) => a - b);
   const at = (share: number): string =>
-    `${(microseconds[Math.floor(share * (signals - 1))] ?? 0).toFixed(1)} µs`;
+    [microseconds, controls]
+      .map((list) => `${(list[Math.floor(share * (signals - 1))] ?? 0).toFixed(1)} µs`)
+      .join(", plain arithmetic ");
   const bytes = JSON.stringify(router.state()).length;
   printTable(
     ["five models, 100,000 signals", "value"],

@@ -5,6 +5,7 @@
  */
 import { assembleChannels, type Terminal } from "./assembly/assemble-channels.ts";
 import { assembleModels } from "./assembly/assemble-models.ts";
+import { assembleScripts } from "./assembly/assemble-scripts.ts";
 import { assembleTools } from "./assembly/assemble-tools.ts";
 import { assembleTurn } from "./assembly/assemble-turn.ts";
 import { findNamedModel } from "./assembly/find-named-model.ts";
@@ -22,6 +23,7 @@ import { runTurn } from "./orchestrator/turn.ts";
 import { createPatientStore } from "./store/patient-store.ts";
 
 export type { Terminal } from "./assembly/assemble-channels.ts";
+export { findProviderProblems } from "./assembly/check-providers.ts";
 export { completePrompt, type Completion } from "./assembly/complete-prompt.ts";
 export { replayRouting, type RoutingReplay } from "./assembly/replay-routing.ts";
 export {
@@ -112,6 +114,8 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
     assembleChannels({ config, terminal, clock, log, onFinished: ending.resolve }),
   );
 
+  const scripts = parts.use(assembleScripts({ config, environment, keyValue, clock, log }));
+
   const turnLog = createTurnLog({ log, clock });
   const delivery = createDeliveryLoop({
     outbox: store.outbox,
@@ -126,6 +130,7 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
     store,
     models,
     tools,
+    scripts,
     delivery,
     capabilitiesOf: channels.capabilitiesOf,
     observe: (turn, event) => {
@@ -166,6 +171,7 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
       recovered.resolve();
       await toolsSettled;
       void models.offerLocalModels();
+      void scripts.preload();
     },
     finished: ending.promise,
     drain: async () => {

@@ -14,6 +14,15 @@ export type {
   ToolDefinition,
 } from "./define-tool.ts";
 export { serveTool } from "./serve-tool.ts";
+export type {
+  GuardVerdict,
+  HookContext,
+  HookDefinition,
+  InvokeStep,
+  PrepareVerdict,
+  SpokenSound,
+} from "./define-hook.ts";
+export { serveHook } from "./serve-hook.ts";
 export { ProviderFailure } from "./define-provider.ts";
 export type {
   CompletionPart,

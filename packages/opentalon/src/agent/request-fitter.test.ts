@@ -137,6 +137,24 @@ describe("fitting a request", () => {
     expect(countTurns(fitter(requestOf(11)).forModel(model))).toBe(11);
   });
 
+  it("learns nothing for others from the refusal of a request with files", () => {
+    const fitter = createRequestFitter();
+    const model = modelOf("m");
+    const files = [{ name: "a.png", mimeType: "image/png", data: new Uint8Array(9) }];
+    const [first, ...rest] = requestOf(2).messages;
+    const withFiles = first?.role === "user" ? [{ ...first, files }, ...rest] : [];
+    const fitted = fitter({ ...requestOf(2), messages: withFiles });
+    fitted.forModel(model);
+    expect(fitted.shorten(model, { limitTokens: undefined, sentTokens: 1_000_000 })).toBe(true);
+    fitted.forModel(model);
+    fitted.learn(replyOf(model, 0));
+    expect(countTurns(fitter(requestOf(100)).forModel(model))).toBe(100);
+    const narrow = modelOf("m", 8_000);
+    expect(countTurns(fitter(requestOf(100)).forModel(narrow))).toBe(
+      countTurns(createRequestFitter()(requestOf(100)).forModel(narrow)),
+    );
+  });
+
   it("measures its estimates against what models report, within bounds", () => {
     const fitter = createRequestFitter();
     const model = modelOf("m", 10_000);

@@ -117,13 +117,19 @@ function fitRequest(
       if (progress === undefined) return false;
       const { form } = progress;
       const refusals = progress.refusals + 1;
-      windows.refused(model, form.tokens, refusal);
+      const isOfText = !form.request.messages.some(hasFiles);
+      windows.refused(
+        model,
+        form.tokens,
+        isOfText ? refusal : { ...refusal, sentTokens: undefined },
+      );
       const shorter = toShorter(model, form, refusals);
       if (refusals > maxShortenings || shorter.tokens >= form.tokens) {
         exhausted.add(model);
         return false;
       }
-      const refusedTokens = refusal.limitTokens === undefined ? form.tokens : undefined;
+      const isTelling = isOfText && refusal.limitTokens === undefined;
+      const refusedTokens = isTelling ? form.tokens : undefined;
       progresses.set(model.name, { form: shorter, refusals, refusedTokens });
       return true;
     },
@@ -132,13 +138,13 @@ function fitRequest(
       if (progress === undefined) return;
       const { form, refusedTokens } = progress;
       if (refusedTokens !== undefined) windows.acceptedAfter(model, form.tokens, refusedTokens);
-      // What files cost differs so much between models that it says nothing about texts.
       if (!form.request.messages.some(hasFiles))
         windows.measured(model, form.tokens, usage.inputTokens);
     },
   };
 }
 
+/** What files cost differs so much between models that it says nothing about texts. */
 function hasFiles(message: TranscriptMessage): boolean {
   return message.role === "user" && message.files !== undefined;
 }

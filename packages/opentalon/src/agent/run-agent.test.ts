@@ -162,15 +162,16 @@ describe("the agent loop", () => {
     await expect(runAgent(request, cancelled.ports)).rejects.toThrow("stop");
   });
 
-  it("lets a guard change what the model is told last, for that call only, or end the turn", async () => {
+  it("lets a guard change what the model is told, for good, or end the turn", async () => {
     const changed = world([reply("", call("1")), reply("ok")]);
     const masked = await runAgent(request, {
       ...changed.ports,
       guardPrompt: (content) =>
-        Promise.resolve({ kind: "continue", content: content.replace("did", "***") }),
+        Promise.resolve({ kind: "continue", content: content.replace(/did|go/, "***") }),
     });
-    expect(changed.asked[1]?.messages.at(-1)?.content).toBe("<<*** 1>>");
-    expect(masked.messages[2]).toMatchObject({ content: "did 1" });
+    const told = changed.asked.map(({ messages }) => messages.map(({ content }) => content));
+    expect(told).toEqual([["***"], ["***", "", "<<*** 1>>"]]);
+    expect(masked.messages.map(({ content }) => content)).toEqual(["***", "", "*** 1", "ok"]);
 
     const ended = world([reply("never")]);
     const run = await runAgent(request, {
@@ -199,6 +200,38 @@ describe("the agent loop", () => {
       "error: withheld by a guard",
       "error: withheld by a guard",
     ]);
+  });
+
+  it("has guards look again after a crash, so that what they changed does not come back", async () => {
+    const mask = (content: string) =>
+      Promise.resolve({ kind: "continue", content: content.replace("go", "***") } as const);
+    const first = world([reply("", call("1")), new Error("killed")]);
+    await expect(runAgent(request, { ...first.ports, guardPrompt: mask })).rejects.toThrow(
+      "killed",
+    );
+    const second = world([reply("ok")], first.journal);
+    await runAgent(request, { ...second.ports, guardPrompt: mask });
+    expect(second.asked[0]?.messages[0]?.content).toBe("***");
+  });
+
+  it("tells whoever runs a call what the model had been told, and keeps whose word it needs", async () => {
+    const { ports } = world([reply("", call("1")), reply("", call("2")), reply("ok")]);
+    const consent = { state: "awaited", actor: "c:ann", call: "x" } as const;
+    const heard: string[][] = [];
+    const run = await runAgent(request, {
+      ...ports,
+      callTool: ({ id }, _reply, _onExecute, messages) => {
+        heard.push(messages.map(({ role }) => role));
+        const asks = id === "2" ? { consent } : {};
+        return Promise.resolve({ content: id, isError: false, ...asks });
+      },
+    });
+    expect(heard).toEqual([
+      ["user", "assistant"],
+      ["user", "assistant", "tool", "assistant"],
+    ]);
+    expect(run.messages[2]).not.toHaveProperty("consent");
+    expect(run.messages[4]).toMatchObject({ role: "tool", consent });
   });
 
   it("begins no other call once one could not be recorded, and waits for those under way", async () => {

@@ -24,11 +24,15 @@ export interface AgentPorts {
   readonly callModel: (request: ModelRequest) => Promise<ModelReply>;
   /** Looks at what the model has not been told yet (the person's text, results of tools), before every model call. */
   readonly guardPrompt: (content: string) => Promise<GuardedPrompt>;
-  /** Runs one call of `reply` through every gate; `onExecute` is awaited right before the plugin is really asked. */
+  /**
+   * Runs one call of `reply` through every gate; `onExecute` is awaited right before the plugin is really asked.
+   * `messages` are those of the turn up to that reply, as the model was told them.
+   */
   readonly callTool: (
     call: ToolCall,
     reply: ModelReply,
     onExecute: () => Promise<void>,
+    messages: readonly TranscriptMessage[],
   ) => Promise<ToolResult>;
   /** Whether repeating the call changes nothing. */
   readonly isReadOnly: (call: ToolCall) => boolean;
@@ -82,14 +86,15 @@ export async function runAgent(request: AgentRequest, ports: AgentPorts): Promis
   const files = userFiles.length === 0 ? {} : { files: userFiles };
   const messages: TranscriptMessage[] = [{ role: "user", content: userText, ...files }];
   for (let round = 1; round <= request.maxRounds; round += 1) {
+    const refused = await guardNews(messages, ports);
+    if (refused !== undefined) return { outcome: refused, messages: withholdNews(messages) };
     const asked = await askModel(request, ports, messages, round);
-    if (asked.kind === "refused") return { outcome: asked, messages: withholdNews(messages) };
     if (asked.kind === "failed") return { outcome: asked, messages };
     const { reply } = asked;
     ports.onReply(reply);
     messages.push({ role: "assistant", content: reply.text, toolCalls: reply.toolCalls });
     if (reply.toolCalls.length === 0) return { outcome: toOutcome(reply), messages };
-    messages.push(...(await runCalls(reply, ports, round)));
+    messages.push(...(await runCalls(reply, ports, round, [...messages])));
   }
   return { outcome: { kind: "too-many-rounds", rounds: request.maxRounds }, messages };
 }
@@ -100,7 +105,7 @@ function toOutcome({ text }: ModelReply): AgentOutcome {
 
 type Asked =
   | { readonly kind: "replied"; readonly reply: ModelReply }
-  | Extract<AgentOutcome, { kind: "failed" | "refused" }>;
+  | Extract<AgentOutcome, { kind: "failed" }>;
 
 async function askModel(
   request: AgentRequest,
@@ -111,22 +116,11 @@ async function askModel(
   const step = `model:${round}`;
   const earlier = ports.journal.find(step);
   if (earlier?.state === "recorded") return { kind: "replied", reply: earlier.value as ModelReply };
-  const prompt: TranscriptMessage[] = [...request.history, ...messages];
-  for (let index = findNews(prompt); index < prompt.length; index += 1) {
-    const message = prompt[index];
-    if (message === undefined) break;
-    const guarded = await ports.guardPrompt(message.content);
-    if (guarded.kind === "answer") return { ...guarded, kind: "refused" };
-    const said = { ...message, content: guarded.content };
-    prompt[index] = said;
-    if (said.role !== "user" || said.files === undefined) continue;
-    const files = await guardFiles(said.files, ports);
-    if (files.kind === "answer") return { ...files, kind: "refused" };
-    prompt[index] = { ...said, files: files.files };
-  }
   try {
     const { system, tools, sessionKey } = request;
-    const wrapped = prompt.map((message) => toPromptMessage(message, ports));
+    const wrapped = [...request.history, ...messages].map((message) =>
+      toPromptMessage(message, ports),
+    );
     const reply = await ports.callModel({ system, messages: wrapped, tools, sessionKey });
     // The commit of the turn follows a final reply at once and would record the same thing a second time.
     if (reply.toolCalls.length > 0 || request.recordFinalReply)
@@ -137,6 +131,29 @@ async function askModel(
     if (!(error instanceof ProviderError) || error.reason === "cancelled") throw error;
     return { kind: "failed", error };
   }
+}
+
+/**
+ * Has the guards look at what the model is about to be told for the first time. What they change stays changed, in this
+ * turn and in the conversation: what a guard took out must not reach a model with the next call.
+ */
+async function guardNews(
+  messages: TranscriptMessage[],
+  ports: AgentPorts,
+): Promise<Extract<AgentOutcome, { kind: "refused" }> | undefined> {
+  for (let index = findNews(messages); index < messages.length; index += 1) {
+    const message = messages[index];
+    if (message === undefined) break;
+    const guarded = await ports.guardPrompt(message.content);
+    if (guarded.kind === "answer") return { ...guarded, kind: "refused" };
+    const said = { ...message, content: guarded.content };
+    messages[index] = said;
+    if (said.role !== "user" || said.files === undefined) continue;
+    const files = await guardFiles(said.files, ports);
+    if (files.kind === "answer") return { ...files, kind: "refused" };
+    messages[index] = { ...said, files: files.files };
+  }
+  return undefined;
 }
 
 type GuardedFiles =
@@ -197,6 +214,7 @@ async function runCalls(
   reply: ModelReply,
   ports: AgentPorts,
   round: number,
+  messages: readonly TranscriptMessage[],
 ): Promise<readonly TranscriptMessage[]> {
   const limit = createLimiter(parallelCalls);
   let failure: { readonly error: unknown } | undefined;
@@ -209,10 +227,15 @@ async function runCalls(
       step: `tool:${round}:${index + 1}`,
       isReadOnly: ports.isReadOnly(call),
       run: (begin) =>
-        ports.callTool(call, reply, async () => {
-          stopAfterFailure();
-          await begin();
-        }),
+        ports.callTool(
+          call,
+          reply,
+          async () => {
+            stopAfterFailure();
+            await begin();
+          },
+          messages,
+        ),
     });
   };
   const results = await Promise.all(
@@ -226,7 +249,9 @@ async function runCalls(
   );
   stopAfterFailure();
   return reply.toolCalls.map((call, index): TranscriptMessage => {
-    const { content, isError } = results[index] ?? { content: "", isError: true };
-    return { role: "tool", callId: call.id, tool: call.name, content, isError };
+    const result: ToolResult = results[index] ?? { content: "", isError: true };
+    const { content, isError, consent } = result;
+    const said = { role: "tool", callId: call.id, tool: call.name, content, isError } as const;
+    return consent === undefined ? said : { ...said, consent };
   });
 }

@@ -87,11 +87,12 @@ export function assembleModels(options: AssembleModelsOptions): Models {
     clock,
     log,
   });
-  // With one model there is nothing to try first, so nothing is watched.
-  const health = models.length > 1 ? createGate(providerOptions, config, clock, log) : undefined;
+  // With one model there is nothing to try first, so nothing is watched; a plugin may tell of more.
+  const mayHaveMany = models.length > 1 || providerOptions.some(({ api }) => api === "plugin");
+  const health = mayHaveMany ? createGate(providerOptions, config, clock, log) : undefined;
   if (isDemo) {
     log.warn(
-      "no model provider has a key: the built-in demo model answers, without a network and marked [demo]; set for example DEEPSEEK_API_KEY or OPENAI_API_KEY for a real one",
+      `no model provider has a key: the built-in demo model answers, without a network and marked [demo]; set ${toMissingKeys(config)} for a real one`,
     );
   }
   const routing = assembleRouting({
@@ -169,6 +170,17 @@ function findUsableProviders(config: Config): readonly [string, ConfiguredProvid
   return Object.entries(config.models.providers).filter(
     ([, { unconfigured }]) => unconfigured === undefined,
   );
+}
+
+/** Variables that the configuration waits for, or well-known ones where it names none. */
+function toMissingKeys({ models: { providers } }: Config): string {
+  const missing = Object.values(providers).flatMap(
+    ({ unconfigured }) => unconfigured?.variable ?? [],
+  );
+  const names = [...new Set(missing)];
+  if (names.length === 1) return names.join("");
+  const [first = "DEEPSEEK_API_KEY", second = "OPENAI_API_KEY"] = names;
+  return `for example ${first} or ${second}`;
 }
 
 function toCooldowns({ auth: { cooldowns } }: Config): CooldownOptions {

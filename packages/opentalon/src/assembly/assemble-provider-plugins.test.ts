@@ -153,6 +153,14 @@ test("a plugin that dies inside an answer is taken over for, and its text is voi
   });
 });
 
+test("a model of a plugin that failed comes after those that did not", async () => {
+  const models = [{ id: "first" }, { id: "second" }];
+  const { ask } = await assemble({ models }, { retry: { max_attempts: 1 } });
+  expect((await ask("hello")).reply.model).toBe("own/first");
+  await expect(ask("fail:TIMED_OUT", ["own/first"])).rejects.toMatchObject({ reason: "timed-out" });
+  expect((await ask("hello")).reply.model).toBe("own/second");
+});
+
 test("a plugin that does not start holds nobody up for whom another model answers", async () => {
   const server = await createModelServer({ kind: "message", text: "Here." });
   onTestFinished(() => server[Symbol.asyncDispose]());

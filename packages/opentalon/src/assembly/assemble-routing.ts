@@ -23,6 +23,8 @@ export interface AssembleRoutingOptions {
   readonly store?: RoutingStore | undefined;
   readonly clock: Clock;
   readonly log: Log;
+  /** Uniform in [0, 1). */
+  readonly random?: (() => number) | undefined;
 }
 
 /** The part of a turn that decides who is asked, and what is learnt from it. */
@@ -57,14 +59,17 @@ export function assembleRouting(options: AssembleRoutingOptions): Routing {
     affinity,
   });
   let refreshedAtMs = Number.NEGATIVE_INFINITY;
-  let refreshing: Promise<void> | undefined;
-  const refresh = (): Promise<void> => {
-    refreshedAtMs = clock.now();
-    const own = (affinity?.refresh() ?? Promise.resolve()).finally(() => {
-      if (refreshing === own) refreshing = undefined;
+  let reading: Promise<void> | undefined;
+  const wait = (read: Promise<void> | undefined): void => {
+    const own = (read ?? Promise.resolve()).finally(() => {
+      if (reading === own) reading = undefined;
     });
-    refreshing = own;
-    return own;
+    reading = own;
+  };
+  const isDue = (): boolean => {
+    const ageMs = clock.now() - refreshedAtMs;
+    // A clock that was set back says nothing about the age.
+    return ageMs >= refreshIntervalMs || ageMs < 0;
   };
 
   const isStronger = (model: Model, than: string): boolean => {
@@ -72,7 +77,8 @@ export function assembleRouting(options: AssembleRoutingOptions): Routing {
     const weightOf = (name: string): number | undefined =>
       choices.find((choice) => choice.model.name === name)?.weight;
     const [own, other] = [weightOf(model.name), weightOf(than)];
-    return other !== undefined && (own ?? 0) < other;
+    // How strong a model without a weight is, nobody has said.
+    return own !== undefined && other !== undefined && own < other;
   };
 
   return {
@@ -82,8 +88,11 @@ export function assembleRouting(options: AssembleRoutingOptions): Routing {
     rank: async (question, toolCount) => {
       const { text, depth, model, tried, session } = question;
       // What this process itself has just written is always taken in; what others wrote, soon.
-      if (clock.now() - refreshedAtMs >= refreshIntervalMs) void refresh();
-      if (refreshing !== undefined) await refreshing;
+      if (isDue()) {
+        refreshedAtMs = clock.now();
+        wait(affinity?.refresh());
+      }
+      if (reading !== undefined) await reading;
       const features = toQueryFeatures({ text, toolCount, depth });
       const route = router.rank({
         override: model,
@@ -93,7 +102,11 @@ export function assembleRouting(options: AssembleRoutingOptions): Routing {
       });
       const isChoice = router.choices().length > 1;
       const encoded = isChoice ? encodeFeatures(features) : "";
-      const proposed = route.cause === "override" ? router.propose(features) : undefined;
+      const isOwnChoice = (): boolean =>
+        router.rank({ pinnedModel: session.pinnedModel }).cause === "pin";
+      // Who has chosen for the conversation already passes over their own choice, and not that of routing.
+      const proposed =
+        route.cause === "override" && !isOwnChoice() ? router.propose(features) : undefined;
       return { ...question, route, task: features.task, features: encoded, proposed };
     },
     toRouting: (answer, question) => {
@@ -110,14 +123,14 @@ export function assembleRouting(options: AssembleRoutingOptions): Routing {
       answers.push(toPassedOver(id, proposed.name, answer));
       return { answers, signals: [{ answerId: id, accepted: false, weight: choiceWeight }] };
     },
-    onJudged: () => void refresh(),
+    onJudged: () => wait(affinity?.catchUp()),
     judgeByChoice: (model, { lastAnswer }) => {
       if (lastAnswer === undefined || lastAnswer.isJudged) return [];
       if (!isStronger(model, lastAnswer.model)) return [];
       return [{ answerId: lastAnswer.id, accepted: false, weight: choiceWeight }];
     },
     [Symbol.asyncDispose]: async () => {
-      await refreshing;
+      await reading;
       await affinity?.[Symbol.asyncDispose]();
     },
   };
@@ -131,7 +144,7 @@ export function assembleRouting(options: AssembleRoutingOptions): Routing {
       .map((model) => toRoutedModel(model, weightOf[model.name] ?? 0));
     const { enabled, decayDays } = config.routing.affinity;
     if (!enabled || store === undefined || routed.length < 2) return undefined;
-    return createAffinity({ models: routed, store, decayDays, clock, log });
+    return createAffinity({ models: routed, store, decayDays, clock, log, random: options.random });
   }
 }
 

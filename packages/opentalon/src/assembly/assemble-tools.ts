@@ -3,15 +3,16 @@ import type { Log } from "../base/log.ts";
 import type { Config, Environment } from "../config/load-config.ts";
 import { type Actor, toActor } from "../domain/actor.ts";
 import type { ToolSpecification } from "../domain/model.ts";
-import { type ToolCall, type ToolResult, toToolName } from "../domain/tool.ts";
+import { type Tool, type ToolCall, type ToolResult, toToolName } from "../domain/tool.ts";
 import type { Turn } from "../domain/turn.ts";
-import { checkPermission } from "../hooks/check-permission.ts";
+import { createPermissionCheck } from "../hooks/check-permission.ts";
 import type { InvokeStep } from "../hooks/parse-preparer-result.ts";
 import type { CallHookAction } from "../hooks/run-preparers.ts";
 import { createPluginHost } from "../plugins/plugin-host.ts";
 import { createToolCaller, type GateVerdict } from "../tools/call-tool.ts";
 import type { CallOrigin } from "../tools/context-arguments.ts";
 import { createToolRegistry } from "../tools/tool-registry.ts";
+import type { SuspectCall, TripwireVerdict } from "../tools/tripwire.ts";
 import { toToolSpecification } from "../tools/tool-specification.ts";
 import { toPluginEntries } from "./plugin-entries.ts";
 
@@ -35,13 +36,27 @@ export interface Tools extends AsyncDisposable {
     call: ToolCall,
     options: ModelCallOptions,
   ) => Promise<ToolResult>;
-  /** Calls of hooks: the operator's own, which need no permission. */
-  readonly callHookAction: (turn: Turn, signal: AbortSignal) => CallHookAction;
+  /** Calls of hooks: the operator's own, which need no permission unless `options` say whom they act for. */
+  readonly callHookAction: (
+    turn: Turn,
+    signal: AbortSignal,
+    options?: HookCallOptions,
+  ) => CallHookAction;
+  /** Largest message a plugin can be sent, in bytes. */
+  readonly maxMessageBytes: number;
+}
+
+export interface HookCallOptions {
+  /** The call is not a step of the operator's but acts for the person, who must be permitted to use the plugin. */
+  readonly actsForPerson?: boolean | undefined;
+  /** Most bytes of the arguments; what any plugin can take when absent. */
+  readonly maxArgumentBytes?: number | undefined;
 }
 
 export interface ModelCallOptions {
   readonly nativeTools: boolean;
   readonly signal: AbortSignal;
+  readonly tripwire?: ((call: SuspectCall) => TripwireVerdict) | undefined;
   /** Awaited right before the plugin is asked. */
   readonly onExecute: () => Promise<void>;
 }
@@ -75,6 +90,7 @@ export function assembleTools({
   });
   const registry = createToolRegistry({ sources: [host], log });
   const { permissionPlugin } = config.orchestrator;
+  const checkPermission = createPermissionCheck({ permissionPlugin, clock });
 
   const callTool = createToolCaller({
     registry,
@@ -82,16 +98,15 @@ export function assembleTools({
     clock,
     log,
     defaultTimeoutMs: config.agent.toolTimeoutMs,
-    timeoutMsOf: ({ plugin }) => config.plugins[host.configKeyOf(plugin) ?? ""]?.timeoutMs,
+    timeoutMsOf: (tool) => findTimeoutMs(config, host.configKeyOf(tool.plugin), tool.action),
+    maxResponseBytes: config.pluginSettings.tools.defaults.maxResponseBytes,
     permit: async ({ tool: { plugin }, context, signal }) => {
-      if (permissionPlugin === "" || !context.fromModel || plugin === permissionPlugin)
+      const actsForPerson = context.fromModel || context.actsForPerson === true;
+      if (permissionPlugin === "" || !actsForPerson || plugin === permissionPlugin)
         return { kind: "allowed" };
-      const ask: CallHookAction = (step, callId) => callOwn(step, callId, context, signal);
-      const allowed = await checkPermission(
-        permissionPlugin,
-        { actor: context.actor, plugin },
-        ask,
-      );
+      const { actsForPerson: _, ...origin } = context;
+      const ask: CallHookAction = (step, callId) => callOwn(step, callId, origin, signal);
+      const allowed = await checkPermission({ actor: context.actor, plugin }, ask);
       return allowed ? { kind: "allowed" } : { kind: "refused", reason: "permission denied" };
     },
     ...(asksForConfirmation(config) ? { confirm: refuseUnconfirmed } : {}),
@@ -102,13 +117,14 @@ export function assembleTools({
     callId: string,
     origin: CallOrigin,
     signal: AbortSignal,
-    onExecute?: () => Promise<void>,
+    { actsForPerson, maxArgumentBytes, onExecute }: OwnCallOptions = {},
   ): Promise<ToolResult> =>
     callTool({
       call: { id: callId, name: toToolName(step), arguments: step.arguments },
-      context: { ...origin, encoding: "native", fromModel: false },
+      context: { ...origin, encoding: "native", fromModel: false, actsForPerson },
       plugin: step.plugin,
       signal,
+      maxArgumentBytes,
       onExecute,
     });
 
@@ -136,17 +152,37 @@ export function assembleTools({
       return tool?.plugin === step.plugin && tool.readOnly;
     },
     configKeyOf: host.configKeyOf,
-    callForModel: (turn, call, { nativeTools, signal, onExecute }) =>
+    callForModel: (turn, call, { nativeTools, ...options }) =>
       callTool({
         call,
         context: { ...toOrigin(turn), encoding: nativeTools ? "native" : "text", fromModel: true },
-        signal,
-        onExecute,
+        ...options,
       }),
-    callHookAction: (turn, signal) => (step, callId, onExecute) =>
-      callOwn(step, callId, toOrigin(turn), signal, onExecute),
+    callHookAction: (turn, signal, options) => (step, callId, onExecute) =>
+      callOwn(step, callId, toOrigin(turn), signal, { ...options, onExecute }),
+    maxMessageBytes: host.maxMessageBytes,
     [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
   };
+}
+
+interface OwnCallOptions extends HookCallOptions {
+  readonly onExecute?: (() => Promise<void>) | undefined;
+}
+
+/** The narrowest setting counts: of the action, of the plugin, of all; `undefined` when there is none. */
+function findTimeoutMs(
+  { plugins, pluginSettings: { tools } }: Config,
+  key: string | undefined,
+  action: Tool["action"],
+): number | undefined {
+  if (key === undefined) return tools.defaults.timeoutMs;
+  const { [`${key}__${action}`]: ofAction, [key]: ofPlugin } = tools.overrides;
+  return (
+    ofAction?.timeoutMs ??
+    ofPlugin?.timeoutMs ??
+    plugins[key]?.timeoutMs ??
+    tools.defaults.timeoutMs
+  );
 }
 
 function asksForConfirmation({ orchestrator: { pipeline } }: Config): boolean {
@@ -162,9 +198,10 @@ function refuseUnconfirmed(): Promise<GateVerdict> {
 }
 
 /** Names of the actions that run before or after the model, which the model itself has no business with. */
-function findPipelineSteps({ orchestrator }: Config): ReadonlySet<string> {
+function findPipelineSteps({ orchestrator, channels }: Config): ReadonlySet<string> {
   const { contentPreparers, responseFormatters } = orchestrator;
-  return new Set([...contentPreparers, ...responseFormatters].map(toToolName));
+  const ofChannels = Object.values(channels).flatMap((channel) => channel.contentPreparers);
+  return new Set([...contentPreparers, ...ofChannels, ...responseFormatters].map(toToolName));
 }
 
 function toOrigin({ message, sessionKey }: Turn): CallOrigin & { readonly actor: Actor } {

@@ -12,9 +12,13 @@ import type { Model } from "../domain/model.ts";
 import type { StepJournal } from "../domain/step-journal.ts";
 import type { Turn, TurnObserver } from "../domain/turn.ts";
 import { runFormatters } from "../hooks/run-formatters.ts";
-import { runPreparers, type Preparer, type PreparerPorts } from "../hooks/run-preparers.ts";
+import { runPreparers, type PreparerPorts } from "../hooks/run-preparers.ts";
+import { toScriptName } from "../hooks/run-script.ts";
+import { toSearchContext } from "../hooks/to-search-context.ts";
+import { largestAudioBytes, transcribeAudio } from "../hooks/transcribe-audio.ts";
 import { runCommand } from "../inbound/run-command.ts";
 import type { DeliveryLoop } from "../orchestrator/delivery.ts";
+import { privateMetadata } from "../orchestrator/hook-notes.ts";
 import type { AnswerRequest, TurnStages } from "../orchestrator/turn.ts";
 import type { PayingTurn } from "../providers/budget-guard.ts";
 import { toUsageCost } from "../providers/pricing.ts";
@@ -22,9 +26,13 @@ import type { Route } from "../routing/router.ts";
 import { openStepJournal } from "../store/open-step-journal.ts";
 import type { Store } from "../store/ports.ts";
 import { createEnvelope } from "../tools/guard/envelope.ts";
+import { createTripwire } from "../tools/tripwire.ts";
 import { assembleBudgets } from "./assemble-budgets.ts";
 import type { Models } from "./assemble-models.ts";
 import type { Tools } from "./assemble-tools.ts";
+import type { Scripts } from "./assemble-scripts.ts";
+import { createHookNotes } from "./hook-notes.ts";
+import { toHookSteps } from "./hook-steps.ts";
 
 export interface AssembleTurnOptions {
   readonly config: Config;
@@ -32,6 +40,7 @@ export interface AssembleTurnOptions {
   readonly store: Store;
   readonly models: Models;
   readonly tools: Tools;
+  readonly scripts: Scripts;
   readonly delivery: DeliveryLoop;
   readonly capabilitiesOf: (channel: string) => ChannelCapabilities;
   readonly observe: TurnObserver;
@@ -44,19 +53,20 @@ const freeModel = { cost: { input: 0, output: 0 } };
 
 /** Hands the stages of a turn what they need. */
 export function assembleTurn(options: AssembleTurnOptions): TurnStages {
-  const { config, store, models, tools, delivery, observe, clock, log } = options;
+  const { config, store, models, tools, scripts, delivery, clock, log } = options;
   const { router, routing } = models;
-  const preparers = config.orchestrator.contentPreparers.filter(({ stt }) => !stt);
   const isTrusted = (plugin: string): boolean => {
+    const script = toScriptName(plugin);
+    if (script !== undefined) return scripts.isTrusted(script);
     const key = tools.configKeyOf(plugin);
     return key !== undefined && config.plugins[key]?.insecure === false;
   };
-  const beforeTurn = preparers
-    .filter(({ guard }) => !guard)
-    .map((entry) => toPreparer(entry, () => isTrusted(entry.plugin)));
-  const guards = preparers
-    .filter(({ guard }) => guard)
-    .map((entry) => toPreparer(entry, () => false));
+  const notes = createHookNotes();
+  const observe: TurnObserver = (turn, event) => {
+    notes.observe(turn, event);
+    options.observe(turn, event);
+  };
+  const steps = toHookSteps(config, isTrusted);
   const formatters = config.orchestrator.responseFormatters;
 
   const isOperator = ({ channelKind }: InboundMessage): boolean => channelKind === "console";
@@ -76,8 +86,20 @@ export function assembleTurn(options: AssembleTurnOptions): TurnStages {
 
   const hookPorts = (turn: Turn, journal: StepJournal, signal: AbortSignal): PreparerPorts => ({
     callAction: tools.callHookAction(turn, signal),
+    invokeAction: tools.callHookAction(turn, signal, { actsForPerson: true }),
     isReadOnly: tools.isHookActionReadOnly,
     journal,
+    callScript: scripts.callScript({
+      turn,
+      responseFormat: options.capabilitiesOf(turn.message.channel).responseFormat,
+      callModel: budgets.spend(toPayingTurn(turn), models.callModel),
+      router,
+      onReply: (reply) => notes.addReply(turn, reply),
+      signal,
+      log: log.child({ trace: turn.id }),
+    }),
+    metadata: toVisibleMetadata(turn.message),
+    onHook: (record) => observe(turn, { kind: "hook-finished", ...record }),
     log: log.child({ trace: turn.id }),
   });
 
@@ -93,6 +115,11 @@ export function assembleTurn(options: AssembleTurnOptions): TurnStages {
     const specifications = tools.offered();
     const envelope = createEnvelope({ random: randomBytes });
     const callModel = budgets.spend(toPayingTurn(turn), models.callModel);
+    const { guards } = steps.of(turn.message.channel);
+    const tripwire =
+      config.orchestrator.tripwire === "off"
+        ? undefined
+        : createTripwire({ session, message: turn.message, actor: toActor(turn.message) });
     return runAgent(
       {
         system,
@@ -114,11 +141,16 @@ export function assembleTurn(options: AssembleTurnOptions): TurnStages {
             onReset: () => observe(turn, { kind: "text-reset" }),
             onModel: ({ name }) => observe(turn, { kind: "model-started", model: name }),
           }),
-        callTool: async (call, reply, onExecute) => {
+        callTool: async (call, reply, onExecute, messages) => {
           const startedAtMs = clock.now();
           observe(turn, { kind: "tool-started", callId: call.id, tool: call.name });
           const nativeTools = router.resolve(reply.model)?.nativeTools !== false;
-          const result = await tools.callForModel(turn, call, { nativeTools, signal, onExecute });
+          const result = await tools.callForModel(turn, call, {
+            nativeTools,
+            signal,
+            tripwire: tripwire && ((suspect) => tripwire.judge(suspect, messages)),
+            onExecute,
+          });
           const durationMs = clock.now() - startedAtMs;
           observe(turn, {
             kind: "tool-finished",
@@ -159,20 +191,44 @@ export function assembleTurn(options: AssembleTurnOptions): TurnStages {
       if (outcome?.report === undefined) return outcome;
       return { ...outcome, text: await outcome.report() };
     },
-    prepare: (turn, text, journal, signal) =>
-      runPreparers(beforeTurn, text, hookPorts(turn, journal, signal)),
-    hasPreparers: beforeTurn.length > 0,
+    prepare: async (turn, text, journal, signal, session) => {
+      const { transcribers, preparers } = steps.of(turn.message.channel);
+      const ports = hookPorts(turn, journal, signal);
+      const maxAudioBytes = toMaxAudioBytes(tools.maxMessageBytes);
+      const spoken = await transcribeAudio(
+        transcribers,
+        { text, files: turn.message.files },
+        {
+          callAction: tools.callHookAction(turn, signal, {
+            maxArgumentBytes: tools.maxMessageBytes,
+          }),
+          log: ports.log,
+          maxAudioBytes,
+        },
+      );
+      const searchContext = toSearchContext(session.messages);
+      const outcome = await runPreparers(preparers, spoken.text, { ...ports, searchContext });
+      const { transcribed } = spoken;
+      return outcome.kind === "answer" || transcribed.length === 0
+        ? outcome
+        : { ...outcome, transcribed };
+    },
+    hasPreparers: steps.hasPreparers,
     readIntent: routing.readIntent,
     hasModel: (name) => router.resolve(name) !== undefined,
     rank: (question) => routing.rank(question, tools.offered().length),
     toRouting: routing.toRouting,
     onJudged: routing.onJudged,
     answer,
-    format: (turn, text, signal) => {
+    format: (turn, text, journal, signal) => {
       const { responseFormat } = options.capabilitiesOf(turn.message.channel);
-      const callAction = tools.callHookAction(turn, signal);
-      return runFormatters(formatters, text, responseFormat, { callAction, log });
+      const ports = hookPorts(turn, journal, signal);
+      return runFormatters(formatters, text, responseFormat, {
+        ...ports,
+        isTrustedScript: scripts.isTrusted,
+      });
     },
+    notesOf: notes.of,
     hasFormatters: formatters.length > 0,
     toUsageRow: (turn, { model, usage, toolCalls }) => ({
       sessionKey: turn.sessionKey,
@@ -194,13 +250,15 @@ export function assembleTurn(options: AssembleTurnOptions): TurnStages {
   };
 }
 
-type ConfiguredPreparer = Config["orchestrator"]["contentPreparers"][number];
+/** What is left of a message to a plugin when a sound in it takes four bytes for three. */
+function toMaxAudioBytes(maxMessageBytes: number): number {
+  const envelopeBytes = 4_096;
+  return Math.min(largestAudioBytes, Math.floor(((maxMessageBytes - envelopeBytes) / 4) * 3));
+}
 
-function toPreparer(
-  { plugin, action, argKey, failOpen }: ConfiguredPreparer,
-  isTrusted: () => boolean,
-): Preparer {
-  return { plugin, action, argumentName: argKey, failOpen, isTrusted };
+/** What is kept from the outside is kept from scripts as well. */
+function toVisibleMetadata({ metadata }: InboundMessage): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(metadata).filter(([key]) => !privateMetadata.has(key)));
 }
 
 function firstOf({ models: [first] }: Route): Model {

@@ -28,6 +28,17 @@ function read(
 
 const api_key = "sk-configured-0123456789";
 
+describe("a provider that nobody knows by name", () => {
+  it("gets no key to OpenAI by a slip of the pen", () => {
+    expect(() => read("opneai", { api_key })).toThrow(/has no base_url.*did you mean openai\?$/);
+    expect(() => read("company", { api_key })).toThrow(/has no base_url.*for OpenAI itself\.$/);
+  });
+
+  it("speaks to the usual address of a language that is named", () => {
+    expect(read("company", { api_key, api: "openai-completions" }).baseUrl).toBeUndefined();
+  });
+});
+
 describe("a provider with a well-known name", () => {
   it.each(Object.entries(knownProviders).filter(([, known]) => known.ownAddress === undefined))(
     "needs nothing but a key: %s",

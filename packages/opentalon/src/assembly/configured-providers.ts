@@ -2,13 +2,14 @@ import { readFileSync } from "node:fs";
 import { ConfigError, toMessage } from "../base/errors.ts";
 import type { Secret } from "../base/secret.ts";
 import type { Config } from "../config/load-config.ts";
+import { findNearestName } from "../config/nearest-name.ts";
 import type { Model, ModelCost, ModelInput } from "../domain/model.ts";
 import {
   createAwsCredential,
   createServiceAccountCredential,
   readServiceAccount,
 } from "../providers/cloud-credentials.ts";
-import { findKnownProvider } from "../providers/known-providers.ts";
+import { findKnownProvider, knownProviders } from "../providers/known-providers.ts";
 import { findCatalogModel } from "../providers/model-catalog.ts";
 import type { ProviderApi, ProviderOptions } from "../providers/provider-options.ts";
 import type { KnownModel, ToldModels } from "../providers/told-models.ts";
@@ -49,11 +50,21 @@ function toPlace(name: string, { api, baseUrl, plugin }: ConfiguredProvider): Pr
   const known = findKnownProvider(name);
   if (known?.ownAddress !== undefined)
     throw invalid(name, `has no base_url; set it to ${known.ownAddress}`);
+  if (known === undefined && api === "") throw invalid(name, explainMissingAddress(name));
   const spoken: ProviderApi = api || (known?.api ?? "openai-completions");
   // An address belongs to a language; a key must not go to whoever speaks another one.
   if (known !== undefined && spoken !== known.api && !(isOpenAi(spoken) && isOpenAi(known.api)))
     throw invalid(name, `has api ${spoken} and no base_url; set the address that speaks it`);
   return { name, api: spoken, ...(known?.baseUrl === undefined ? {} : { baseUrl: known.baseUrl }) };
+}
+
+/** A slip of the pen must not send somebody's key and conversations to OpenAI. */
+function explainMissingAddress(name: string): string {
+  const nearest = findNearestName(name, Object.keys(knownProviders));
+  const hint = nearest === undefined ? "" : `; or did you mean ${nearest}?`;
+  const what =
+    "has no base_url, and its name is not a well-known one; set the address of the service";
+  return `${what}, or api: openai-completions for OpenAI itself${hint}`;
 }
 
 function isOpenAi(api: ProviderApi): boolean {
@@ -108,7 +119,8 @@ function checkCloud(options: ProviderOptions, hasAccount: boolean): void {
 }
 
 function invalid(name: string, problem: string): ConfigError {
-  return new ConfigError("CONFIG_INVALID", `models.providers.${name} ${problem}.`);
+  const end = problem.endsWith("?") ? "" : ".";
+  return new ConfigError("CONFIG_INVALID", `models.providers.${name} ${problem}${end}`);
 }
 
 function toList<Item>(item: Item | undefined): readonly Item[] {

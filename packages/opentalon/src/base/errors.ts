@@ -91,6 +91,31 @@ export class PluginError extends OpenTalonError {
   }
 }
 
+export type HookErrorCode =
+  | "HOOK_FAILED"
+  | "HOOK_TIMED_OUT"
+  | "HOOK_OUT_OF_MEMORY"
+  | "HOOK_INVALID_RESULT"
+  | "HOOK_UNUSABLE";
+
+/** A script of the operator failed; the message names it and, where it is known, the line. */
+export class HookError extends OpenTalonError {
+  declare readonly code: HookErrorCode;
+  readonly script: string;
+  /** 0 when it is not known. */
+  readonly line: number;
+
+  constructor(
+    code: HookErrorCode,
+    problem: string,
+    { script, line = 0 }: { readonly script: string; readonly line?: number },
+  ) {
+    super(code, `lua:${script}${line > 0 ? `, line ${line}` : ""}: ${problem}`);
+    this.script = script;
+    this.line = line;
+  }
+}
+
 export type StoreErrorCode =
   | "STORE_LOCKED"
   | "STORE_CORRUPT"

@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 import { describe, expect, it } from "vitest";
-import { createSecret, isSecret, redactSecrets } from "./secret.ts";
+import { createPassingSecret, createSecret, isSecret, redactSecrets } from "./secret.ts";
 
 describe("a secret", () => {
   const secret = createSecret("correct horse battery");
@@ -30,6 +30,20 @@ describe("a secret", () => {
     expect(redactSecrets("abcdefKLMNopqrst")).toBe("[secret][secret]");
     createSecret("0101010");
     expect(redactSecrets("<010101010>")).toBe("<[secret]>");
+  });
+
+  it("that is replaced again and again is known for a while", () => {
+    createSecret("token-of-long-life");
+    for (let number = 0; number < 1_000; number += 1) {
+      createPassingSecret(`token-number-${number};`);
+      createPassingSecret("token-of-long-life");
+      createPassingSecret("token-in-use");
+    }
+    expect(redactSecrets("token-number-999;")).toBe("[secret]");
+    expect(redactSecrets("token-number-0;")).toBe("token-number-0;");
+    expect(redactSecrets("token-in-use token-of-long-life")).toBe("[secret] [secret]");
+    for (let number = 0; number < 1_000; number += 1) createPassingSecret(`other-number-${number}`);
+    expect(redactSecrets("token-in-use token-of-long-life")).toBe("token-in-use [secret]");
   });
 
   it("is removed from JSON inside JSON", () => {

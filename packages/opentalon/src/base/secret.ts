@@ -13,15 +13,39 @@ export interface Secret {
 }
 
 const revealed = new Set<string>();
+/** The forms of those that are replaced again and again, the newest last. */
+const passing = new Map<string, readonly string[]>();
 const secrets = new WeakSet<object>();
+
+/** Those in use at one time are far fewer. */
+const maxPassing = 256;
+/** Texts that are shorter are too common to redact. */
+const leastLength = 6;
 
 /** Wraps `text`; from now on `redactSecrets` knows it. Texts under 6 characters are too common to redact. */
 export function createSecret(text: string): Secret {
-  if (text.length >= 6) {
-    // A log line is JSON, in which quotes, backslashes and line ends look different; what it quotes may be JSON, too.
-    const inJson = toJsonForm(text);
-    for (const form of [text, inJson, toJsonForm(inJson)]) revealed.add(form);
+  if (text.length >= leastLength) for (const form of toForms(text)) revealed.add(form);
+  return wrap(text);
+}
+
+/** A secret of short life, as access tokens are: `redactSecrets` forgets it after some hundred newer ones. */
+export function createPassingSecret(text: string): Secret {
+  if (text.length >= leastLength) {
+    passing.delete(text);
+    passing.set(text, toForms(text));
+    const oldest = passing.keys().next();
+    if (passing.size > maxPassing && oldest.done !== true) passing.delete(oldest.value);
   }
+  return wrap(text);
+}
+
+/** A log line is JSON, in which quotes, backslashes and line ends look different; what it quotes may be JSON, too. */
+function toForms(text: string): readonly string[] {
+  const inJson = toJsonForm(text);
+  return [...new Set([text, inJson, toJsonForm(inJson)])];
+}
+
+function wrap(text: string): Secret {
   const secret = {
     reveal: () => text,
     toString: () => shown,
@@ -39,15 +63,18 @@ export function isSecret(value: unknown): value is Secret {
 /** Replaces every known secret text inside `text`; those that overlap as one. */
 export function redactSecrets(text: string): string {
   const places: Place[] = [];
-  for (const secret of revealed) {
-    let open: Place | undefined;
-    for (let at = text.indexOf(secret); at !== -1; at = text.indexOf(secret, at + 1)) {
-      const end = at + secret.length;
-      if (open !== undefined && at < open.end) open.end = end;
-      else places.push((open = { start: at, end }));
-    }
-  }
+  for (const form of revealed) findPlaces(text, form, places);
+  for (const forms of passing.values()) for (const form of forms) findPlaces(text, form, places);
   return places.length === 0 ? text : hide(text, places);
+}
+
+function findPlaces(text: string, secret: string, places: Place[]): void {
+  let open: Place | undefined;
+  for (let at = text.indexOf(secret); at !== -1; at = text.indexOf(secret, at + 1)) {
+    const end = at + secret.length;
+    if (open !== undefined && at < open.end) open.end = end;
+    else places.push((open = { start: at, end }));
+  }
 }
 
 interface Place {

@@ -160,16 +160,16 @@ function toReplayText({ choices, replay }: RoutingReplay): string {
   const { total, curve, judgements } = replay;
   if (total.questions === 0) return explainNothingRecorded(choices);
   const { questions, known } = total;
-  const percent = (count: number, of: number): string => formatPercent(toPart(count, of));
+  const percent = (part: number, of: number): string => formatPercent(toPart(part, of));
   const money = (cost: number, of: number): string => (of === 0 ? "-" : formatMoney(cost / of));
   const facts = [
-    `${formatCount(questions)} judged questions, ${formatCount(judgements)} judgements in all.`,
+    `${count(questions, "judged question")}, ${count(judgements, "judgement")} in all.`,
     "",
     "Measured:",
     `  The first answer was accepted for ${percent(total.acceptedThen, questions)} of them; on average it cost ${money(total.costThen, questions)}.`,
     `  A router that starts with nothing asks the same model first for ${percent(total.agreed, questions)}.`,
     "",
-    `Estimated, from the ${formatCount(known)} questions (${percent(known, questions)}) that the replayed choice did answer then:`,
+    `Estimated, from the ${count(known, "question")} (${percent(known, questions)}) that the replayed choice did answer then:`,
     `  Of its answers ${percent(total.knownAcceptedNow, known)} were accepted, at ${money(total.knownCostNow, known)} each;`,
     `  of the first answers to the same questions ${percent(total.knownAcceptedThen, known)}, at ${money(total.knownCostThen, known)}.`,
     "  What it would have got for the other questions nobody knows; they are left out, and they are not like these.",
@@ -222,6 +222,10 @@ function toReplayJson({ choices, replay }: RoutingReplay, sinceMs: number | unde
 
 export function toJson(value: unknown): string {
   return `${JSON.stringify(value, null, 2)}\n`;
+}
+
+function count(amount: number, one: string): string {
+  return `${formatCount(amount)} ${one}${amount === 1 ? "" : "s"}`;
 }
 
 function toTime(atMs: number | undefined): string | null {

@@ -1,20 +1,20 @@
+import { findCatalogProblems } from "./check-catalog.ts";
 import { findOAuthProblems } from "./check-oauth.ts";
 import type { Config } from "./config-schema.ts";
 import { findNearestName } from "./nearest-name.ts";
-import { type ConfigProblem, type ConfigWarning, toKeyPath } from "./problems.ts";
-
-interface Findings {
-  readonly problems: readonly ConfigProblem[];
-  readonly warnings: readonly ConfigWarning[];
-}
+import { type ConfigProblem, type ConfigWarning, type Findings, toKeyPath } from "./problems.ts";
 
 /** What no single key can tell: keys that contradict each other. */
 export function checkConfig(config: Config, lineOf: (key: string) => number): Findings {
   const problems: ConfigProblem[] = [];
   const warnings: ConfigWarning[] = [];
   checkRouting(config, lineOf, problems, warnings);
+  const catalog = findCatalogProblems(config, lineOf);
+  problems.push(...catalog.problems);
+  warnings.push(...catalog.warnings);
   checkServer(config, lineOf, problems);
   checkPrograms(config, lineOf, warnings);
+  checkOverrides(config, lineOf, warnings);
   checkProviderPrograms(config, lineOf, problems);
   checkDatabase(config, lineOf, problems);
   problems.push(...findOAuthProblems(config, lineOf));
@@ -112,6 +112,21 @@ function checkPrograms(
       const message = "Switched on, but neither `plugin` nor `github` says what to run.";
       warnings.push({ level: "warn", line: lineOf(key), key, message });
     }
+  }
+}
+
+/** An exception that fits no plugin is a slip of the pen. */
+function checkOverrides(
+  { plugins, pluginSettings }: Config,
+  lineOf: (key: string) => number,
+  warnings: ConfigWarning[],
+): void {
+  const names = Object.keys(plugins);
+  for (const name of Object.keys(pluginSettings.tools.overrides)) {
+    if (names.some((plugin) => name === plugin || name.startsWith(`${plugin}__`))) continue;
+    const key = toKeyPath(["plugins", "tools", "overrides", name]);
+    const message = `There is no plugin \`${name}\` below plugins:, so this has no effect. Write a plugin's name there, or \`<plugin>__<action>\`.`;
+    warnings.push({ level: "warn", line: lineOf(key), key, message });
   }
 }
 

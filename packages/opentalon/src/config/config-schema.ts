@@ -1,6 +1,7 @@
 import { budgets } from "./budget-keys.ts";
 import type { Output } from "./key.ts";
 import { sectionAs } from "./keys.ts";
+import { lua, mergeLua } from "./lua-keys.ts";
 import { auth, models, routing } from "./model-keys.ts";
 import { agent, orchestrator } from "./orchestrator-keys.ts";
 import { channels, plugins } from "./plugin-keys.ts";
@@ -17,7 +18,7 @@ import {
   server,
   webhook,
 } from "./service-keys.ts";
-import { lua, requestPackages, scheduler } from "./skill-keys.ts";
+import { requestPackages, scheduler } from "./skill-keys.ts";
 import { state } from "./state-keys.ts";
 
 /** The whole file: every key, its default, its meaning. The order is that of the reference page. */
@@ -50,8 +51,9 @@ export const configKey = sectionAs(
       plugin_exec: pluginExec,
     },
   },
-  ({ plugins: allPlugins, ...rest }) => ({
+  ({ plugins: allPlugins, lua: ownLua, ...rest }) => ({
     ...rest,
+    lua: mergeLua(ownLua, allPlugins.settings.lua),
     plugins: allPlugins.entries,
     /** `plugins.tools` and `plugins.lua`: settings for all plugins, for all scripts. */
     pluginSettings: allPlugins.settings,
@@ -71,9 +73,10 @@ export const keysWithoutEffect: readonly string[] = [
   "cluster",
   "event_webhook",
   "health",
-  "lua",
+  "lua.default_github",
+  "lua.default_ref",
+  "lua.plugins",
   "metrics",
-  "orchestrator.content_preparers[].stt",
   "orchestrator.debounce_window",
   "orchestrator.escalation",
   "orchestrator.knowledge",
@@ -91,8 +94,10 @@ export const keysWithoutEffect: readonly string[] = [
   "plugins.*.grpc_port",
   "plugins.*.http_port",
   "plugins.*.limits",
-  "plugins.tools",
-  "plugins.lua",
+  "plugins.tools.plugin_dir",
+  "plugins.tools.health_check_interval",
+  "plugins.tools.restart_on_failure",
+  "plugins.tools.max_restarts",
   "profiles",
   "redis",
   "request_packages",

@@ -72,6 +72,7 @@ orchestrator:
   response_formatters:
     - {plugin: "lua:shout", action: format, fail_open: false}
   permission_plugin: gate
+  tripwire: off
   max_concurrent_sessions: 4
   debounce_window: 800ms
   pipeline:
@@ -105,6 +106,8 @@ channels:
     ref: v1
     cache: true
     config: {bot_token: "\${SLACK_BOT_TOKEN}"}
+    content_preparers:
+      - {plugin: ears, action: hear, arg_key: text, guard: false, fail_open: true, stt: true}
 plugins:
   weaviate:
     enabled: true
@@ -135,8 +138,15 @@ plugins:
     watch: false
     default_model: small
     limits: {memory_mb: 32, timeout_seconds: 2, llm_timeout_seconds: 5, llm_max_calls: 1}
+    environment: [TEAM]
+    scripts: {words: {insecure: false}}
 lua:
   scripts_dir: ./scripts
+  watch: false
+  default_model: big
+  limits: {memory_mb: 48, timeout_seconds: 3, llm_timeout_seconds: 6, llm_max_calls: 2}
+  environment: [REGION]
+  scripts: {other: {insecure: false}}
   plugins: [words, {name: other, github: me/scripts, ref: main}]
   default_github: opentalon/scripts
   default_ref: main
@@ -325,6 +335,10 @@ test("every key loads, and none is unknown", () => {
     debounceWindowMs: 800,
     showToolCalls: "friendly",
   });
+  expect(config.orchestrator.tripwire).toBe("off");
+  expect(config.channels["slack"]?.contentPreparers).toEqual([
+    { plugin: "ears", action: "hear", argKey: "text", guard: false, failOpen: true, stt: true },
+  ]);
   expect(config.orchestrator.knowledge.dir).toBe("/home/ada/knowledge");
   expect(config.plugins["weaviate"]).toMatchObject({
     insecure: false,

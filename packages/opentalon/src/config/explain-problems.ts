@@ -103,7 +103,9 @@ function suggest(value: unknown, { type, shape, secret }: Key): string {
   if (secret || value === undefined || typeof value === "object") return "";
   const text = typeof value === "string" ? value : JSON.stringify(value);
   if (type === "duration" && /^\d+$/.test(text)) return ` Did you mean \`${text}s\`?`;
-  if (type === "whole number" && /^["']?\d+["']?$/.test(text)) return " Remove the quotes.";
+  const isQuoted = typeof value === "string";
+  if (type === "whole number" && isQuoted && /^["']?\d+["']?$/.test(text))
+    return " Remove the quotes.";
   if (type === "true / false" && /^(?:true|false)$/i.test(text)) return " Remove the quotes.";
   if (shape.kind !== "scalar") return "";
   const nearest = findNearestName(text, Object.keys(shape.synonyms));

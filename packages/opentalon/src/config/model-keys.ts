@@ -197,7 +197,7 @@ export const models = section({
           alias: text({ about: "A short name for the model." }),
           weight: whole({
             about:
-              "0 to 100. Routing chooses among the models that have a weight. Give cheap models a high one and strong models a low one: the highest is asked first, and a rejected answer goes to the next lower one.",
+              "0 to 100. Routing chooses among the models that have a weight. Give cheap models a high one and strong models a low one: until something is learnt the highest is asked first, and after a rejected answer mostly a lower one.",
             default: 0,
           }),
         },

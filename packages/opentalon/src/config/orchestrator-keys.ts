@@ -10,6 +10,7 @@ import {
   text,
   whole,
 } from "./keys.ts";
+import { actionName, contentPreparer, pluginName } from "./preparer-keys.ts";
 
 const promptNames = [
   "orchestrator_preamble",
@@ -36,9 +37,6 @@ const promptNames = [
   "format_text",
 ];
 
-const pluginName = "Name of the plugin, or `lua:<script>`.";
-const actionName = "Action of the plugin; not needed for a script.";
-
 export const orchestrator = section({
   about: "How a message becomes an answer.",
   keys: {
@@ -55,24 +53,7 @@ export const orchestrator = section({
     content_preparers: list({
       about:
         "Steps that see a message before the model does, in this order. A step may change the message or answer it itself.",
-      item: section({
-        about: "",
-        keys: {
-          plugin: text({ about: pluginName }),
-          action: text({ about: actionName }),
-          arg_key: text({ about: "Argument that receives the message.", default: "text" }),
-          guard: flag({
-            about: "Run before every call of the model, also on what tools returned.",
-            default: false,
-          }),
-          fail_open: flag({
-            about:
-              "Go on with the unchanged message when the step fails. Otherwise the message is refused.",
-            default: false,
-          }),
-          stt: flag({ about: "The step turns audio files into text.", default: false }),
-        },
-      }),
+      item: contentPreparer,
     }),
     response_formatters: list({
       about: "Steps that see the model's answer before the person does, in this order.",
@@ -90,7 +71,14 @@ export const orchestrator = section({
     }),
     permission_plugin: text({
       about:
-        "Plugin whose action `check` is asked before the model may use a tool. Whatever is not clearly allowed is refused.",
+        'Plugin whose action `check` is asked, with the arguments `actor` and `plugin`, before a model may use a tool or a trusted step may run an action for a person. It allows with `true` or `{"allowed": true}`; everything else is a refusal, silence and failure included. A clear answer is remembered for five seconds.',
+    }),
+    tripwire: choice({
+      about:
+        "What happens when the output of a tool asked for a call and the model then makes that very call: with `confirm` the person is asked first, and a clear yes in their next message lets it pass once. Calls of actions that are `read_only` always pass.",
+      words: ["confirm", "off"],
+      default: "confirm",
+      synonyms: { true: "confirm", false: "off" },
     }),
     max_concurrent_sessions: whole({
       about:

@@ -13,6 +13,8 @@ import {
   text,
   whole,
 } from "./keys.ts";
+import { pluginLua } from "./lua-keys.ts";
+import { contentPreparer } from "./preparer-keys.ts";
 import { environment, program, toProgram } from "./program-keys.ts";
 
 const repository =
@@ -83,7 +85,8 @@ const plugin = sectionAs(
         },
       }),
       timeout: optionalDuration({
-        about: "How long one call of a tool may take; `agent.tool_timeout` when absent.",
+        about:
+          "How long one call of a tool may take; `plugins.tools.defaults.timeout` when absent. `plugins.tools.overrides` sets it for single actions.",
       }),
     },
   },
@@ -115,45 +118,28 @@ export const plugins = namedWithSettings({
               about: "Longest time of one call; `agent.tool_timeout` when absent.",
             }),
             max_response_bytes: whole({
-              about: "Longest answer; what is longer is cut.",
+              about:
+                "Longest content, structured content and error text of an answer, each; what is longer is cut, and says so.",
               default: 65_536,
+              least: 1,
             }),
           },
         }),
         overrides: named({
-          about: "Exceptions for single plugins.",
+          about:
+            "Exceptions, by the name of a plugin as it stands below `plugins:`, or by plugin and action, as in `jira__export`.",
           value: section({
             about: "",
-            keys: { timeout: optionalDuration({ about: "Longest time of one call." }) },
+            keys: {
+              timeout: optionalDuration({
+                about: "Longest time of one call; goes before `plugins.<name>.timeout`.",
+              }),
+            },
           }),
         }),
       },
     }),
-    lua: section({
-      about: "Settings for Lua scripts.",
-      keys: {
-        scripts_dir: path({ about: "Directory of scripts; `lua.scripts_dir` is the same." }),
-        watch: flag({ about: "Notice changed scripts.", default: true }),
-        default_model: text({ about: "Model that `ctx.llm` calls when the script names none." }),
-        limits: section({
-          about: "Bounds of one call of a script.",
-          keys: {
-            memory_mb: whole({ about: "Memory in MiB.", default: 64, least: 1 }),
-            timeout_seconds: whole({
-              about: "Time in seconds, without waiting for models.",
-              default: 5,
-              least: 1,
-            }),
-            llm_timeout_seconds: whole({
-              about: "Time in seconds for one `ctx.llm`.",
-              default: 10,
-              least: 1,
-            }),
-            llm_max_calls: whole({ about: "Calls of `ctx.llm`.", default: 3 }),
-          },
-        }),
-      },
-    }),
+    lua: pluginLua,
   },
 });
 
@@ -179,6 +165,11 @@ export const channels = named({
         default: false,
       }),
       config: opaque({ about: "Settings of the channel, handed to it as they are." }),
+      content_preparers: list({
+        about:
+          "Steps for messages of this channel, as in `orchestrator.content_preparers` and before those.",
+        item: contentPreparer,
+      }),
     },
   }),
 });

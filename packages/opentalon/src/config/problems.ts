@@ -24,6 +24,12 @@ export interface ConfigWarning {
   readonly message: string;
 }
 
+/** What a look over a whole configuration brought up. */
+export interface Findings {
+  readonly problems: readonly ConfigProblem[];
+  readonly warnings: readonly ConfigWarning[];
+}
+
 /** All problems of one file at once; the message is laid out for a terminal. */
 export class ConfigFileError extends ConfigError {
   readonly file: string;

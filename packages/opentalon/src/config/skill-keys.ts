@@ -94,22 +94,6 @@ export const requestPackages = section({
   },
 });
 
-export const lua = section({
-  about: "Lua scripts for preparers and formatters.",
-  keys: {
-    scripts_dir: path({
-      about: "Directory of scripts; `<name>.lua` is used as `lua:<name>`.",
-      expands: "braces",
-    }),
-    plugins: list({
-      about: "Scripts to fetch: names, or maps for those from other repositories.",
-      item: source(""),
-    }),
-    default_github: text({ about: "Repository that scripts come from.", expands: "braces" }),
-    default_ref: text({ about: reference, expands: "braces" }),
-  },
-});
-
 export const scheduler = section({
   about: "Jobs that run by themselves.",
   keys: {

@@ -1,3 +1,5 @@
+import type { HookRecord } from "./hook.ts";
+
 /** What put a model first. */
 export type RouteCause =
   /** The person asked for it with this message. */
@@ -41,6 +43,8 @@ export interface AnswerRecord {
   readonly isJudged: boolean;
   /** Who asked, see `toActor`. Others who talk in the same conversation say nothing about the answer by talking on. */
   readonly askedBy?: string | undefined;
+  /** What the person wrote, or the beginning of it, where preparers made something else of it. */
+  readonly asked?: string | undefined;
   /** A message accepted before was written without having seen the answer. */
   readonly answeredAtMs?: number | undefined;
   /**
@@ -48,6 +52,8 @@ export interface AnswerRecord {
    * `messageCount` the record is that of the rejected answer, which still stands, and this is what was said about it.
    */
   readonly unanswered?: string | undefined;
+  /** Steps before or after the model that did something to the message or the answer; absent for none. */
+  readonly hooks?: readonly HookRecord[] | undefined;
   /** What came along with it and was not kept. */
   readonly unansweredFiles?: readonly LostFile[] | undefined;
 }

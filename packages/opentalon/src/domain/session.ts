@@ -1,6 +1,6 @@
 import type { AnswerRecord } from "./answer.ts";
 import type { FileAttachment, InboundMessage } from "./message.ts";
-import type { ToolCall } from "./tool.ts";
+import type { CallConsent, ToolCall } from "./tool.ts";
 
 /** What is left of a file whose bytes made room for newer ones. */
 export interface ForgottenFile {
@@ -33,6 +33,7 @@ export type TranscriptMessage =
       readonly tool: string;
       readonly content: string;
       readonly isError: boolean;
+      readonly consent?: CallConsent | undefined;
     };
 
 export interface Session {

@@ -38,6 +38,18 @@ export interface ToolCall {
 export interface ToolResult {
   readonly content: string;
   readonly isError: boolean;
+  /** Set when a person had to agree to the call. */
+  readonly consent?: CallConsent | undefined;
+}
+
+/** What became of a call that needs a person's word. */
+export interface CallConsent {
+  /** `awaited`: it was not made, and is made once when `actor` agrees with the next message; `given`: it was made. */
+  readonly state: "awaited" | "given";
+  /** Who is asked. */
+  readonly actor: string;
+  /** The action and its very arguments, see `toCallDigest`. */
+  readonly call: string;
 }
 
 /** The canonical name of an action. */

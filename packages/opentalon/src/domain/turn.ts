@@ -1,3 +1,4 @@
+import type { HookRecord } from "./hook.ts";
 import type { InboundMessage } from "./message.ts";
 
 /** One accepted message on its way to an answer. */
@@ -27,6 +28,8 @@ export type TurnEvent =
       readonly isError: boolean;
       readonly durationMs: number;
     }
+  /** A step before or after the model ran. */
+  | ({ readonly kind: "hook-finished" } & HookRecord)
   | { readonly kind: "turn-finished"; readonly outcome: "answered" | "refused" | "failed" };
 
 /** Where turn events go, with the message they belong to. Must not throw or block. */

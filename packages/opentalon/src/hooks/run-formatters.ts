@@ -1,5 +1,7 @@
 import type { Log } from "../base/log.ts";
-import type { CallHookAction } from "./run-preparers.ts";
+import { runInvoke, type CallHookAction, type PreparerPorts } from "./run-preparers.ts";
+import { runScript, toScriptName } from "./run-script.ts";
+import { startReport } from "./start-report.ts";
 
 /** One entry of `orchestrator.response_formatters`. */
 export interface Formatter {
@@ -10,27 +12,112 @@ export interface Formatter {
 }
 
 export type FormatOutcome =
-  | { readonly kind: "formatted"; readonly text: string }
+  | {
+      readonly kind: "formatted";
+      readonly text: string;
+      /** What goes out with the reply beside the message's own metadata; absent for nothing. */
+      readonly metadata?: Readonly<Record<string, string>>;
+    }
   | { readonly kind: "failed"; readonly hook: string; readonly problem: string };
+
+export interface FormatterPorts extends Omit<PreparerPorts, "searchContext"> {
+  readonly callAction: CallHookAction;
+  /** Whether a script may start actions (`lua.scripts.<name>.insecure: false`). */
+  readonly isTrustedScript: (script: string) => boolean;
+  readonly log: Log;
+}
+
+type Answer = Extract<FormatOutcome, { kind: "formatted" }>;
 
 /** Runs the formatters in list order over the model's answer; an empty result leaves the text as it was. */
 export async function runFormatters(
   formatters: readonly Formatter[],
   text: string,
   responseFormat: string,
-  ports: { readonly callAction: CallHookAction; readonly log: Log },
+  ports: FormatterPorts,
 ): Promise<FormatOutcome> {
-  let current = text;
-  for (const { plugin, action, failOpen } of formatters) {
-    const step = { plugin, action, arguments: { text: current, response_format: responseFormat } };
-    const result = await ports.callAction(step, `formatter-${plugin}-${action}`);
-    if (!result.isError) {
-      if (result.content !== "") current = result.content;
+  let current: Answer = { kind: "formatted", text };
+  for (const [place, formatter] of formatters.entries()) {
+    const script = toScriptName(formatter.plugin);
+    const outcome =
+      script === undefined
+        ? await runFormatter(formatter, current, responseFormat, ports)
+        : await runScriptFormatter(script, place, current, ports);
+    if (outcome.kind === "formatted") {
+      current = outcome;
       continue;
     }
-    const hook = `${plugin}__${action}`;
-    ports.log.warn({ hook, failOpen, problem: result.content }, "a formatter failed");
-    if (!failOpen) return { kind: "failed", hook, problem: result.content };
+    const { failOpen } = formatter;
+    ports.log.warn(
+      { hook: outcome.hook, failOpen, problem: outcome.problem },
+      "a formatter failed",
+    );
+    if (!failOpen) return outcome;
   }
-  return { kind: "formatted", text: current };
+  return current;
+}
+
+async function runFormatter(
+  { plugin, action }: Formatter,
+  given: Answer,
+  responseFormat: string,
+  ports: FormatterPorts,
+): Promise<FormatOutcome> {
+  const hook = `${plugin}__${action}`;
+  const report = startReport(hook, ports);
+  const values = { text: given.text, response_format: responseFormat };
+  const step = { plugin, action, arguments: values };
+  const result = await ports.callAction(step, `formatter-${plugin}-${action}`);
+  if (result.isError) {
+    report("failed");
+    return { kind: "failed", hook, problem: result.content };
+  }
+  const isSame = result.content === "" || result.content === given.text;
+  report(isSame ? "unchanged" : "changed");
+  return isSame ? given : { ...given, text: result.content };
+}
+
+async function runScriptFormatter(
+  script: string,
+  place: number,
+  given: Answer,
+  ports: FormatterPorts,
+): Promise<FormatOutcome> {
+  const { callScript, onHook = () => undefined, metadata = {}, log } = ports;
+  const hook = `lua:${script}`;
+  if (callScript === undefined) throw new Error(`nothing runs scripts, so ${hook} cannot run`);
+  const known = { ...metadata, ...given.metadata };
+  const outcome = await runScript(
+    { script, stage: "after", isTrusted: ports.isTrustedScript(script) },
+    { content: given.text, metadata: known },
+    { callScript, onHook },
+  );
+  switch (outcome.kind) {
+    case "continue": {
+      const isSame = outcome.metadata === known;
+      return {
+        kind: "formatted",
+        text: outcome.content === "" ? given.text : outcome.content,
+        ...(isSame ? {} : { metadata: outcome.metadata }),
+      };
+    }
+    case "refuse":
+      return { kind: "formatted", text: outcome.message };
+    case "invoke": {
+      const done = await runInvoke(outcome.steps, ports, `after-${place + 1}-invoke`);
+      return {
+        kind: "formatted",
+        text: done.content,
+        metadata: { ...given.metadata, ...done.metadata },
+      };
+    }
+    case "untrusted":
+      log.warn(
+        { hook },
+        `a script asked to start actions but is not trusted (lua.scripts.${script}.insecure is not false); the answer stays as it was`,
+      );
+      return given;
+    case "failed":
+      return { kind: "failed", hook, problem: outcome.error.message };
+  }
 }

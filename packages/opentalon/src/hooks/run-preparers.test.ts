@@ -25,15 +25,22 @@ function ports(
     record: (step, value) => Promise.resolve(void steps.set(step, { state: "recorded", value })),
   };
   const calls: { step: InvokeStep; callId: string }[] = [];
+  const invoked: string[] = [];
+  const callAction = (step: InvokeStep, callId: string): Promise<Answer> => {
+    calls.push({ step, callId });
+    const made = answers[step.plugin]?.(step) ?? { content: "unknown action", isError: true };
+    return Promise.resolve(typeof made === "string" ? { content: made, isError: false } : made);
+  };
   return {
     calls,
+    invoked,
     log: createSilentLog(),
     isReadOnly: () => false,
     journal,
-    callAction: (step: InvokeStep, callId: string): Promise<Answer> => {
-      calls.push({ step, callId });
-      const made = answers[step.plugin]?.(step) ?? { content: "unknown action", isError: true };
-      return Promise.resolve(typeof made === "string" ? { content: made, isError: false } : made);
+    callAction,
+    invokeAction: (step: InvokeStep, callId: string): Promise<Answer> => {
+      invoked.push(callId);
+      return callAction(step, callId);
     },
   };
 }
@@ -90,12 +97,35 @@ describe("preparers", () => {
       kind: "continue",
       content: "x",
     });
-    expect(
-      await runPreparers([entry("a", { isTrusted: () => true })], "x", ports(answers)),
-    ).toEqual({
+    const given = ports(answers);
+    expect(await runPreparers([entry("a", { isTrusted: () => true })], "x", given)).toEqual({
       kind: "answer",
       content: `{"k":"v","previous_result":"first"}`,
       metadata: { type: "system", action: "do" },
+    });
+    expect(given.invoked).toEqual(["invoke-1-one-do", "invoke-2-two-do"]);
+  });
+
+  it("are told what was said last, never in place of the text itself", async () => {
+    const given = { ...ports({ a: () => "found" }), searchContext: "earlier\nanswer" };
+    await runPreparers([entry("a"), entry("a", { argumentName: "search_text" })], "x", given);
+    expect(given.calls.map(({ step }) => step.arguments)).toEqual([
+      { text: "x", search_text: "earlier\nanswer\nx" },
+      { search_text: "found" },
+    ]);
+  });
+
+  it.each([
+    ["[knowledge_context source=a]\nx\n[/knowledge_context]\nhi", "hi"],
+    ["a [knowledge_context]1[/knowledge_context]b[knowledge_context]2[/knowledge_context]", "a b"],
+    ["[knowledge_context] without an end", "[knowledge_context] without an end"],
+    [`{"message":"[knowledge_context]x[/knowledge_context]hi"}`, "hi"],
+    [`{"message":"hi","relevant_tools":[1],"knowledge_candidates":{"x":1}}`, "hi"],
+    [" kept as it is ", " kept as it is "],
+  ])("take %j for the text %j", async (answer, content) => {
+    expect(await runPreparers([entry("a")], "x", ports({ a: () => answer }))).toEqual({
+      kind: "continue",
+      content,
     });
   });
 

@@ -67,7 +67,9 @@ describe("slash commands", () => {
 
   it("show, choose and release the model", () => {
     expect(run("/model")?.text).toContain("* p/small\n  p/big");
-    expect(run("/model", "p/big")?.text).toContain("* p/big");
+    expect(run("/model", "p/big")?.text).toMatch(/\* p\/big[^]*chosen by you/);
+    // A model that left the configuration is chosen by nobody any more.
+    expect(run("/model", "p/gone")?.text).toMatch(/\* p\/small[^]*chosen by routing/);
     expect(run("/model p/big")).toMatchObject({ pinnedModel: "p/big" });
     expect(run("/model nope")).toMatchObject({
       pinnedModel: undefined,
@@ -93,7 +95,14 @@ describe("slash commands", () => {
   it("tell in one line which model answered, why, and what it took", () => {
     const why = (more: Partial<AnswerRecord>) =>
       run("/why", "", "console", { ...answered, ...more });
-    expect(run("/why")?.text).toBe("There is no answer yet.");
+    expect(run("/why")?.text).toBe("There is no answer yet, or no model gave the last one.");
+    expect(why({ unanswered: "x" })?.text).toBe(
+      "Nobody could answer. p/small came first: its weight of 90 is the largest.",
+    );
+    expect(why({ unanswered: "x", chosen: "", reason: "" })?.text).toBe("No model was asked.");
+    expect(
+      why({ tried: ["p/x"], cause: "escalation", reason: "the answer of p/x was rejected" })?.text,
+    ).toMatch(/^p\/small answered: the answer of p\/x was rejected\. 12 tokens/);
     expect(why({})?.text).toBe(
       "p/small answered: its weight of 90 is the largest. 12 tokens read, 5 written, $0.0012.",
     );
@@ -106,7 +115,15 @@ describe("slash commands", () => {
     expect(run("/retry")).toMatchObject({ wants: undefined });
     expect(run("/good")).toMatchObject({ wants: undefined });
     expect(run("/retry", "", "console", answered)).toMatchObject({ wants: "regenerate" });
+    const withWords = run("/retry in French", "", "console", answered);
+    expect(withWords).toMatchObject({ wants: undefined });
+    expect(withWords?.text).toContain("/retry takes no words");
     expect(run("/good", "", "console", answered)).toMatchObject({ wants: "accepted" });
+    const judged = run("/good", "", "console", { ...answered, isJudged: true });
+    expect(judged).toMatchObject({
+      wants: undefined,
+      text: expect.stringContaining("already") as string,
+    });
   });
 
   it("answer an unknown command with the way to the list", () =>

@@ -3,6 +3,7 @@
  * Never: reaches a model.
  */
 import type { AnswerRecord, AnswerSignal } from "../domain/answer.ts";
+import type { HookEffect, HookRecord } from "../domain/hook.ts";
 import type { InboundMessage } from "../domain/message.ts";
 import type { Model } from "../domain/model.ts";
 import type { Session } from "../domain/session.ts";
@@ -72,26 +73,38 @@ const commands: readonly Command[] = [
     names: ["/retry"],
     usage: "/retry",
     help: "ask the last question again; the next model answers it",
-    run: (_argument, _message, { lastAnswer }) =>
-      lastAnswer === undefined
-        ? { text: "There is no answer yet that could be given again." }
-        : { text: "", wants: "regenerate" },
+    run: (argument, _message, { lastAnswer }) => {
+      if (lastAnswer === undefined)
+        return { text: "There is no answer yet that could be given again." };
+      // Words that nobody would read must not get lost.
+      if (argument !== "")
+        return {
+          text: "/retry takes no words. Write what was wrong as a message, such as: no, I meant the other one.",
+        };
+      return { text: "", wants: "regenerate" };
+    },
   },
   {
     names: ["/good"],
     usage: "/good",
     help: "say that the last answer was good; routing learns from it",
-    run: (_argument, _message, { lastAnswer }) =>
-      lastAnswer === undefined || lastAnswer.unanswered !== undefined
-        ? { text: "There is no answer yet to judge." }
-        : { text: "Noted, thank you.", wants: "accepted" },
+    run: (_argument, _message, { lastAnswer }) => {
+      if (lastAnswer === undefined || lastAnswer.unanswered !== undefined)
+        return { text: "There is no answer yet to judge." };
+      if (lastAnswer.isJudged)
+        return { text: "The last answer has been judged already; the first judgement counts." };
+      return { text: "Noted, thank you.", wants: "accepted" };
+    },
   },
   {
     names: ["/why"],
     usage: "/why",
     help: "which model gave the last answer, and why that one",
     run: (_argument, _message, { lastAnswer }) => ({
-      text: lastAnswer === undefined ? "There is no answer yet." : explainAnswer(lastAnswer),
+      text:
+        lastAnswer === undefined
+          ? "There is no answer yet, or no model gave the last one."
+          : explainAnswer(lastAnswer),
     }),
   },
   {
@@ -151,7 +164,7 @@ function chooseModel(
     const current = ports.currentModel(session);
     const lines = ports.models().map((model) => `${model === current ? "*" : " "} ${model.name}`);
     const how =
-      session.pinnedModel === ""
+      session.pinnedModel !== current.name
         ? "chosen by routing"
         : "chosen by you; /model auto lets routing decide";
     return { text: `${lines.join("\n")}\n(* answers next, ${how})` };
@@ -168,14 +181,40 @@ function chooseModel(
 
 /** One line: who answered, why, and what it took. */
 function explainAnswer(answer: AnswerRecord): string {
+  const hooks = explainHooks(answer.hooks ?? []);
+  // Who was refused got no answer: only the hooks are to be told of.
+  if (answer.chosen === "" && hooks !== "")
+    return `No model was asked, so no token was spent on an answer.${hooks}`;
+  return `${explainModel(answer)}${hooks}`;
+}
+
+const hookWords: Readonly<Record<HookEffect, string>> = {
+  unchanged: "changed nothing",
+  changed: "changed the text",
+  refused: "refused the message",
+  invoked: "started actions",
+  failed: "failed",
+};
+
+function explainHooks(hooks: readonly HookRecord[]): string {
+  return hooks
+    .map(({ hook, effect, microseconds }) => ` ${hook} ${hookWords[effect]} (${microseconds} µs).`)
+    .join("");
+}
+
+function explainModel(answer: AnswerRecord): string {
   if (answer.unanswered !== undefined)
-    return `Nobody could answer. ${answer.chosen} came first: ${answer.reason}.`;
+    return answer.chosen === ""
+      ? "No model was asked."
+      : `Nobody could answer. ${answer.chosen} came first: ${answer.reason}.`;
   const { model, chosen, reason, tried, inputTokens, outputTokens, cost } = answer;
   const who =
     model === chosen
       ? `${model} answered: ${reason}.`
       : `${model} answered, because ${chosen} could not; that one came first: ${reason}.`;
-  const before = tried.length === 0 ? "" : ` Rejected before: ${tried.join(", ")}.`;
+  // The reason of an escalation names them already.
+  const isTold = tried.length === 0 || answer.cause === "escalation";
+  const before = isTold ? "" : ` Rejected before: ${tried.join(", ")}.`;
   const price = cost > 0 ? `, $${cost.toPrecision(2)}` : "";
   return `${who}${before} ${inputTokens} tokens read, ${outputTokens} written${price}.`;
 }

@@ -2,6 +2,12 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { TurnObserver } from "../domain/turn.ts";
 
+const hookWords = {
+  changed: "changed the text",
+  invoked: "started actions",
+  failed: "failed",
+};
+
 /** Writes one line per finished turn, and its steps at debug level; each carries the turn's trace id. */
 export function createTurnLog({
   log,
@@ -36,6 +42,15 @@ export function createTurnLog({
         if (run !== undefined) run.toolCalls += 1;
         const { tool, isError, durationMs } = event;
         log.debug({ trace, tool, isError, durationMs }, "tool finished");
+        return;
+      }
+      case "hook-finished": {
+        const { hook, effect, microseconds } = event;
+        const fields = { trace, hook, effect, microseconds };
+        if (effect === "unchanged") log.debug(fields, "a hook ran");
+        else if (effect === "refused")
+          log.info(fields, "a hook refused the message; no token was spent on an answer");
+        else log.info(fields, `a hook ${hookWords[effect]}`);
         return;
       }
       case "turn-finished": {

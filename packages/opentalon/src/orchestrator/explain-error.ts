@@ -101,7 +101,8 @@ function describeProviderError({ reason, retryAfterMs }: ProviderError): {
       };
     case "unauthorized":
       return {
-        words: "The model provider refused our credentials. The operator has to check the API key.",
+        words:
+          "The model provider has no credential of ours that it accepts. The operator has to check the API key or the sign-in; the log says which.",
         errorCode: "internal_error",
       };
     case "context-too-long":

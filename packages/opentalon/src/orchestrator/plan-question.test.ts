@@ -60,7 +60,26 @@ describe("what a model is asked", () => {
     expect(plan.keep(run)).toEqual({ dropped: 1, appended: [says("done well")], messageCount: 4 });
     const corrected = planAnotherAnswer(toSession(messages), { ...rejection, text: "to Ann!" });
     const both = [user("to Ann!"), calls, sent, says("sent to Ann")];
-    expect(corrected.keep(both)).toEqual({ dropped: 1, appended: both, messageCount: 7 });
+    expect(corrected.keep(both)).toEqual({
+      dropped: 4,
+      // No message of a person behind the results of a tool: some services refuse that.
+      appended: [user("mail Bob\n\nto Ann!"), calls, sent, calls, sent, says("sent to Ann")],
+      messageCount: 6,
+    });
+  });
+
+  it("keeps a file that came with the wish for another answer, also after tools", () => {
+    const files = [{ name: "a.png", mimeType: "image/png", data: new Uint8Array([1]) }];
+    const session = toSession([user("mail Bob"), calls, sent, says("done badly")]);
+    const rejection = { rejected: toRejected(4), text: "", isRephrased: false };
+    const kept = planAnotherAnswer(session, rejection, files).keep([user(""), says("done")]);
+    expect(kept.appended[0]).toMatchObject({ content: "mail Bob", files });
+    expect(kept.appended.map(({ role }) => role)).toEqual([
+      "user",
+      "assistant",
+      "tool",
+      "assistant",
+    ]);
   });
 
   it("keeps the files of a question that is asked again", () => {
@@ -86,5 +105,20 @@ describe("what a model is asked", () => {
     const plan = planObjection(toSession(messages), rejection);
     expect(plan.history).toEqual(messages);
     expect(plan.userText).toMatch(/try again/);
+    const run = [user(plan.userText), says("better")];
+    expect(plan.keep(run)).toEqual({ dropped: 0, appended: run, messageCount: 4 });
+  });
+
+  it("goes back to the question itself, when an objection was not answered well either", () => {
+    const group = [user("what?"), says("wrong"), user("Please try again"), says("wrong again")];
+    const session = toSession([...earlier, ...group]);
+    const rejection = { rejected: toRejected(4), text: "", isRephrased: false };
+    const plan = planAnotherAnswer(session, rejection);
+    expect(plan).toMatchObject({ history: earlier, userText: "what?" });
+    expect(plan.keep([user("what?"), says("right")])).toEqual({
+      dropped: 4,
+      appended: [user("what?"), says("right")],
+      messageCount: 2,
+    });
   });
 });

@@ -7,6 +7,7 @@ import type { Model, ModelReply } from "../domain/model.ts";
 import type { Session } from "../domain/session.ts";
 import type { Turn, TurnEvent } from "../domain/turn.ts";
 import type { TurnCommit } from "../store/ports.ts";
+import type { CommandOutcome } from "../inbound/run-command.ts";
 import { runTurn, type TurnStages } from "./turn.ts";
 
 const message: InboundMessage = {
@@ -402,7 +403,7 @@ describe("a rejected answer", () => {
     });
     expect(commits[0]?.session).toMatchObject({
       appended: [],
-      lastAnswer: { unanswered: "what is it?", isJudged: true },
+      lastAnswer: { model: "p/m", messageCount: 2, chosen: "p/n", unanswered: "", isJudged: true },
     });
     expect(commits[0]?.session.dropped).toBeUndefined();
     expect(commits[0]?.signals).toEqual(signals);
@@ -431,5 +432,107 @@ describe("a rejected answer", () => {
     });
     await run(all);
     expect(commits[0]?.reply?.content).toContain('no model "nope"');
+    // The right name alone is enough to ask it then.
+    expect(commits[0]?.session.lastAnswer).toMatchObject({ unanswered: "hi", messageCount: 0 });
+  });
+
+  it("says where a question has to be put again because nothing of it is in sight", async () => {
+    const { all, commits } = again("", {
+      readIntent: () => ({ kind: "note", signals, words: "Too far back." }),
+      runCommand: () => ({ ...command, text: "", wants: "regenerate" }),
+    });
+    await run(all);
+    expect(commits[0]?.reply?.content).toBe("Too far back.");
+    const silent = again("", { readIntent: () => ({ kind: "note", signals: [] }) });
+    await run({ ...silent.all, runCommand: () => ({ ...command, wants: "regenerate" }) });
+    expect(silent.commits[0]?.reply).toBeUndefined();
+  });
+});
+
+const command: CommandOutcome = {
+  text: "",
+  action: "retry",
+  clearsSession: false,
+  pinnedModel: undefined,
+  signals: [],
+  wants: undefined,
+};
+
+describe("a message that was not answered", () => {
+  const failed = (text: string, more: Partial<TurnStages> = {}) => {
+    const error = new ProviderError("busy", { reason: "overloaded", model: "p/m" });
+    return stages({
+      hasPreparers: true,
+      prepare: (_turn, content) => Promise.resolve({ kind: "continue", content: `<${content}>` }),
+      readIntent: () => ({ kind: "question", text, model: "", signals: [] }),
+      answer: () => Promise.resolve({ outcome: { kind: "failed", error }, messages: [] }),
+      ...more,
+    });
+  };
+
+  it("is kept as it was written, because it passes the preparers when it is tried again", async () => {
+    const { all, commits } = failed("hi");
+    await run(all);
+    expect(commits[0]?.session.lastAnswer).toMatchObject({ unanswered: "hi", isJudged: true });
+  });
+
+  it("is tried again with the names of the files that came along", async () => {
+    const { all, commits } = failed("what is this?");
+    const file = { name: "a.png", mimeType: "image/png", data: new Uint8Array(3) };
+    const withFile = { ...turn, message: { ...message, files: [file] } };
+    await runTurn(withFile, all, new AbortController().signal);
+    const lost = { name: "a.png", mimeType: "image/png", size: 3 };
+    expect(commits[0]?.session.lastAnswer?.unansweredFiles).toEqual([lost]);
+
+    const files: unknown[] = [];
+    const next = stages({
+      readIntent: () => ({
+        kind: "question",
+        text: "what is this?",
+        model: "",
+        signals: [],
+        lostFiles: [lost],
+      }),
+    });
+    const { answer } = next.all;
+    await run({ ...next.all, answer: (asked) => (files.push(...asked.files), answer(asked)) });
+    expect(files).toEqual([lost]);
+  });
+
+  it("leaves no older answer that the next message would be about", async () => {
+    for (const more of [
+      { rank: () => Promise.reject(new Error("broken")) },
+      { prepare: () => Promise.reject(new Error("broken")) },
+      { format: () => Promise.reject(new Error("broken")), answer: stages().all.answer },
+    ] satisfies Partial<TurnStages>[]) {
+      const { all, commits } = failed("hi", more);
+      await run(all);
+      expect(commits[0]?.session).toEqual({ appended: [], lastAnswer: null });
+    }
+  });
+});
+
+describe("a turn that goes on after an interruption", () => {
+  it("is led on by the model that began it, and says so", async () => {
+    const begun = { ...reply("thinking"), model: "p/n" };
+    const routes: string[][] = [];
+    const { all, commits } = stages({
+      openJournal: () =>
+        Promise.resolve({
+          find: (step) => (step === "model:1" ? { state: "recorded", value: begun } : undefined),
+          begin: () => Promise.resolve(),
+          record: () => Promise.resolve(),
+        }),
+    });
+    const answer: TurnStages["answer"] = (request) => {
+      routes.push(request.route.models.map(({ name }) => name));
+      return all.answer({
+        ...request,
+        onReply: (given) => request.onReply({ ...given, model: "p/n" }),
+      });
+    };
+    await runTurn({ ...turn, attempt: 2 }, { ...all, answer }, new AbortController().signal);
+    expect(routes).toEqual([["p/n", "p/m"]]);
+    expect(commits[0]?.session.lastAnswer).toMatchObject({ model: "p/n", chosen: "p/n" });
   });
 });

@@ -22,7 +22,18 @@ import type { Session, TranscriptFile, TranscriptMessage } from "../domain/sessi
 import type { StepJournal } from "../domain/step-journal.ts";
 import type { Reply, Turn, TurnObserver } from "../domain/turn.ts";
 import type { UsageRow } from "../domain/usage.ts";
+import { askConsent } from "./ask-consent.ts";
 import { describeFailure, explainFailure, type TurnFailure } from "./explain-error.ts";
+import {
+  type HookNotes,
+  noNotes,
+  privateMetadata,
+  toHooks,
+  toRefusal,
+  withChanges,
+  withMetadata,
+} from "./hook-notes.ts";
+import { toAsked, toOpenRecord, type Wish } from "./open-question.ts";
 import {
   planAnotherAnswer,
   planObjection,
@@ -61,19 +72,27 @@ export interface TurnStages {
     text: string,
     journal: StepJournal,
     signal: AbortSignal,
+    session: Session,
   ) => Promise<PrepareOutcome>;
   /** Whether `prepare` does anything; if not, its outcome needs no journal entry. */
   readonly hasPreparers: boolean;
   readonly hasModel: (name: string) => boolean;
   readonly rank: (question: RoutedQuestion) => Promise<RankedQuestion>;
   readonly answer: (request: AnswerRequest) => Promise<AgentRun>;
-  readonly format: (turn: Turn, text: string, signal: AbortSignal) => Promise<FormatOutcome>;
+  readonly format: (
+    turn: Turn,
+    text: string,
+    journal: StepJournal,
+    signal: AbortSignal,
+  ) => Promise<FormatOutcome>;
   readonly hasFormatters: boolean;
   readonly toUsageRow: (turn: Turn, reply: ModelReply) => UsageRow;
   /** What the turn adds to the history that routing learns from. */
   readonly toRouting: (answer: AnswerRecord, question: RankedQuestion) => RoutingChange;
   /** Somebody's judgement of an answer is on disk now. */
   readonly onJudged: () => void;
+  /** What hooks did in the turn so far; absent where nobody keeps it. */
+  readonly notesOf?: (turn: Turn) => HookNotes;
   /** What the person should know beside the answer; the conversation does not keep it. */
   readonly findNotices?: (turn: Turn) => Promise<readonly string[]>;
   readonly commit: (commit: TurnCommit) => Promise<Delivery | undefined>;
@@ -84,9 +103,6 @@ export interface TurnStages {
   readonly now: () => number;
   readonly log: Log;
 }
-
-/** Inbound metadata the outside must never see again. */
-const privateMetadata = new Set(["profile_token", "__enrich_failed", "__enrich_failed_step"]);
 
 /** The reply for the place the message came from; `in_reply_to` names the message, the rest of its metadata goes back with it. */
 function toOutboundMessage({ message }: Turn, { content, metadata }: Reply): OutboundMessage {
@@ -189,12 +205,13 @@ async function commit(
   stages: TurnStages,
   signal: AbortSignal,
 ): Promise<Delivery | undefined> {
+  const { replies } = toNotes(turn, stages);
   try {
     return await stages.commit({
       entry: turn,
       reply: reply === undefined ? undefined : toOutboundMessage(turn, reply),
       session,
-      usage: paid.map((each) => stages.toUsageRow(turn, each)),
+      usage: [...paid, ...replies].map((each) => stages.toUsageRow(turn, each)),
       answers,
       signals,
     });
@@ -227,18 +244,19 @@ async function produceReply(
     if (intent.model !== "" && !stages.hasModel(intent.model)) return refuseModel(turn, intent);
 
     const journal = await stages.openJournal(turn);
-    const prepared = await prepareOnce(turn, intent, stages, journal, signal);
+    const prepared = await prepareOnce(turn, session, intent, stages, journal, signal);
     if (prepared.kind === "answer") {
       const { content, metadata } = prepared;
-      const session = { appended: [], lastAnswer: null };
+      const session = { appended: [], lastAnswer: toRefusal(turn, toNotes(turn, stages)) };
       return { reply: { content, metadata }, session, outcome: "refused", signals: intent.signals };
     }
+    const informed = withMetadata(turn, prepared.metadata);
 
-    const planned = await planAnswer(turn, session, intent, prepared.content, stages);
+    const planned = await planAnswer(turn, session, intent, prepared, stages);
     const { plan } = planned;
     const question = goOn(planned.question, journal);
     const run = await stages.answer({
-      turn,
+      turn: informed,
       session,
       history: plan.history,
       text: plan.userText,
@@ -249,11 +267,14 @@ async function produceReply(
       onReply: (reply) => paid.push(reply),
       signal,
     });
-    const produced = await fromAgentRun(turn, run, stages, signal);
+    const made = await fromAgentRun(informed, run, stages, journal, signal);
+    const reply = made.reply && withChanges(made.reply, turn, prepared.metadata);
+    const produced = { ...made, reply };
     if (produced.outcome === "failed") return leaveOpen(turn, produced, intent, question.route);
     if (produced.outcome !== "answered") {
       const { signals } = intent;
-      return { ...produced, session: { ...produced.session, lastAnswer: null }, signals };
+      const lastAnswer = toRefusal(turn, toNotes(turn, stages));
+      return { ...produced, session: { ...produced.session, lastAnswer }, signals };
     }
     return { ...produced, ...remember(turn, run, { plan, question, intent, paid }, stages) };
   } catch (error) {
@@ -279,6 +300,7 @@ async function countInterruptions(turn: Turn, stages: TurnStages): Promise<numbe
 /** A question passes the preparers once, as it was put; asking for another answer adds nothing they should see. */
 async function prepareOnce(
   turn: Turn,
+  session: Session,
   { kind, text }: Wish,
   stages: TurnStages,
   journal: StepJournal,
@@ -288,14 +310,11 @@ async function prepareOnce(
   if (!stages.hasPreparers || isBare) return { kind: "continue", content: text };
   const earlier = journal.find("prepare");
   if (earlier?.state === "recorded") return earlier.value as PrepareOutcome;
-  const outcome = await stages.prepare(turn, text, journal, signal);
+  const outcome = await stages.prepare(turn, text, journal, signal, session);
   // An answer is committed right away; only a text the model is about to see must survive a crash unchanged.
   if (outcome.kind === "continue") await journal.record("prepare", outcome);
   return outcome;
 }
-
-/** A message that is to be answered. */
-type Wish = Exclude<Intent, { kind: "note" }>;
 
 /** The model that had answered a first round before the turn was interrupted goes on with it. */
 function goOn(question: RankedQuestion, journal: StepJournal): RankedQuestion {
@@ -320,11 +339,12 @@ async function planAnswer(
   turn: Turn,
   session: Session,
   intent: Wish,
-  text: string,
+  { content: text, transcribed = [] }: Extract<PrepareOutcome, { kind: "continue" }>,
   stages: TurnStages,
 ): Promise<PlannedAnswer> {
   const { model, lostFiles = [] } = intent;
-  const files = [...lostFiles, ...turn.message.files];
+  const shown = turn.message.files.filter((_, index) => !transcribed.includes(index));
+  const files = [...lostFiles, ...shown];
   const known = session.messages.length;
   if (intent.kind === "question") {
     const asked = { turnId: turn.id, session, text, depth: known + 1, model, tried: [] };
@@ -382,7 +402,9 @@ function remember(
     messageCount,
     isJudged: false,
     askedBy: toActor(turn.message),
+    asked: toAsked(intent, plan.userText),
     answeredAtMs: stages.now(),
+    ...toHooks(toNotes(turn, stages)),
   };
   const { answers, signals } = stages.toRouting(lastAnswer, question);
   return {
@@ -392,56 +414,23 @@ function remember(
   };
 }
 
+function toNotes(turn: Turn, { notesOf }: TurnStages): HookNotes {
+  return notesOf?.(turn) ?? noNotes;
+}
+
 function refuseModel(turn: Turn, intent: Wish): Produced {
   const content = `There is no model "${intent.model}", so nothing was asked. /model lists them.`;
   const reply = { content, metadata: { type: "system" } };
   return leaveOpen(turn, { reply, session: { appended: [] }, outcome: "refused" }, intent);
 }
 
-/** Longer questions are not kept twice. */
-const maxUnansweredLength = 16_384;
-
-/**
- * What was not answered can be tried again without being repeated, unless tools have already acted on it. It is kept as
- * the person wrote it, since it will pass the preparers then. A rejected answer stays rejected: the next try goes on from it.
- */
-function leaveOpen(
-  { id, message }: Turn,
-  produced: Produced,
-  intent: Wish,
-  route?: Route,
-): Produced {
+/** What was not answered can be tried again without being repeated, unless tools have already acted on it. */
+function leaveOpen(turn: Turn, produced: Produced, intent: Wish, route?: Route): Produced {
   const { session } = produced;
-  const { signals, text } = intent;
-  if (session.appended.length > 0 || text.length > maxUnansweredLength)
-    return { ...produced, session: { ...session, lastAnswer: null }, signals };
-  const files = message.files.map(({ name, mimeType, data }) => ({
-    name,
-    mimeType,
-    size: data.byteLength,
-  }));
-  const lastAnswer: AnswerRecord = {
-    ...(intent.kind === "again" ? intent.rejected : { ...noAnswer, id }),
-    cause: route?.cause ?? "override",
-    reason: route?.reason ?? "",
-    chosen: route?.models[0]?.name ?? "",
-    isJudged: true,
-    unanswered: text,
-    unansweredFiles: [...(intent.lostFiles ?? []), ...files],
-  };
+  const { signals } = intent;
+  const lastAnswer = session.appended.length > 0 ? null : toOpenRecord(turn, intent, route);
   return { ...produced, session: { ...session, lastAnswer }, signals };
 }
-
-const noAnswer = {
-  model: "",
-  task: "",
-  features: "",
-  tried: [],
-  inputTokens: 0,
-  outputTokens: 0,
-  cost: 0,
-  messageCount: 0,
-};
 
 /** Nothing to ask a model: what was said about an answer is noted. */
 function takeNote(
@@ -463,17 +452,21 @@ async function fromAgentRun(
   turn: Turn,
   run: AgentRun,
   stages: TurnStages,
+  journal: StepJournal,
   signal: AbortSignal,
 ): Promise<Produced> {
   const { outcome, messages } = run;
   switch (outcome.kind) {
     case "answered": {
-      const formatted = await stages.format(turn, outcome.text, signal);
+      const formatted = await stages.format(turn, outcome.text, journal, signal);
       if (formatted.kind === "failed") {
         return fail(turn, { ...formatted, kind: "formatter-failed" }, stages, messages);
       }
       return {
-        reply: { content: formatted.text, metadata: {} },
+        reply: askConsent(
+          { content: formatted.text, metadata: formatted.metadata ?? {} },
+          messages,
+        ),
         session: { appended: messages },
         outcome: "answered",
       };

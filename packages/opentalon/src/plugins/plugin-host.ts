@@ -49,6 +49,8 @@ export interface PluginHost {
    * @throws PluginError: crashed, timed-out, protocol-violated, unavailable.
    */
   readonly execute: (pluginName: string, execution: Execution) => Promise<RawToolResult>;
+  /** Largest message a plugin is sent or may send, in bytes. */
+  readonly maxMessageBytes: number;
   /** Stops all side by side. Afterwards no process, socket or folder of them is left. */
   readonly [Symbol.asyncDispose]: () => Promise<void>;
 }
@@ -137,6 +139,7 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
         return [{ plugin: capabilities.name, text: capabilities.systemPromptAddition }];
       }),
     configKeyOf: (pluginName) => owners.get(pluginName)?.key,
+    maxMessageBytes: limit.bytes,
     execute: async (pluginName, execution) => {
       const plugin = owners.get(pluginName);
       if (plugin === undefined)

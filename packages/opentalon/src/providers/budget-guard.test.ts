@@ -197,6 +197,35 @@ describe("budgets", () => {
     await ask(guard, answering(1));
   });
 
+  it("are charged for an answer that was cancelled half-way, which the provider bills as well", async () => {
+    const guard = createGuard({ person: { money: 1, tokens: 0, period: "day" } });
+    const cancelled: ModelCaller = ({ models, onModel, onText }) => {
+      if (models[0] !== undefined) onModel(models[0]);
+      onText("x".repeat(600));
+      return Promise.reject(new ProviderError("cancelled", { reason: "cancelled", model: "p/m" }));
+    };
+    await expect(ask(guard, cancelled)).rejects.toThrow("cancelled");
+    // 100 tokens read, 200 written.
+    expect(await guard.describe(toTurn(), false)).toContain("$0.30 of $1.00");
+    for (let time = 0; time < 3; time += 1) await ask(guard, cancelled).catch(() => undefined);
+    expect((await refusal(ask(guard, answering(0.1)))).code).toBe("BUDGET_USED_UP");
+  });
+
+  it("are charged for the question alone when it was cancelled before an answer came", async () => {
+    const guard = createGuard({ person: { money: 1, tokens: 0, period: "day" } });
+    const reason = "cancelled";
+    const early: ModelCaller = ({ models, onModel }) => {
+      if (models[0] !== undefined) onModel(models[0]);
+      return Promise.reject(new ProviderError(reason, { reason, model: "p/m" }));
+    };
+    const unasked: ModelCaller = () =>
+      Promise.reject(new ProviderError(reason, { reason, model: "p/m" }));
+    await expect(ask(guard, unasked)).rejects.toThrow(reason);
+    expect(await guard.describe(toTurn(), false)).toContain("$0.00 of $1.00");
+    await expect(ask(guard, early)).rejects.toThrow(reason);
+    expect(await guard.describe(toTurn(), false)).toContain("$0.10 of $1.00");
+  });
+
   it("stay within their limit and one call when 50 turns ask at once", async () => {
     const guard = createGuard({ total: { money: 10, tokens: 0, period: "day" } });
     const gate = Promise.withResolvers<void>();

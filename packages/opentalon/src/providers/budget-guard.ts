@@ -3,7 +3,7 @@
  * something left. Never: writes anything when no budget is configured.
  */
 import type { Clock } from "../base/clock.ts";
-import { BudgetError } from "../base/errors.ts";
+import { BudgetError, ProviderError } from "../base/errors.ts";
 import { createIdentifier } from "../base/identifier.ts";
 import type { Log } from "../base/log.ts";
 import type { Model, ModelReply, ModelRequest, TokenUsage } from "../domain/model.ts";
@@ -77,22 +77,37 @@ export function createBudgetGuard(options: BudgetGuardOptions): BudgetGuard {
         toRefusal(findNamed(accounts, account), state, why),
       );
     }
+    const settle = async (used: BudgetAmount): Promise<void> => {
+      const { warnAt: warnAtPercent } = rules;
+      const warned = await store.settle({
+        turnId: turn.id,
+        call: id,
+        accounts,
+        used,
+        warnAtPercent,
+      });
+      for (const { account, state } of warned) {
+        const words = toWarning(findNamed(accounts, account), state);
+        log.warn({ trace: turn.id, budget: account.account }, `a budget runs out: ${words}`);
+      }
+    };
+    const watched = watch(call, requestTokens);
     let reply: ModelReply;
     try {
-      reply = await callModel(call);
+      reply = await callModel(watched.call);
     } catch (error) {
-      await release(turn.id, id);
+      const lost = isCancelled(error) ? watched.toLost() : undefined;
+      // The failure of the call matters more than the books.
+      if (lost === undefined) await release(turn.id, id);
+      else await settle(lost).catch((problem: unknown) => warnOfLoss(turn.id, problem));
       throw error;
     }
-    const used = toUsed(reply, call, requestTokens);
-    const warnAtPercent = rules.warnAt;
-    const warned = await store.settle({ turnId: turn.id, call: id, accounts, used, warnAtPercent });
-    for (const { account, state } of warned) {
-      const words = toWarning(findNamed(accounts, account), state);
-      log.warn({ trace: turn.id, budget: account.account }, `a budget runs out: ${words}`);
-    }
+    await settle(toUsed(reply, call, requestTokens));
     return reply;
   };
+
+  const warnOfLoss = (trace: string, err: unknown): void =>
+    log.warn({ trace, err }, "what a cancelled call used could not be booked");
 
   /** A reservation that stays expires; the failure of the call matters more. */
   const release = (turnId: string, call: string): Promise<void> =>
@@ -158,9 +173,46 @@ function toUsed(reply: ModelReply, { models }: ModelCall, requestTokens: number)
   return toAmount(usage, model === undefined ? models : [model]);
 }
 
+/** A call with an eye on what it comes to when it is cut short. */
+interface WatchedCall {
+  readonly call: ModelCall;
+  /** What a cancelled call has used: providers bill the question, and what they wrote. `undefined` when none was asked. */
+  readonly toLost: () => BudgetAmount | undefined;
+}
+
+function watch(call: ModelCall, inputTokens: number): WatchedCall {
+  let asked: Model | undefined;
+  let length = 0;
+  return {
+    call: {
+      ...call,
+      onModel: (model) => {
+        asked = model;
+        call.onModel(model);
+      },
+      onText: (delta) => {
+        length += delta.length;
+        call.onText(delta);
+      },
+    },
+    toLost: () =>
+      asked === undefined
+        ? undefined
+        : toAmount({ inputTokens, outputTokens: toOutputTokens(length) }, [asked]),
+  };
+}
+
+function isCancelled(error: unknown): boolean {
+  return error instanceof ProviderError && error.reason === "cancelled";
+}
+
 function estimateUsage({ text, toolCalls }: ModelReply, inputTokens: number): TokenUsage {
   const length = text.length + JSON.stringify(toolCalls).length;
-  return { inputTokens, outputTokens: Math.ceil(length / 3) };
+  return { inputTokens, outputTokens: toOutputTokens(length) };
+}
+
+function toOutputTokens(length: number): number {
+  return Math.ceil(length / 3);
 }
 
 /** At the prices of the dearest of `models`. */

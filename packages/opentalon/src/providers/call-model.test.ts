@@ -90,6 +90,27 @@ function modelOf(provider: string): Model {
   return createModel({ name: `${provider}/m`, provider, id: "m" });
 }
 
+it("ends at once when it is cancelled while nobody knows yet which credentials rest", async () => {
+  const pools = { of: () => undefined, restored: new Promise<void>(() => undefined) };
+  const callModel = createModelCaller({
+    providers: [],
+    pools: { ...pools, [Symbol.asyncDispose]: async () => undefined },
+    clock: createManualClock(),
+    log: createSilentLog(),
+  });
+  const abort = new AbortController();
+  const call = callModel({
+    models: [modelOf("test")],
+    request: createRequest(),
+    signal: abort.signal,
+    onText: () => undefined,
+    onReset: () => undefined,
+    onModel: () => undefined,
+  });
+  abort.abort();
+  await expect(call).rejects.toMatchObject({ reason: "cancelled" });
+}, 5_000);
+
 async function serve(
   name: string,
   script: Script,

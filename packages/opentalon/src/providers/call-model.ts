@@ -1,6 +1,7 @@
 import { createBackoff } from "../base/backoff.ts";
 import type { Backoff } from "../base/backoff.ts";
 import type { Clock } from "../base/clock.ts";
+import { untilAborted } from "../base/deadline.ts";
 import { ProviderError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Model, ModelReply, ModelRequest } from "../domain/model.ts";
@@ -220,7 +221,8 @@ export function createModelCaller(options: ModelCallerOptions): ModelCaller {
 
   return async (call) => {
     const { signal, models } = call;
-    await pools.restored;
+    // The database may be away; whoever gives up meanwhile is not kept.
+    await untilAborted(signal, pools.restored).catch(() => undefined);
     const all = (health?.order(models) ?? models).map(toCandidate);
     const candidates = all.filter((one): one is Candidate => "model" in one);
     const askAll = createWalk(call);

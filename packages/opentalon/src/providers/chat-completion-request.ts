@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { Model, ModelRequest } from "../domain/model.ts";
 import type { TranscriptMessage } from "../domain/session.ts";
 import type { ToolCall } from "../domain/tool.ts";
@@ -9,11 +10,14 @@ export interface ChatCompletionDialect {
   /** Takes `stream_options`, so that usage comes with the stream. */
   readonly streamOptions: boolean;
   readonly outputLimit: "max_tokens" | "max_completion_tokens";
+  /** Identifiers of earlier calls: as whoever made them named them, or nine letters and digits. */
+  readonly callIds: "own" | "short";
 }
 
 export const usualDialect: ChatCompletionDialect = {
   streamOptions: true,
   outputLimit: "max_tokens",
+  callIds: "own",
 };
 
 /** The body of a streaming chat completion request, as JSON text. */
@@ -26,7 +30,7 @@ export function toChatCompletionRequest(
   const tools = model.nativeTools ? request.tools : [];
   return JSON.stringify({
     model: model.id,
-    messages: toChatMessages(model, request),
+    messages: toChatMessages(model, request, dialect.callIds === "short" ? toShortCallId : keep),
     ...(tools.length === 0 ? {} : { tools: tools.map(toChatTool) }),
     ...(model.maxTokens === 0 ? {} : { [dialect.outputLimit]: model.maxTokens }),
     ...(model.reasoningEffort === undefined ? {} : { reasoning_effort: model.reasoningEffort }),
@@ -43,24 +47,37 @@ function toChatTool({ name, description, inputSchema }: ModelRequest["tools"][nu
   };
 }
 
-function toChatMessages(model: Model, { system, messages }: ModelRequest): unknown[] {
-  const result = forgetOlderFiles(messages, model).map((each) => toChatMessage(each, model));
+type CallIdForm = (id: string) => string;
+
+const keep: CallIdForm = (id) => id;
+
+const toShortCallId: CallIdForm = (id) =>
+  /^[a-z\d]{9}$/i.test(id) ? id : createHash("sha256").update(id).digest("hex").slice(0, 9);
+
+function toChatMessages(
+  model: Model,
+  { system, messages }: ModelRequest,
+  toCallId: CallIdForm,
+): unknown[] {
+  const result = forgetOlderFiles(messages, model).map((each) =>
+    toChatMessage(each, model, toCallId),
+  );
   if (system !== "") result.unshift({ role: "system", content: system.toWellFormed() });
   return result;
 }
 
-function toChatMessage(message: TranscriptMessage, model: Model): unknown {
+function toChatMessage(message: TranscriptMessage, model: Model, toCallId: CallIdForm): unknown {
   const content = message.content.toWellFormed();
   switch (message.role) {
     case "user":
       return { role: "user", content: toChatContent(toModelContent(message, model)) };
     case "assistant": {
       if (message.toolCalls.length === 0) return { role: "assistant", content };
-      const calls = message.toolCalls.map(toChatToolCall);
+      const calls = message.toolCalls.map((call) => toChatToolCall(call, toCallId));
       return { role: "assistant", content: content === "" ? null : content, tool_calls: calls };
     }
     case "tool":
-      return { role: "tool", tool_call_id: message.callId, content };
+      return { role: "tool", tool_call_id: toCallId(message.callId), content };
   }
 }
 
@@ -93,9 +110,9 @@ function toDataUrl({ mimeType, base64 }: Exclude<ModelContent, { kind: "text" }>
  * A call of an earlier round. Servers refuse the whole conversation over one name or argument text they cannot read,
  * so what a model once got wrong goes back in a form that is valid everywhere.
  */
-function toChatToolCall(call: ToolCall): unknown {
+function toChatToolCall(call: ToolCall, toCallId: CallIdForm): unknown {
   return {
-    id: call.id,
+    id: toCallId(call.id),
     type: "function",
     function: {
       name: toValidToolName(call.name),

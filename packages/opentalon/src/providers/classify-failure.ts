@@ -95,10 +95,19 @@ function toComplaint(error: Readonly<Record<string, unknown>>): ProviderComplain
   const parts = [code, type, word].filter((part) => typeof part === "string");
   const status = Number(code);
   return {
-    message: typeof message === "string" ? message : JSON.stringify(error),
+    message: typeof message === "string" ? message : toJsonText(error),
     code: parts.join(" "),
     status: Number.isInteger(status) && status >= 400 && status <= 599 ? status : undefined,
   };
+}
+
+/** What somebody sent as JSON once more as text; empty where it is nested deeper than can be written. */
+export function toJsonText(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? "";
+  } catch {
+    return "";
+  }
 }
 
 /** An answer whose status or body says that it is none. */

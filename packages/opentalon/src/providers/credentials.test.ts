@@ -287,4 +287,16 @@ describe("what is known of credentials", () => {
     clock.advance(24 * hourMs);
     expect(after.use()).toBe(1);
   });
+
+  it("ends when the clock is set back by more than any rest takes", async () => {
+    const { use, pool, clock } = await setUp({ keys: keys.slice(0, 1) });
+    use(failWith("rate-limited"));
+    expect(use()).toBeUndefined();
+    clock.advance(-365 * 24 * hourMs);
+    expect(pool.findDrought(model)).toBeUndefined();
+    expect(use(failWith("rate-limited"))).toBe(1);
+    expect(use()).toBeUndefined();
+    clock.advance(5 * minuteMs);
+    expect(use()).toBe(1);
+  });
 });

@@ -137,6 +137,16 @@ export function createCredentialPool(options: CredentialPoolOptions): Credential
     if (pins.size > maxPins && oldest.done !== true) pins.delete(oldest.value);
   };
 
+  /** Nothing rests longer: a rest that seems to has stayed behind when the clock was set back. */
+  const longestRestMs = Math.max(cooldowns.maxMs, cooldowns.billingMaxMs, 3_600_000);
+  const isPlausible = ({ restsUntilMs, avoidedUntilMs }: Rest): boolean =>
+    Math.max(restsUntilMs, avoidedUntilMs) <= clock.now() + longestRestMs;
+
+  const restsOf = ({ rests }: Credential, { id }: Model): readonly Rest[] =>
+    [rests.get(id), rests.get(allModels)].filter(
+      (rest): rest is Rest => rest !== undefined && isPlausible(rest),
+    );
+
   const isUsable = (credential: Credential, model: Model, isLastResort: boolean): boolean => {
     const nowMs = clock.now();
     if (credential.isDisabled || !isSignedIn(credential)) return false;
@@ -164,7 +174,8 @@ export function createCredentialPool(options: CredentialPoolOptions): Credential
     known: number,
     error: ProviderError,
   ): void => {
-    const before = credential.rests.get(scope);
+    const kept = credential.rests.get(scope);
+    const before = kept !== undefined && isPlausible(kept) ? kept : undefined;
     const refusals = countRefusals(credential, scope);
     // Calls that were under way together and refused together are one refusal.
     const count = refusals === known ? refusals + 1 : Math.max(1, refusals);
@@ -262,7 +273,7 @@ export function createCredentialPool(options: CredentialPoolOptions): Credential
 
   return {
     restore: async () => {
-      const latestMs = clock.now() + Math.max(cooldowns.maxMs, cooldowns.billingMaxMs, 3_600_000);
+      const latestMs = clock.now() + longestRestMs;
       for (const credential of credentials) {
         const record = await memory.load(credential.key);
         isSignedIn(credential);
@@ -351,10 +362,6 @@ function createCredentials(
   const all = [...signIns, ...secrets.map(create)];
   // The same key written twice is one key, with one limit.
   return all.filter(({ key }, index) => all.findIndex((other) => other.key === key) === index);
-}
-
-function restsOf({ rests }: Credential, { id }: Model): readonly Rest[] {
-  return [rests.get(id), rests.get(allModels)].filter((rest) => rest !== undefined);
 }
 
 function toRecord(credential: Credential, address: string): CredentialRecord {

@@ -100,18 +100,23 @@ export function createEventStreamClient(options: EventStreamClientOptions): Even
         }
       };
 
-      const breakOff = (error: unknown): void =>
+      let onBroken = (error: unknown): void =>
         failWith("broken-stream", "the connection broke inside the answer", error);
 
       const readAnswer = (response: IncomingMessage): void => {
         hasAnswer = true;
         const status = response.statusCode ?? 0;
-        response.once("error", breakOff);
+        response.once("error", (error) => onBroken(error));
         response.once("close", () => deadline[Symbol.dispose]());
         if (status < 200 || status >= 300) {
-          collect(response, maxErrorBodyBytes, (text) =>
-            fail(toHttpRefusal(context, response, text, clock.now())),
-          );
+          onBroken = collect(response, maxErrorBodyBytes, (text) => {
+            // What a listener throws would end the program.
+            try {
+              fail(toHttpRefusal(context, response, text, clock.now()));
+            } catch (error) {
+              fail(error);
+            }
+          });
           return;
         }
         const type = response.headers["content-type"] ?? "";
@@ -148,7 +153,7 @@ export function createEventStreamClient(options: EventStreamClientOptions): Even
       request.once("response", readAnswer);
       request.on("error", (error: NodeJS.ErrnoException) => {
         if (hasAnswer) {
-          breakOff(error);
+          onBroken(error);
           return;
         }
         // A kept connection that the server closed just now: nothing was answered, nothing is wrong with the server.
@@ -236,12 +241,12 @@ function readEvents(
   });
 }
 
-/** Gives the body's text, at most `maxBytes` of it; what is beyond is read and dropped. */
+/** Gives the body's text, at most `maxBytes` of it; what is beyond is read and dropped. Returns how to have it at once. */
 function collect(
   response: IncomingMessage,
   maxBytes: number,
   onText: (text: string) => void,
-): void {
+): () => void {
   const parts: Buffer[] = [];
   let size = 0;
   const finish = (): void => onText(Buffer.concat(parts).toString("utf8"));
@@ -253,6 +258,7 @@ function collect(
     if (size >= maxBytes) finish();
   });
   response.once("end", finish);
+  return finish;
 }
 
 function toHttpRefusal(

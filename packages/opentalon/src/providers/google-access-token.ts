@@ -1,6 +1,7 @@
 import { createSign } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
 import { toCount } from "../base/count.ts";
+import { createPassingSecret } from "../base/secret.ts";
 import { findComplaint, isRecord, quote, toFailure } from "./classify-failure.ts";
 import type { FailureContext } from "./classify-failure.ts";
 import type { ServiceAccount } from "./cloud-credentials.ts";
@@ -13,14 +14,17 @@ export interface TokenRequest {
   readonly signal: AbortSignal | undefined;
 }
 
-/**
- * The access token of a service account, kept until shortly before it expires; calls side by side ask for it once.
- * @throws ProviderError
- */
-export type AccessTokens = (request: TokenRequest) => Promise<string>;
+/** Access tokens of service accounts, kept until shortly before they expire. */
+export interface AccessTokens {
+  /** Calls side by side ask for a token once. @throws ProviderError */
+  readonly take: (request: TokenRequest) => Promise<string>;
+  /** The next call asks for another token: this one was refused. */
+  readonly forget: (account: ServiceAccount) => void;
+}
 
 interface KeptToken {
   readonly token: string;
+  readonly fromMs: number;
   readonly untilMs: number;
 }
 
@@ -42,21 +46,34 @@ export function createAccessTokens({ clock }: { readonly clock: Clock }): Access
   ): Promise<string> => {
     const answer = await exchange(account, context, clock);
     if (kept.size >= maxKept) kept.clear();
-    kept.set(name, { token: answer.token, untilMs: clock.now() + answer.lifeMs - marginMs });
+    const fromMs = clock.now();
+    kept.set(name, { token: answer.token, fromMs, untilMs: fromMs + answer.lifeMs - marginMs });
     return answer.token;
   };
 
-  return async ({ account, context, signal }) => {
-    signal?.throwIfAborted();
-    const name = `${account.clientEmail} ${account.privateKeyId} ${account.tokenUri}`;
-    const known = kept.get(name);
-    if (known !== undefined && known.untilMs > clock.now()) return known.token;
-    const open = asking.get(name) ?? ask(account, context, name).finally(() => asking.delete(name));
-    asking.set(name, open);
-    const token = await open;
-    signal?.throwIfAborted();
-    return token;
+  /** After the clock was set back nobody knows when a token ends. */
+  const isGood = ({ fromMs, untilMs }: KeptToken, nowMs: number): boolean =>
+    fromMs <= nowMs && nowMs < untilMs;
+
+  return {
+    take: async ({ account, context, signal }) => {
+      signal?.throwIfAborted();
+      const name = toName(account);
+      const known = kept.get(name);
+      if (known !== undefined && isGood(known, clock.now())) return known.token;
+      const open =
+        asking.get(name) ?? ask(account, context, name).finally(() => asking.delete(name));
+      asking.set(name, open);
+      const token = await open;
+      signal?.throwIfAborted();
+      return token;
+    },
+    forget: (account) => void kept.delete(toName(account)),
   };
+}
+
+function toName({ clientEmail, privateKeyId, tokenUri }: ServiceAccount): string {
+  return `${clientEmail} ${privateKeyId} ${tokenUri}`;
 }
 
 async function exchange(
@@ -89,7 +106,8 @@ async function exchange(
     const body = parseJson(text);
     if (isRecord(body) && response.ok && typeof body["access_token"] === "string") {
       const life = toCount(Number(body["expires_in"] ?? lifeSeconds));
-      return { token: body["access_token"], lifeMs: life * 1_000 };
+      const token = createPassingSecret(body["access_token"]).reveal();
+      return { token, lifeMs: life * 1_000 };
     }
     const said = isRecord(body) ? body["error_description"] : undefined;
     const words = typeof said === "string" ? said : (findComplaint(body)?.message ?? text);

@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { inspect } from "node:util";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { createModelServer } from "./testing/model-server.ts";
-import type { ModelServer, Script } from "./testing/model-server.ts";
+import type { ChatRequest, ModelServer, Script } from "./testing/model-server.ts";
 import { createManualClock, systemClock } from "../base/clock.ts";
 import type { Clock } from "../base/clock.ts";
 import { ConfigError, ProviderError } from "../base/errors.ts";
@@ -233,6 +233,33 @@ describe("the OpenAI-compatible adapter", () => {
         false,
         false,
       ]);
+    });
+
+    it("learns once that a server wants identifiers of nine letters and digits", async () => {
+      const words = "Tool call id was call-1 but must be a-z, A-Z, 0-9, with a length of 9.";
+      const isTaken = ({ messages = [] }: ChatRequest): boolean =>
+        messages.every(({ tool_call_id: id = "abcdefghi" }) => /^[a-zA-Z0-9]{9}$/.test(id));
+      const { server, ask } = await setUp((request) =>
+        isTaken(request.body)
+          ? { kind: "answer" }
+          : { kind: "error", status: 400, body: { message: words } },
+      );
+      const messages: TranscriptMessage[] = ["call-1", "call.1", "keepsThis"].flatMap((id) => [
+        { role: "assistant", content: "", toolCalls: [{ id, name: "a", arguments: {} }] },
+        { role: "tool", callId: id, tool: "a", content: "done", isError: false },
+      ]);
+      const request = createRequest({
+        messages: [{ role: "user", content: "go" }, ...messages],
+      });
+      await ask({ request });
+      await ask({ request });
+      expect(server.requests).toHaveLength(3);
+      const sent = server.requests.at(-1)?.body.messages ?? [];
+      const called = sent.flatMap((each) => each.tool_calls?.map(({ id }) => id) ?? []);
+      const answered = sent.flatMap((each) => each.tool_call_id ?? []);
+      expect(answered).toEqual(called);
+      expect(new Set(answered).size).toBe(3);
+      expect(answered).toContain("keepsThis");
     });
 
     it("learns once that a model wants max_completion_tokens", async () => {
@@ -658,6 +685,37 @@ describe("the OpenAI-compatible adapter", () => {
         end: false,
       });
       expect((await askInVain()).message).toContain("oversized");
+    });
+
+    it("know a refusal by its status when its page breaks off", async () => {
+      const head =
+        "HTTP/1.1 401 No\r\ncontent-type: application/json\r\ncontent-length: 999\r\n\r\n";
+      const server = createServer((socket) => {
+        socket.on("error", () => undefined);
+        socket.once("data", () => socket.write(`${head}{"error":`, () => socket.resetAndDestroy()));
+      });
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      resources.defer(() => void server.close());
+      const { port } = server.address() as AddressInfo;
+      const baseUrl = `http://127.0.0.1:${port}/v1`;
+      const adapter = resources.use(createOpenAiCompatibleAdapter({ baseUrl, clock: systemClock }));
+      const asked = adapter.stream({
+        model: createModel(),
+        request: createRequest(),
+        credential: createSecret(key),
+        signal: new AbortController().signal,
+        onText: () => undefined,
+      });
+      await expect(asked).rejects.toMatchObject({ reason: "unauthorized", status: 401 });
+    });
+
+    it("outlive an error that is nested without end", async () => {
+      const depth = 10_000;
+      const body = `{"error":${'{"0":'.repeat(depth)}1${"}".repeat(depth)}}`;
+      const { server, askInVain } = await setUp({ kind: "error", status: 500, body });
+      expect(await askInVain()).toMatchObject({ reason: "overloaded", status: 500 });
+      server.setScript({ kind: "raw", parts: [`data: ${body}\n\n`] });
+      expect(await askInVain()).toMatchObject({ reason: "broken-stream" });
     });
 
     it("cut an endless error page", async () => {

@@ -82,5 +82,8 @@ function learnDialect(
   if (dialect.outputLimit === "max_tokens" && error.message.includes("max_completion_tokens")) {
     return { ...dialect, outputLimit: "max_completion_tokens" };
   }
+  // A conversation may have begun at another provider, which names calls in its own way.
+  if (dialect.callIds === "own" && /tool call id .*length of 9/i.test(error.message))
+    return { ...dialect, callIds: "short" };
   return undefined;
 }

@@ -530,6 +530,15 @@ describe.each(apis)("the adapter for $name", (api) => {
       expect((await askInVain()).message).toContain("oversized");
     });
 
+    it("outlive an error that is nested without end", async () => {
+      const depth = 10_000;
+      const body = `{"error":${'{"0":'.repeat(depth)}1${"}".repeat(depth)}}`;
+      const { server, askInVain } = await setUp(api, { kind: "error", status: 500, body });
+      expect(await askInVain()).toMatchObject({ reason: "overloaded" });
+      server.setScript({ kind: "raw", parts: [`data: ${body}\n\n`] });
+      expect(await askInVain()).toMatchObject({ reason: "broken-stream" });
+    });
+
     it("cut an endless error page", async () => {
       const body = "y".repeat(1024 * 1024);
       const { askInVain } = await setUp(api, { kind: "error", status: 500, body });
@@ -644,6 +653,23 @@ describe("the adapter for anthropic-messages", () => {
     });
   });
 
+  it("tells calls apart whose identifiers differ in odd characters only", async () => {
+    const { ask, lastBody } = await setUp(anthropic);
+    const messages: TranscriptMessage[] = ["a.b", "a:b", "a_b"].flatMap((id) => [
+      { role: "assistant", content: "", toolCalls: [{ id, name: "a", arguments: {} }] },
+      { role: "tool", callId: id, tool: "a", content: "done", isError: false },
+    ]);
+    await ask({
+      request: createRequest({ messages: [{ role: "user", content: "go" }, ...messages] }),
+    });
+    const sent = JSON.stringify(lastBody());
+    const called = [...sent.matchAll(/"type":"tool_use","id":"([\w-]+)"/g)].map(([, id]) => id);
+    const answered = [...sent.matchAll(/"tool_use_id":"([\w-]+)"/g)].map(([, id]) => id);
+    expect(new Set(called).size).toBe(3);
+    expect(answered).toEqual(called);
+    expect(called).toContain("a_b");
+  });
+
   it("joins the results of one round into one message, failures marked", async () => {
     const { ask, lastBody } = await setUp(anthropic);
     await ask({ request: createRequest({ messages: conversation }) });
@@ -709,7 +735,7 @@ describe("the adapter for anthropic-messages", () => {
       const parts = [
         writer.begin(),
         ...thinking.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`),
-        writer.end("tool_use", { prompt: 1, completion: 1, cached: 0, reasoning: 0 }),
+        writer.end("tool_use", { prompt: 1, completion: 1, cached: 0, written: 0, reasoning: 0 }),
       ];
       const { ask, lastBody, deltas } = await setUp(anthropic, [
         { kind: "raw", parts },

@@ -1,6 +1,13 @@
 import { ProviderError } from "../base/errors.ts";
 import type { ProviderFailureReason } from "../base/errors.ts";
-import { findComplaint, isRecord, quote, toFailure, toRefusal } from "./classify-failure.ts";
+import {
+  findComplaint,
+  isRecord,
+  quote,
+  toFailure,
+  toJsonText,
+  toRefusal,
+} from "./classify-failure.ts";
 import type { FailureContext, ProviderComplaint } from "./classify-failure.ts";
 
 /** Complaints of which the words tell more than status and code. */
@@ -46,7 +53,7 @@ export function toSdkFailure(error: unknown, context: FailureContext): ProviderE
   if (name === "AI_JSONParseError" || name === "AI_TypeValidationError") {
     const said = findComplaint(value);
     if (said !== undefined) return toSdkRefusal(context, said.status ?? 200, said);
-    const event = typeof text === "string" ? text : (JSON.stringify(value) ?? "");
+    const event = typeof text === "string" ? text : toJsonText(value);
     const what = `the server sent an event that cannot be read: ${quote(event, context.credential)}`;
     return toFailure(context, "broken-stream", what);
   }

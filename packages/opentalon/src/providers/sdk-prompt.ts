@@ -32,6 +32,7 @@ export function toSdkPrompt({ model, request, thoughts, cacheMark }: SdkPromptOp
   const { system, sessionKey } = request;
   const messages = forgetOlderFiles(request.messages, model);
   const roundStart = messages.findLastIndex(({ role }) => role === "user");
+  const toCallId = createCallIdForm();
   let hasThoughts = true;
   const prompt: LanguageModelV4Message[] = [];
   if (system !== "") prompt.push({ role: "system", content: system.toWellFormed(), ...marked });
@@ -40,7 +41,7 @@ export function toSdkPrompt({ model, request, thoughts, cacheMark }: SdkPromptOp
     if (message.role === "tool") {
       // The results of one round belong into one message: some providers count them.
       if (results.length === 0) prompt.push({ role: "tool", content: results });
-      results.push(toResultPart(message));
+      results.push(toResultPart(message, toCallId));
       continue;
     }
     results = [];
@@ -52,7 +53,7 @@ export function toSdkPrompt({ model, request, thoughts, cacheMark }: SdkPromptOp
     const record = call === undefined ? undefined : thoughts.find(sessionKey, model.name, call.id);
     if (call !== undefined && index > roundStart && (record?.thoughts.length ?? 0) === 0)
       hasThoughts = false;
-    const assistant = toAssistantMessage(message, record);
+    const assistant = toAssistantMessage(message, record, toCallId);
     if (assistant.content.length > 0) prompt.push(assistant);
   }
   const last = prompt.at(-1);
@@ -89,6 +90,7 @@ type AssistantMessage = Extract<LanguageModelV4Message, { readonly role: "assist
 function toAssistantMessage(
   message: Extract<TranscriptMessage, { readonly role: "assistant" }>,
   record: ThoughtRecord | undefined,
+  toCallId: CallIdForm,
 ): AssistantMessage {
   const content: AssistantMessage["content"] = [];
   for (const { text, metadata } of record?.thoughts ?? [])
@@ -98,7 +100,7 @@ function toAssistantMessage(
   for (const [index, call] of message.toolCalls.entries()) {
     content.push({
       type: "tool-call",
-      toolCallId: toValidCallId(call.id),
+      toolCallId: toCallId(call.id),
       toolName: toValidToolName(call.name),
       input: toValidArguments(call),
       ...toOptions(record?.callMetadata[index]),
@@ -113,23 +115,37 @@ function toOptions(metadata: SharedV4ProviderOptions | undefined): {
   return metadata === undefined ? {} : { providerOptions: metadata };
 }
 
-function toResultPart({
-  callId,
-  tool,
-  content,
-  isError,
-}: Extract<TranscriptMessage, { readonly role: "tool" }>): LanguageModelV4ToolResultPart {
+function toResultPart(
+  { callId, tool, content, isError }: Extract<TranscriptMessage, { readonly role: "tool" }>,
+  toCallId: CallIdForm,
+): LanguageModelV4ToolResultPart {
   return {
     type: "tool-result",
-    toolCallId: toValidCallId(callId),
+    toolCallId: toCallId(callId),
     toolName: toValidToolName(tool),
     output: { type: isError ? "error-text" : "text", value: content.toWellFormed() },
   };
 }
 
-/** Identifiers come from whichever model made the call; Anthropic takes no other characters. */
-function toValidCallId(id: string): string {
-  return id.replaceAll(/[^\w-]/g, "_");
+type CallIdForm = (id: string) => string;
+
+/**
+ * Identifiers come from whichever model made the call; Anthropic takes no other characters. Those that would look alike
+ * then are told apart: it takes none twice, either.
+ */
+function createCallIdForm(): CallIdForm {
+  const formById = new Map<string, string>();
+  const used = new Set<string>();
+  return (id) => {
+    const known = formById.get(id);
+    if (known !== undefined) return known;
+    const valid = id.replaceAll(/[^\w-]/g, "_");
+    let form = valid;
+    for (let number = 2; used.has(form); number += 1) form = `${valid}_${number}`;
+    used.add(form);
+    formById.set(id, form);
+    return form;
+  };
 }
 
 /** The tools in the form that all SDKs share; the last one bears `cacheMark`. */

@@ -31,23 +31,38 @@ export function toValidToolName(name: string): string {
 export function toValidArguments(call: ToolCall): Readonly<Record<string, unknown>> {
   return call.invalidArguments === undefined
     ? call.arguments
-    : { invalid_arguments: call.invalidArguments };
+    : { invalid_arguments: call.invalidArguments.toWellFormed() };
 }
 
 function parseArguments(text: string): Readonly<Record<string, unknown>> | undefined {
   if (text.trim() === "") return {};
   try {
-    const value: unknown = JSON.parse(text);
+    const value = toPlain(JSON.parse(text), maxDepth);
     return isRecord(value) ? value : undefined;
   } catch {
     return undefined;
   }
 }
 
-/**
- * Keeps the provider's identifier where it is usable and new to the conversation, else gives `call-N`. Longer than
- * 40 characters is refused by some providers, and a conversation may go on with another one.
- */
+/** Deeper arguments are no request to any tool; writing them down would take more stack than there is. */
+const maxDepth = 100;
+
+/** The same with well-formed texts: providers refuse a conversation with half a character in it. */
+function toPlain(value: unknown, depthLeft: number): unknown {
+  if (typeof value === "string") return value.toWellFormed();
+  if (typeof value !== "object" || value === null) return value;
+  if (depthLeft === 0) throw new Error("nested too deep");
+  if (Array.isArray(value)) return value.map((item) => toPlain(item, depthLeft - 1));
+  const entries = Object.entries(value).map(
+    ([name, item]) => [name.toWellFormed(), toPlain(item, depthLeft - 1)] as const,
+  );
+  return Object.fromEntries(entries);
+}
+
+/** Longer ones are refused by some providers, others by most, and a conversation may go on with another provider. */
+const usableId = /^[\x21-\x7e]{1,40}$/;
+
+/** Keeps the provider's identifier where it is usable and new to the conversation, else gives `call-N`. */
 function createCallIds({ messages }: ModelRequest): (id: string) => string {
   const used = new Set<string>();
   for (const message of messages) {
@@ -56,7 +71,7 @@ function createCallIds({ messages }: ModelRequest): (id: string) => string {
   let number = 0;
   return (id) => {
     let result = id;
-    while (result === "" || result.length > 40 || used.has(result)) {
+    while (!usableId.test(result) || used.has(result)) {
       number += 1;
       result = `call-${number}`;
     }

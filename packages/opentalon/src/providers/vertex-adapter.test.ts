@@ -156,6 +156,20 @@ describe("the adapter for Vertex AI, with a service account", () => {
     expect(server.requests).toHaveLength(0);
   });
 
+  it("asks for another token when one is refused, or the clock was set back", async () => {
+    const { server, asked, ask, clock } = await setUp();
+    await ask();
+    server.setScript({ kind: "error", status: 401, body: { error: { message: "expired" } } });
+    // The account itself may be all right: it rests and is tried again.
+    expect(await failure(ask())).toMatchObject({ reason: "unauthorized", status: 403 });
+    server.setScript({ kind: "answer" });
+    await ask();
+    expect(asked).toHaveLength(2);
+    clock.advance(-60_000);
+    await ask();
+    expect(asked).toHaveLength(3);
+  });
+
   it("does not wait for a token for ever, nor after a call was cancelled", async () => {
     const { ask, toCredential, clock } = await setUp();
     const silent = createServer(() => undefined);

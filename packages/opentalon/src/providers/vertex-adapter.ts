@@ -1,4 +1,4 @@
-import { ConfigError } from "../base/errors.ts";
+import { ConfigError, ProviderError } from "../base/errors.ts";
 import { toSdkBaseUrl } from "./base-url.ts";
 import type { BedrockAdapterOptions } from "./bedrock-adapter.ts";
 import { readServiceAccount } from "./cloud-credentials.ts";
@@ -18,7 +18,7 @@ const expressUrl = "https://aiplatform.googleapis.com/v1/publishers/google";
 export function createVertexAdapter(options: BedrockAdapterOptions): ModelAdapter {
   const baseURL = toSdkBaseUrl(options.baseUrl ?? toVertexUrl(options.cloud));
   const accessTokens = createAccessTokens(options);
-  return createSdkAdapter(
+  const adapter = createSdkAdapter(
     {
       load: async () => {
         const { createGoogleVertex } = await import("@ai-sdk/google-vertex/edge");
@@ -29,7 +29,7 @@ export function createVertexAdapter(options: BedrockAdapterOptions): ModelAdapte
       authorize: async ({ key, context, signal }): Promise<HeaderRecord> => {
         const account = readServiceAccount(key);
         if (account === undefined) return {};
-        const token = await accessTokens({ account, context, signal });
+        const token = await accessTokens.take({ account, context, signal });
         return { authorization: `Bearer ${token}` };
       },
       takesAudio: true,
@@ -37,6 +37,25 @@ export function createVertexAdapter(options: BedrockAdapterOptions): ModelAdapte
     },
     options,
   );
+  return {
+    ...adapter,
+    stream: async (call) => {
+      try {
+        return await adapter.stream(call);
+      } catch (error) {
+        const account = readServiceAccount(call.credential?.reveal() ?? "");
+        if (account === undefined || !isRefusedToken(error)) throw error;
+        accessTokens.forget(account);
+        // It was the token that was refused: the account rests, as after a 403, and is not out for good.
+        const { message, reason, model } = error;
+        throw new ProviderError(message, { reason, model, status: 403 });
+      }
+    },
+  };
+}
+
+function isRefusedToken(error: unknown): error is ProviderError {
+  return error instanceof ProviderError && error.reason === "unauthorized" && error.status === 401;
 }
 
 function toVertexUrl(cloud: CloudPlace | undefined): string {

@@ -17,7 +17,7 @@ export interface AffinityOptions {
   readonly clock: Clock;
   readonly log: Log;
   /** Uniform in [0, 1). */
-  readonly random?: () => number;
+  readonly random?: (() => number) | undefined;
 }
 
 /**
@@ -29,8 +29,13 @@ export interface Affinity extends AsyncDisposable {
   readonly next: (features: QueryFeatures, tried: readonly string[]) => string | undefined;
   /** Believed chance of each model, 0 to 1, that its answer is right. */
   readonly chances: LearningRouter["chances"];
-  /** Takes in what was judged since the last time, here and by other replicas. Never rejects. */
+  /**
+   * Takes in what was judged since the last time, here and by other replicas, also what became visible late, and notices
+   * a reset. Never rejects.
+   */
   readonly refresh: () => Promise<void>;
+  /** Takes in what is younger than all that is known, and reads nothing else. Never rejects. */
+  readonly catchUp: () => Promise<void>;
   /** How many judgements were taken in since the start or the last reset. */
   readonly learntCount: () => number;
 }
@@ -64,7 +69,12 @@ export function createAffinity(options: AffinityOptions): Affinity {
   let unsaved = 0;
   /** Younger than `through` and taken in. */
   let recent = new Set<string>();
-  let refreshing: Promise<void> | undefined;
+  /** The greatest identifier seen so far. */
+  let newest = "";
+  let isLoaded = false;
+  let running: Promise<void> | undefined;
+  let queued: Promise<void> | undefined;
+  let isWholeDue = true;
 
   const restore = ({ epoch: stored, content }: { epoch: string; content: string }): void => {
     const snapshot = parseSnapshot(content);
@@ -72,6 +82,7 @@ export function createAffinity(options: AffinityOptions): Affinity {
     router = create(snapshot?.router);
     through = snapshot?.through ?? "";
     recent = new Set(snapshot?.recent);
+    newest = through;
     learnt = snapshot?.learnt ?? 0;
     unsaved = 0;
   };
@@ -87,8 +98,7 @@ export function createAffinity(options: AffinityOptions): Affinity {
     unsaved += 1;
   };
 
-  const settle = (): void => {
-    const settled = store.signalIdAt(overlapMs);
+  const settle = (settled: string): void => {
     for (const id of [...recent].toSorted()) {
       if (id > settled) break;
       recent.delete(id);
@@ -96,18 +106,26 @@ export function createAffinity(options: AffinityOptions): Affinity {
     }
   };
 
-  const read = async (): Promise<void> => {
-    const snapshot = await store.load();
-    if (snapshot !== undefined && snapshot.epoch !== epoch) restore(snapshot);
-    for (let after = through; ;) {
+  const read = async (isWhole: boolean): Promise<void> => {
+    if (isWhole) {
+      const snapshot = await store.load();
+      if (snapshot !== undefined && snapshot.epoch !== epoch) restore(snapshot);
+      isLoaded = true;
+    }
+    // By the time before the look, however long that takes.
+    const settled = store.signalIdAt(overlapMs);
+    for (let after = isWhole ? through : newest; ;) {
       const outcomes = await store.outcomes(after, batchSize);
       for (const outcome of outcomes) if (!recent.has(outcome.signalId)) takeIn(outcome);
       const last = outcomes.at(-1);
+      if (last !== undefined && last.signalId > newest) newest = last.signalId;
       if (last === undefined || outcomes.length < batchSize) break;
       after = last.signalId;
-      settle();
+      // What is still to be read must be known until then.
+      if (isWhole) settle(after < settled ? after : settled);
     }
-    settle();
+    // Only after a look at everything open: what shows up late must not be passed over.
+    if (isWhole) settle(settled);
     if (unsaved >= signalsPerSnapshot) await save();
   };
 
@@ -124,30 +142,44 @@ export function createAffinity(options: AffinityOptions): Affinity {
     if (await store.save({ epoch, content: JSON.stringify(content) })) unsaved = 0;
   };
 
-  const refresh = async (): Promise<void> => {
-    // One that began before a judgement was committed may not have seen it.
-    while (refreshing !== undefined) await refreshing;
-    refreshing = read()
+  const start = (): Promise<void> => {
+    const isWhole = isWholeDue || !isLoaded;
+    isWholeDue = false;
+    running = read(isWhole)
       .catch((error: unknown) => {
+        isWholeDue ||= isWhole;
         log.warn(
           { err: error },
           "what was learnt about models could not be read; going on without",
         );
       })
       .finally(() => {
-        refreshing = undefined;
+        running = undefined;
       });
-    await refreshing;
+    return running;
+  };
+
+  /** One read at a time; whoever asks during one shares the next, since that one may not see what was just committed. */
+  const ask = (isWhole: boolean): Promise<void> => {
+    isWholeDue ||= isWhole;
+    if (queued !== undefined) return queued;
+    if (running === undefined) return start();
+    queued = running.then(() => {
+      queued = undefined;
+      return start();
+    });
+    return queued;
   };
 
   return {
     decide: (features) => router.decide(features),
     next: (features, tried) => router.next(features, tried),
     chances: (features) => router.chances(features),
-    refresh,
+    refresh: () => ask(true),
+    catchUp: () => ask(false),
     learntCount: () => learnt,
     [Symbol.asyncDispose]: async () => {
-      await refreshing;
+      await (queued ?? running);
       if (unsaved === 0) return;
       await save().catch((error: unknown) => {
         log.warn(

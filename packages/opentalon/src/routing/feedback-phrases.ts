@@ -28,14 +28,14 @@ export interface FeedbackPhrases {
 export const feedbackPhrases: readonly FeedbackPhrases[] = [
   {
     language: "en",
-    no: "no|nope|nah|noo|nooo|uh no|um no|wtf no",
+    no: "no|nope|nah|noo|nooo|noooo|uh no|um no|wtf no",
     yes: "yes|yeah|yep|sure",
     wrong:
-      "wrong|incorrect|false|not right|not correct|not true|not good|no good|bad answer|bad|useless|terrible|nonsense|rubbish|garbage|wrong answer|wrong again|still wrong|still not right|fail|try harder|do better|not helpful|unhelpful|hallucination|hallucinated|misunderstood",
+      "wrong|incorrect|false|not right|not correct|not true|not good|not good enough|no good|bad answer|bad|useless|terrible|nonsense|rubbish|garbage|wrong answer|wrong again|still wrong|still not right|fail|try harder|do better|not helpful|unhelpful|hallucination|hallucinated|misunderstood",
     fails:
       "thats wrong|that is wrong|its wrong|it is wrong|this is wrong|thats all wrong|thats incorrect|that is incorrect|this is incorrect|its incorrect|thats not right|that is not right|thats not correct|that is not correct|this is not correct|this isnt right|that isnt right|that isnt correct|thats not true|that is not true|thats false|youre wrong|you are wrong|you got it wrong|you got that wrong|you misunderstood|you didnt understand|you did not understand|not what i asked|not what i meant|not what i wanted|not what i asked for|thats not what i asked|thats not what i asked for|thats not what i meant|thats not what i wanted|thats not it|doesnt work|does not work|didnt work|did not work|doesnt compile|does not compile|wont compile|doesnt run|doesnt help|didnt help|not working|isnt working|still doesnt work|still fails|still broken|still wrong|still not working|you made a mistake|you made that up|you forgot|you ignored|you didnt answer|you did not answer|you missed|wrong answer|wrong file|wrong language|wrong one",
     again:
-      "again|once more|one more time|another answer|another one|different answer|another version|repeat|redo|retry|redo it|redo this|regenerate|regenerate it|new answer|do over|reroll",
+      "again|once more|one more time|another answer|another one|different answer|another version|repeat|redo|retry|redo it|redo this|regenerate|regenerate it|new answer|do over|reroll|another model|different model|better model|stronger model|try another model|try a different model|try a better model|try a stronger model|use another model|use a different model|use a better model|use a stronger model|ask another model|ask a different model|ask a better model|ask a stronger model",
     retry:
       "try again|try it again|try once more|try that again|do it again|please retry|have another go|give it another try|give me another answer|give me a different answer|answer again|check again|rethink|think again",
     meant:
@@ -59,7 +59,7 @@ export const feedbackPhrases: readonly FeedbackPhrases[] = [
     fails:
       "das ist falsch|ist falsch|das stimmt nicht|stimmt nicht|das stimmt so nicht|das ist nicht richtig|das ist nicht korrekt|das war falsch|du liegst falsch|du hast mich falsch verstanden|das habe ich nicht gefragt|das war nicht meine frage|das meinte ich nicht|funktioniert nicht|das funktioniert nicht|es funktioniert nicht|geht nicht|das geht nicht|klappt nicht|das klappt nicht|kompiliert nicht|hilft nicht|das hilft nicht|geht immer noch nicht|funktioniert immer noch nicht",
     again:
-      "nochmal|noch mal|noch einmal|erneut|andere antwort|eine andere antwort|neu|neuer versuch",
+      "nochmal|noch mal|noch einmal|erneut|andere antwort|eine andere antwort|neu|neuer versuch|anderes modell|ein anderes modell|ein besseres modell|nimm ein anderes modell|frag ein anderes modell|versuch ein anderes modell|nimm ein besseres modell|frag ein besseres modell",
     retry:
       "versuch es nochmal|versuchs nochmal|versuche es noch einmal|versuch es noch einmal|probier es nochmal|probiers nochmal|probier nochmal|nochmal versuchen|mach es nochmal|machs nochmal|bitte nochmal versuchen|denk nochmal nach",
     meant:

@@ -138,8 +138,7 @@ function readAfterFailure(
   { unanswered = "", unansweredFiles: lostFiles, ...record }: AnswerRecord,
 ): Intent {
   const isAgain =
-    explicit === "regenerate" ||
-    (isAct && explicit === "rejected") ||
+    (isAct && (explicit === "regenerate" || explicit === "rejected")) ||
     (isEmpty && model !== "") ||
     isRetry(unanswered, text, message.files.length);
   if (!isAgain)
@@ -177,9 +176,11 @@ interface LastAnswer {
 
 /** The newest answer with its question, when all of it is still in sight. */
 function findLast({ lastAnswer, messages }: Session): LastAnswer | undefined {
-  if (lastAnswer === undefined || lastAnswer.messageCount > messages.length) return undefined;
+  if (lastAnswer === undefined || lastAnswer.messageCount === 0) return undefined;
+  if (lastAnswer.messageCount > messages.length) return undefined;
   const [question] = messages.slice(-lastAnswer.messageCount);
   const answer: TranscriptMessage | undefined = messages.at(-1);
   if (question?.role !== "user" || answer?.role !== "assistant") return undefined;
-  return { record: lastAnswer, question: question.content, answer: answer.content };
+  const asked = lastAnswer.asked ?? question.content;
+  return { record: lastAnswer, question: asked, answer: answer.content };
 }

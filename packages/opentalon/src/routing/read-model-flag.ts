@@ -5,7 +5,8 @@ export interface ModelFlag {
   readonly model: string;
 }
 
-const atStart = /^\s*--model[ =]([^\s]{1,200})(?:\s+|$)/;
+/** Phones make one dash of two. */
+const atStart = /^\s*(?:--|—|–)model[ =]([^\s]{1,200})(?:\s+|$)/;
 /** At the end, quotes, brackets and the end of a sentence tell a text about the flag from the flag. */
 const atEnd = /(?:^|\s)--model[ =]([^\s`'"<>(){}[\]|,;?!]{0,199}[^\s`'"<>(){}[\]|,;?!.:])\s*$/;
 /** The flag and a name fit into this. */

@@ -93,6 +93,21 @@ describe("a choice of models", () => {
     expect(wished).toMatchObject({ cause: "override", names: ["a/small", "b/other", "a/big"] });
   });
 
-  it("escalates from a pinned task too", () =>
-    expect(rank({ pins: { chat: "b/other" } }, { tried: ["b/other"] }).names[0]).toBe("a/small"));
+  it("escalates from a pinned task too, to a stronger model before a weaker one", () => {
+    const pins = { chat: "b/other" };
+    expect(rank({ pins }, { tried: ["b/other"] }).names[0]).toBe("a/big");
+    expect(rank({ pins }, { tried: ["a/big"] }).names[0]).toBe("b/other");
+  });
+
+  it("says whose answers were rejected", () => {
+    const reasonOf = (...tried: readonly string[]) => {
+      const options = { models: () => models, primary: undefined, fallbacks: [], aliases: {} };
+      return createRouter({ ...options, weights }).rank({ pinnedModel: "", features, tried })
+        .reason;
+    };
+    expect(reasonOf("a/small")).toBe("the answer of a/small was rejected");
+    expect(reasonOf("a/small", "b/other", "gone/model")).toBe(
+      "the answers of a/small, b/other and gone/model were rejected",
+    );
+  });
 });

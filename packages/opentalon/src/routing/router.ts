@@ -109,11 +109,15 @@ export function createRouter(options: RouterOptions): Router {
     if (tried.length > 0) {
       const order = choices.length > 0 ? choices.map(({ model }) => model) : chain();
       const learnt = features === undefined ? undefined : affinity?.next(features, tried);
+      const isFresh = ({ name }: Model): boolean => !tried.includes(name);
+      const last = order.findLastIndex((known) => !isFresh(known));
       const model =
         (learnt === undefined ? undefined : resolve(learnt)) ??
-        order.find(({ name }) => !tried.includes(name)) ??
+        // After a strong one was rejected, a weak one is what is left, and not what comes next.
+        order.slice(last + 1).find(isFresh) ??
+        order.findLast(isFresh) ??
         order.at(-1);
-      const reason = `the answer of ${tried.join(" and ")} was rejected`;
+      const reason = explainRejections(tried);
       return model === undefined ? undefined : { model, cause: "escalation", reason };
     }
     const pinned = features === undefined ? undefined : pins[features.task];
@@ -166,6 +170,12 @@ export function createRouter(options: RouterOptions): Router {
     choices: weighted,
     propose: (features) => firstByChoice(features, [])?.model,
   };
+}
+
+function explainRejections(tried: readonly string[]): string {
+  const last = tried.at(-1) ?? "";
+  if (tried.length === 1) return `the answer of ${last} was rejected`;
+  return `the answers of ${tried.slice(0, -1).join(", ")} and ${last} were rejected`;
 }
 
 function isKnown(model: Model | undefined): model is Model {

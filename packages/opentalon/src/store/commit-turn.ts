@@ -52,7 +52,7 @@ export function createCommitTurn(options: CommitTurnOptions): Store["commitTurn"
       await budgets.bookTurn(connection, id, nowMs);
       if (session.cleared === true) await budgets.renew(connection, budget.sessionAccount, "");
     }
-    for (const answer of answers) await routing.addAnswer(connection, sessionKey, answer, nowMs);
+    for (const answer of answers) await routing.addAnswer(connection, answer, nowMs);
     for (const signal of signals) await routing.judge(connection, signal, nowMs);
     return reply === undefined ? undefined : addReply(connection, entry, reply, nowMs);
   };

@@ -90,6 +90,8 @@ async function readState(database: Database): Promise<{ unanswered: Unanswered; 
       build
         .selectFrom("routing_history")
         .select((row) => row.fn.max("signal_id").as("id"))
+        // The index holds no others; without the condition the whole history would be read.
+        .where("signal_id", "is not", null)
         .as("routing"),
     ]),
   );

@@ -127,7 +127,6 @@ const third: Migration = {
       `ALTER TABLE profile_usage ADD COLUMN reasoning_tokens BIGINT NOT NULL DEFAULT 0`,
       `CREATE TABLE IF NOT EXISTS routing_history (
          id ${sortable} PRIMARY KEY NOT NULL,
-         session_id TEXT NOT NULL,
          model TEXT NOT NULL,
          task TEXT NOT NULL,
          features TEXT NOT NULL,

@@ -152,6 +152,19 @@ export function describeRoutingStore(name: string, createPlace: () => Promise<St
       expect(await load()).toMatchObject({ id: "a" });
       await commit({ session: { appended: [], lastAnswer: null } });
       expect(await load()).toBeUndefined();
+      for (const strange of [
+        { id: "a", model: "p/small", messageCount: 2, tried: [] },
+        { ...lastAnswer, messageCount: 0 },
+        { ...lastAnswer, messageCount: -1 },
+        { ...lastAnswer, tried: [1] },
+        { ...lastAnswer, cost: Number.NaN },
+      ]) {
+        await commit({ session: { appended: [], lastAnswer: strange as unknown as AnswerRecord } });
+        expect(await load(), JSON.stringify(strange)).toBeUndefined();
+      }
+      const open = { ...lastAnswer, messageCount: 0, unanswered: "x\0" };
+      await commit({ session: { appended: [], lastAnswer: open } });
+      expect(await load()).toMatchObject({ unanswered: "x\0" });
     });
 
     it("replaces the newest messages of a conversation", async () => {

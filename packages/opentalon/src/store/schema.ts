@@ -125,10 +125,10 @@ interface PluginStateTable {
   readonly updated_at_ms: number;
 }
 
+/** Says nothing of who asked or where: a conversation that is forgotten cannot be found in it again. */
 interface RoutingHistoryTable {
-  /** Sorts by commit. */
+  /** Of the turn; sorts by acceptance. */
   readonly id: string;
-  readonly session_id: string;
   readonly model: string;
   readonly task: string;
   /** The question as numbers, see `encodeFeatures`; no text of a person. */

@@ -86,10 +86,10 @@ export function createInbox(options: InboxOptions): Inbox {
   const seizeBatch = async (): Promise<readonly InboxEntry[]> => {
     const batch = { owner, limit: takeOverBatch };
     const rows = await database.write((connection) => connection.rows(seize, batch));
-    return rows.map(({ id, attempt, accepted_at_ms: atMs, ...stored }): InboxEntry => {
+    return rows.map(({ id, attempt, accepted_at_ms: acceptedAtMs, ...stored }): InboxEntry => {
       unanswered.add(id, toPayloadBytes(stored));
       const told = fromMessagePayload<InboundMessage>(stored, database.place);
-      return { id, attempt, ...told, acceptedAtMs: Number(atMs) };
+      return { id, attempt, ...told, acceptedAtMs };
     });
   };
 

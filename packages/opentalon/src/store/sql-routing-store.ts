@@ -4,7 +4,7 @@ import type { AnswerSignal } from "../domain/answer.ts";
 import type { Connection, Database } from "./database.ts";
 import type { RoutedAnswer, RoutingOutcome, RoutingStore } from "./ports.ts";
 import { toSortableId } from "./sortable-id.ts";
-import { toStorableKey, toStorableText } from "./storable-text.ts";
+import { toStorableText } from "./storable-text.ts";
 
 export interface RoutingStoreOptions {
   readonly database: Database;
@@ -73,7 +73,6 @@ export function createRoutingStore(options: RoutingStoreOptions): RoutingStore {
 export interface RoutingWriter {
   readonly addAnswer: (
     connection: Connection,
-    sessionKey: string,
     answer: RoutedAnswer,
     nowMs: number,
   ) => Promise<void>;
@@ -88,13 +87,11 @@ export function createRoutingWriter(
   return {
     addAnswer: async (
       connection: Connection,
-      sessionKey: string,
       answer: RoutedAnswer,
       nowMs: number,
     ): Promise<void> => {
       await connection.change(insertAnswer, {
         ...answer,
-        sessionId: toStorableKey(sessionKey),
         model: toStorableText(answer.model),
         tried: toStorableText(JSON.stringify(answer.tried)),
         inputTokens: toCount(answer.inputTokens),
@@ -124,7 +121,6 @@ function toNames(text: string): readonly string[] {
 }
 
 interface NewAnswer extends RoutedAnswer {
-  readonly sessionId: string;
   readonly nowMs: number;
 }
 
@@ -147,7 +143,6 @@ function prepareStatements({ prepare }: Database) {
     insertAnswer: prepare((database, row: Omit<NewAnswer, "tried"> & { readonly tried: string }) =>
       database.insertInto("routing_history").values({
         id: row.id,
-        session_id: row.sessionId,
         model: row.model,
         task: row.task,
         features: row.features,

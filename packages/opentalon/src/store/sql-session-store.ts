@@ -54,17 +54,25 @@ export function toAnswerColumn(answer: AnswerRecord | null): string {
   return answer === null ? "" : JSON.stringify(answer);
 }
 
+const answerTexts = ["id", "model", "task", "features", "cause", "reason", "chosen"] as const;
+const answerNumbers = ["inputTokens", "outputTokens", "cost", "messageCount"] as const;
+
 /** What another version wrote in another form is no answer to start from. */
 function fromAnswerColumn(text: string): AnswerRecord | undefined {
   if (text === "") return undefined;
   try {
-    const value = JSON.parse(text) as Partial<AnswerRecord> | null;
+    const value = (JSON.parse(text) ?? {}) as Partial<Record<keyof AnswerRecord, unknown>>;
+    const { tried, messageCount, unanswered, hooks } = value;
     const isWhole =
-      typeof value?.id === "string" &&
-      typeof value.model === "string" &&
-      typeof value.messageCount === "number" &&
-      Array.isArray(value.tried);
-    return isWhole ? (value as AnswerRecord) : undefined;
+      answerTexts.every((key) => typeof value[key] === "string") &&
+      answerNumbers.every((key) => typeof value[key] === "number") &&
+      Number.isSafeInteger(messageCount) &&
+      // An answer takes up a question and itself; only what was never answered, or refused, takes up nothing.
+      ((messageCount as number) >= 2 ||
+        (messageCount === 0 && (typeof unanswered === "string" || Array.isArray(hooks)))) &&
+      Array.isArray(tried) &&
+      tried.every((name) => typeof name === "string");
+    return isWhole ? (value as unknown as AnswerRecord) : undefined;
   } catch {
     return undefined;
   }

@@ -1,5 +1,5 @@
 import type { TranscriptMessage } from "../domain/session.ts";
-import type { ToolCall } from "../domain/tool.ts";
+import type { CallConsent, ToolCall } from "../domain/tool.ts";
 import { toStorableText } from "./storable-text.ts";
 import {
   readFileList,
@@ -35,9 +35,9 @@ export function toTranscriptRow(message: TranscriptMessage): TranscriptRow {
         metadata: "{}",
       };
     case "tool": {
-      const { tool, isError, callId } = message;
+      const { tool, isError, callId, consent } = message;
       // The column serves other readers; ours takes the identifier from the metadata, which keeps it exactly.
-      const metadata = JSON.stringify({ tool, is_error: isError, call_id: callId });
+      const metadata = JSON.stringify({ tool, is_error: isError, call_id: callId, consent });
       return {
         role: "tool",
         content,
@@ -85,6 +85,7 @@ export function fromTranscriptRow(
         tool?: unknown;
         is_error?: unknown;
         call_id?: unknown;
+        consent?: unknown;
       } | null;
       const callId = toText(metadata?.call_id) || (row.tool_call_id ?? "");
       return {
@@ -93,11 +94,18 @@ export function fromTranscriptRow(
         tool: toText(metadata?.tool),
         content,
         isError: metadata?.is_error === true,
+        ...readConsent(metadata?.consent),
       };
     }
     default:
       return undefined;
   }
+}
+
+function readConsent(value: unknown): { readonly consent?: CallConsent } {
+  const { state, actor, call } = toObject(value);
+  if ((state !== "awaited" && state !== "given") || typeof actor !== "string") return {};
+  return typeof call === "string" ? { consent: { state, actor, call } } : {};
 }
 
 function toJson(calls: readonly ToolCall[]): string {

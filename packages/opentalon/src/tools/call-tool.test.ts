@@ -4,7 +4,12 @@ import { createSilentLog } from "../base/create-log.ts";
 import { PluginError } from "../base/errors.ts";
 import type { Execution, RawToolResult } from "../domain/plugin.ts";
 import type { ToolCall } from "../domain/tool.ts";
-import { type ToolCallContext, type ToolCallerOptions, createToolCaller } from "./call-tool.ts";
+import {
+  type ToolCallContext,
+  type ToolCallerOptions,
+  type ToolCallRequest,
+  createToolCaller,
+} from "./call-tool.ts";
 import { createParameter, createTool } from "./testing/create-tool.ts";
 import { createToolRegistry } from "./tool-registry.ts";
 
@@ -68,8 +73,15 @@ function setUp(more: Partial<ToolCallerOptions> = {}) {
     made: ToolCall,
     changes: Partial<ToolCallContext> = {},
     onExecute?: () => Promise<void>,
+    rest: Partial<ToolCallRequest> = {},
   ) =>
-    callTool({ call: made, context: { ...context, ...changes }, signal: abort.signal, onExecute });
+    callTool({
+      call: made,
+      context: { ...context, ...changes },
+      signal: abort.signal,
+      onExecute,
+      ...rest,
+    });
   return { clock, executions, abort, run };
 }
 
@@ -268,6 +280,35 @@ describe("calling a tool", () => {
     expect((await long).content).toContain(
       "plugin notes did not answer within 1.5 min (action read)",
     );
+  });
+
+  it("shows the tripwire a model's own arguments, and keeps the person's word with the result", async () => {
+    const judged: unknown[] = [];
+    const { executions, run } = setUp();
+    const consent = { state: "given", actor: "console:ann", call: "x" } as const;
+    const callTool = (made: ToolCall, fromModel = true) =>
+      run(made, { fromModel }, undefined, {
+        tripwire: ({ arguments: values }) => {
+          judged.push(values);
+          return { kind: "agreed", consent };
+        },
+      });
+    const forged = { city: "x", session_id: "forged" };
+    expect(await callTool(call("weather__forecast", forged))).toMatchObject({ consent });
+    expect(judged).toEqual([{ city: "x" }]);
+    expect(await callTool(call("notes__read"))).not.toHaveProperty("consent");
+    expect(await callTool(call("weather__forecast", forged), false)).not.toHaveProperty("consent");
+    expect(judged).toHaveLength(1);
+    expect(executions).toHaveLength(3);
+  });
+
+  it("gives the host one text, where a model gets the structured content as well", async () => {
+    const both = { content: "true", error: "", structuredContent: '{"a":1}' };
+    const { run } = setUp({ execute: () => Promise.resolve(both) });
+    expect((await run(call("notes__read"))).content).toContain('[structured]\n{"a":1}');
+    expect((await run(call("notes__read"), { fromModel: false })).content).toBe("true");
+    const alone = setUp({ execute: () => Promise.resolve({ ...both, content: "" }) });
+    expect((await alone.run(call("notes__read"), { fromModel: false })).content).toBe('{"a":1}');
   });
 
   it("makes results of a plugin's failures", async () => {

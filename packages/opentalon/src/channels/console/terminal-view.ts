@@ -176,6 +176,8 @@ export function createTerminalView(options: TerminalViewOptions): ConsoleView {
       case "tool-finished":
         tools.delete(event.callId);
         return showActivity();
+      case "hook-finished":
+        return undefined;
       case "turn-finished":
         tools.clear();
         return screen.setActivity("");

@@ -52,7 +52,40 @@ const failAt = async (answer: Answer | "silence"): Promise<AuthError> => {
 
 const granted = { access_token: "access-1", token_type: "Bearer", expires_in: 60 };
 
+it("does not send secrets to this machine because a server elsewhere says so", async () => {
+  const metadata = {
+    issuer: "https://login.example",
+    token_endpoint: "http://127.0.0.1:9/token",
+    device_authorization_endpoint: "http://127.0.0.1:9/device",
+  };
+  const fetchBefore = globalThis.fetch;
+  const asked: string[] = [];
+  globalThis.fetch = async (input) => {
+    asked.push(String(input));
+    return Response.json(metadata);
+  };
+  onTestFinished(() => void (globalThis.fetch = fetchBefore));
+  const oauth = { clientId: "client", issuer: metadata.issuer, scopes: [], parameters: {} };
+  const client = createOAuthClient({ name: "test", oauth, clock: createManualClock() });
+  for (const attempt of [
+    () => client.refresh(secretToken, signal),
+    () => client.startDevice(signal),
+  ]) {
+    const error = await attempt().catch((caught: unknown) => caught);
+    expect(error).toMatchObject({ code: "AUTH_UNREACHABLE" });
+    expect(String(error)).toContain("without https");
+  }
+  expect(asked.filter((address) => address.includes("127.0.0.1"))).toEqual([]);
+});
+
 describe("an answer of the authorization server", () => {
+  it("gives no life so long that it could not be written down", async () => {
+    for (const seconds of [1e306, 1e300, 1e12]) {
+      const { lifetimeMs } = await refreshAt({ body: { ...granted, expires_in: seconds } });
+      expect(lifetimeMs).toBe(10 * 365 * 24 * 3_600_000);
+    }
+  });
+
   it("is taken in the forms that are seen", async () => {
     const grant = await refreshAt({ body: { ...granted, refresh_token: "refresh-1" } });
     expect(grant.lifetimeMs).toBe(60_000);

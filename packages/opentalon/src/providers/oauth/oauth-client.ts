@@ -3,7 +3,7 @@ import type { Clock } from "../../base/clock.ts";
 import { createDeadline, untilAborted } from "../../base/deadline.ts";
 import { AuthError } from "../../base/errors.ts";
 import { isLoopbackUrl } from "../../base/loopback-url.ts";
-import { createSecret } from "../../base/secret.ts";
+import { createPassingSecret } from "../../base/secret.ts";
 import { fetchOAuth, isToken } from "./oauth-fetch.ts";
 import type { Grant, OAuthFlow, OAuthOptions } from "./oauth-options.ts";
 import { toAuthError, toRefusalCode } from "./to-auth-error.ts";
@@ -59,6 +59,8 @@ const requestTimeoutMs = 30_000;
 const usualIntervalMs = 5_000;
 const leastIntervalMs = 100;
 const longestDeviceLifetimeMs = 1_800_000;
+/** Longer is for ever; sums with it stay numbers that can be written down. */
+const longestLifetimeMs = 10 * 365 * 24 * 3_600_000;
 
 /** Opens no connection and loads no library before its first use. */
 export function createOAuthClient({ name, oauth, clock }: OAuthClientOptions): OAuthClient {
@@ -91,7 +93,21 @@ export function createOAuthClient({ name, oauth, clock }: OAuthClientOptions): O
     }
   };
 
-  /** For requests to `address`: in the clear only when nobody can listen. */
+  const { issuer = "", tokenUrl, deviceUrl, authorizationUrl } = oauth;
+  const configured: ReadonlySet<string | undefined> = new Set([
+    issuer,
+    tokenUrl,
+    deviceUrl,
+    authorizationUrl,
+  ]);
+
+  /** In the clear only where nobody can listen, and where we and not a server elsewhere chose this machine. */
+  const mayBeInTheClear = (address: string | undefined): boolean =>
+    address !== undefined &&
+    isLoopbackUrl(address) &&
+    (configured.has(address) || isLoopbackUrl(issuer));
+
+  /** For requests to `address`. */
   const toRequestOptions = (
     library: typeof OAuth,
     address: string | undefined,
@@ -100,15 +116,14 @@ export function createOAuthClient({ name, oauth, clock }: OAuthClientOptions): O
     signal,
     [library.customFetch]: fetchOAuth,
     // oxlint-disable-next-line typescript/no-deprecated -- deprecated only so that it is noticed
-    [library.allowInsecureRequests]: address !== undefined && isLoopbackUrl(address),
+    [library.allowInsecureRequests]: mayBeInTheClear(address),
   });
 
   const discover = async (signal: AbortSignal): Promise<OAuth.AuthorizationServer> => {
-    const { issuer, authorizationUrl, tokenUrl, deviceUrl } = oauth;
     const isComplete =
       tokenUrl !== undefined && (authorizationUrl !== undefined || deviceUrl !== undefined);
-    let found: OAuth.AuthorizationServer = { issuer: issuer ?? tokenUrl ?? name };
-    if (issuer !== undefined && !isComplete) {
+    let found: OAuth.AuthorizationServer = { issuer: issuer || (tokenUrl ?? name) };
+    if (issuer !== "" && !isComplete) {
       found = await exchange(signal, async (library, within) => {
         const address = new URL(issuer);
         const options = toRequestOptions(library, issuer, within);
@@ -161,9 +176,12 @@ export function createOAuthClient({ name, oauth, clock }: OAuthClientOptions): O
       );
     }
     return {
-      accessToken: createSecret(accessToken),
-      refreshToken: refreshToken === undefined ? undefined : createSecret(refreshToken),
-      lifetimeMs: seconds === undefined || seconds <= 0 ? undefined : seconds * 1_000,
+      accessToken: createPassingSecret(accessToken),
+      refreshToken: refreshToken === undefined ? undefined : createPassingSecret(refreshToken),
+      lifetimeMs:
+        seconds === undefined || seconds <= 0
+          ? undefined
+          : Math.min(seconds * 1_000, longestLifetimeMs),
     };
   };
 
@@ -233,7 +251,7 @@ export function createOAuthClient({ name, oauth, clock }: OAuthClientOptions): O
       const server = await findServer(signal);
       const address = server.authorization_endpoint ?? refuseMissing("authorization_url");
       const url = URL.canParse(address) ? new URL(address) : undefined;
-      if (url === undefined || (url.protocol !== "https:" && !isLoopbackUrl(address))) {
+      if (url === undefined || (url.protocol !== "https:" && !mayBeInTheClear(address))) {
         const message = `provider ${name}: the authorization server names an address that is not https`;
         throw new AuthError("AUTH_REFUSED", message);
       }

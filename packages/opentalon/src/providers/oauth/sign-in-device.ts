@@ -29,7 +29,7 @@ export async function signInWithDevice(options: DeviceSignIn): Promise<Grant> {
   announce({ kind: "device", code, url, completeUrl, lifetimeMs });
   let { intervalMs } = start;
   for (;;) {
-    await clock.sleep(intervalMs, signal);
+    await clock.sleep(Math.min(intervalMs, untilMs - clock.now()), signal);
     signal.throwIfAborted();
     if (clock.now() >= untilMs) break;
     const answer = await client.pollDevice(deviceCode, signal);

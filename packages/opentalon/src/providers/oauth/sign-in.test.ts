@@ -78,6 +78,15 @@ test("the device flow ends when the code does, by the server's word or by time",
   expect(forgotten.server.tokenRequests.length).toBe(119);
 });
 
+test("the device flow ends when the code does, however rarely the server wants to be asked", async () => {
+  const { waits, options } = await setUp({
+    devicePolls: Array(5).fill("authorization_pending"),
+    intervalSeconds: 1e9,
+  });
+  expect(await fail(signInWithDevice(options))).toMatchObject({ code: "AUTH_EXPIRED" });
+  expect(waits).toEqual([600_000]);
+});
+
 test("the browser flow proves itself with PKCE, and strangers at its door change nothing", async () => {
   const { server, options } = await setUp();
   const seen = Promise.withResolvers<string>();

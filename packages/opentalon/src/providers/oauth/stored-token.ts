@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { createSecret } from "../../base/secret.ts";
+import { createPassingSecret } from "../../base/secret.ts";
 import type { Secret } from "../../base/secret.ts";
 import { isRecord } from "../classify-failure.ts";
 import { isToken } from "./oauth-fetch.ts";
@@ -85,8 +85,8 @@ function parseToken(provider: string, value: unknown): StoredToken {
   return {
     login,
     address,
-    accessToken: createSecret(accessToken),
-    refreshToken: refreshToken === undefined ? undefined : createSecret(refreshToken),
+    accessToken: createPassingSecret(accessToken),
+    refreshToken: refreshToken === undefined ? undefined : createPassingSecret(refreshToken),
     obtainedAtMs,
     expiresAtMs,
     refusal,

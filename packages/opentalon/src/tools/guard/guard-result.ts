@@ -1,6 +1,6 @@
 /**
  * Gets: what a plugin answered, unseen by anybody.
- * Gives: the same in at most 64 KiB per part, with nothing in it that could act as a tool call, a role or an envelope.
+ * Gives: the same in at most 64 KiB per part (or as configured), with nothing in it that could act as a tool call, a role or an envelope.
  * Never: throws, and never changes an ordinary text.
  */
 import { redactSecrets } from "../../base/secret.ts";
@@ -17,19 +17,27 @@ export const maxPartBytes = 65_536;
  * Size, then control characters and broken encoding, then markers, for each part; then all parts as one text:
  * `error: …` first, the content, and structured content in a block of its own.
  */
-export function guardResult(raw: RawToolResult): ToolResult {
+export function guardResult(raw: RawToolResult, maxBytes = maxPartBytes): ToolResult {
   const isError = raw.error !== "";
   const parts: string[] = [];
-  if (isError) parts.push(`error: ${guardText(raw.error)}`);
-  if (raw.content !== "") parts.push(guardText(raw.content));
+  if (isError) parts.push(`error: ${guardText(raw.error, maxBytes)}`);
+  if (raw.content !== "") parts.push(guardText(raw.content, maxBytes));
   if (raw.structuredContent !== "") {
-    const inner = defuseBlock(guardText(raw.structuredContent));
+    const inner = defuseBlock(guardText(raw.structuredContent, maxBytes));
     for (const [index, part] of parts.entries()) parts[index] = defuseBlock(part);
     parts.push(`[structured]\n${inner}\n[/structured]`);
   }
-  const content = parts.join("\n");
+  const joined = parts.join("\n");
   // A marker must not come together from two parts either.
-  return { content: parts.length > 1 ? neutralise(content) : content, isError };
+  const content = parts.length > 1 ? neutralise(joined) : joined;
+  return isSafe(content) ? { content, isError } : { content: unsafeAnswer, isError: true };
+}
+
+const unsafeAnswer = "error: the answer was withheld, because it could not be made safe";
+
+/** The last look at what goes to a model: whatever happened before, nothing is left that guarding would change. */
+function isSafe(content: string): boolean {
+  return content.isWellFormed() && neutralise(content) === content;
 }
 
 /** A text of ours that may quote a plugin or a model, as a failed result. */
@@ -38,14 +46,15 @@ export function toErrorResult(message: string): ToolResult {
 }
 
 /** One part of a result. Idempotent for what fits. */
-export function guardText(text: string): string {
+export function guardText(text: string, maxBytes = maxPartBytes): string {
   // Secrets are looked for before the cut, so that none is cut in two and passes unrecognised.
-  const near = text.length > 2 * maxPartBytes ? text.slice(0, 2 * maxPartBytes) : text;
+  const nearby = maxBytes + maxPartBytes;
+  const near = text.length > nearby ? text.slice(0, nearby) : text;
   const redacted = redactSecrets(near);
-  const cut = truncateUtf8(redacted, maxPartBytes);
-  const guarded = truncateUtf8(neutralise(cleanText(cut.text)), maxPartBytes);
+  const cut = truncateUtf8(redacted, maxBytes);
+  const guarded = truncateUtf8(neutralise(cleanText(cut.text)), maxBytes);
   if (!cut.truncated && !guarded.truncated && near === text) return guarded.text;
-  return `${guarded.text}\n[truncated: the first ${maxPartBytes} of ${Buffer.byteLength(text)} bytes]`;
+  return `${guarded.text}\n[truncated: the first ${maxBytes} of ${Buffer.byteLength(text)} bytes]`;
 }
 
 const blockMarker = /\[(?=\/?structured\])/gi;

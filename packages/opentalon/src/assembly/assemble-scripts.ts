@@ -1,0 +1,166 @@
+import type { Clock } from "../base/clock.ts";
+import { ConfigError } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import type { Config, Environment } from "../config/load-config.ts";
+import { toActor } from "../domain/actor.ts";
+import type { ModelReply } from "../domain/model.ts";
+import type { Turn } from "../domain/turn.ts";
+import { createLuaScripts, type LuaScripts } from "../hooks/lua/create-lua-scripts.ts";
+import { toScriptName, type CallScript } from "../hooks/run-script.ts";
+import type { ModelCaller } from "../providers/call-model.ts";
+import { toQueryFeatures } from "../routing/query-features.ts";
+import type { Router } from "../routing/router.ts";
+import type { KeyValueStore } from "../store/ports.ts";
+
+export interface AssembleScriptsOptions {
+  readonly config: Config;
+  readonly environment: Environment;
+  readonly keyValue: KeyValueStore;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** What a turn's scripts work with. */
+export interface ScriptTurn {
+  readonly turn: Turn;
+  readonly responseFormat: string;
+  /** Models, on the account of the turn. */
+  readonly callModel: ModelCaller;
+  readonly router: Pick<Router, "resolve" | "rank">;
+  /** Told of every reply that was paid for. */
+  readonly onReply: (reply: ModelReply) => void;
+  readonly signal: AbortSignal;
+  readonly log: Log;
+}
+
+export interface Scripts extends AsyncDisposable {
+  readonly callScript: (turn: ScriptTurn) => CallScript;
+  /** Whether the script may have actions started. */
+  readonly isTrusted: (script: string) => boolean;
+  /** Starts the scripts that the configuration names. Never rejects. */
+  readonly preload: () => Promise<void>;
+}
+
+/**
+ * The scripts that the configuration names.
+ * @throws ConfigError when one is not there; it lists those there are.
+ */
+export function assembleScripts(options: AssembleScriptsOptions): Scripts {
+  const { config, environment, keyValue, clock, log } = options;
+  const { lua } = config;
+  const toNamespace = (script: string): string => `lua/${script}`;
+  const scripts = createLuaScripts({
+    directory: lua.scriptsDir,
+    watch: lua.watch,
+    limits: {
+      memoryMb: lua.limits.memoryMb,
+      timeoutMs: lua.limits.timeoutSeconds * 1_000,
+      modelTimeoutMs: lua.limits.llmTimeoutSeconds * 1_000,
+      maxModelCalls: lua.limits.llmMaxCalls,
+    },
+    environment: pickVariables(environment, lua.environment),
+    store: {
+      get: (script, key) => keyValue.get(toNamespace(script), key),
+      set: (script, key, value) =>
+        value === undefined
+          ? keyValue.delete(toNamespace(script), key)
+          : keyValue.set(toNamespace(script), key, value),
+    },
+    clock,
+    log,
+  });
+  const named = findNamedScripts(config);
+  requireScripts(named, lua.scriptsDir, scripts);
+  return {
+    callScript:
+      (scriptTurn) =>
+      (script, stage, { content, metadata }) => {
+        const { turn, responseFormat, signal, log: turnLog } = scriptTurn;
+        const { message, sessionKey } = turn;
+        const context = {
+          message: content,
+          session_id: sessionKey,
+          actor: toActor(message),
+          channel: message.channel,
+          channel_kind: message.channelKind,
+          response_format: responseFormat,
+          metadata,
+        };
+        const askModel = toAskModel(scriptTurn, lua.defaultModel);
+        return scripts.run(script, stage, context, { signal, askModel, log: turnLog });
+      },
+    isTrusted: (script) => lua.scripts[script]?.insecure === false,
+    preload: () => scripts.preload(named),
+    [Symbol.asyncDispose]: () => scripts[Symbol.asyncDispose](),
+  };
+}
+
+function toAskModel(
+  { turn, callModel, router, onReply }: ScriptTurn,
+  defaultModel: string,
+): (prompt: string, alias: string, signal: AbortSignal) => Promise<string> {
+  return async (prompt, alias, signal) => {
+    const name = alias === "" ? defaultModel : alias;
+    const model = name === "" ? undefined : router.resolve(name);
+    if (name !== "" && model === undefined) throw new RangeError(`there is no model "${name}"`);
+    const route = router.rank({
+      override: model?.name,
+      pinnedModel: "",
+      features: toQueryFeatures({ text: prompt, toolCount: 0, depth: 1 }),
+    });
+    const reply = await callModel({
+      models: route.models,
+      request: {
+        system: "",
+        messages: [{ role: "user", content: prompt }],
+        tools: [],
+        sessionKey: turn.sessionKey,
+      },
+      signal,
+      onText: () => undefined,
+      onReset: () => undefined,
+      onModel: () => undefined,
+    });
+    onReply(reply);
+    return reply.text;
+  };
+}
+
+function findNamedScripts({ orchestrator, channels }: Config): readonly string[] {
+  const { contentPreparers, responseFormatters } = orchestrator;
+  const ofChannels = Object.values(channels).flatMap((channel) => channel.contentPreparers);
+  const names = [...contentPreparers, ...ofChannels, ...responseFormatters].flatMap(
+    ({ plugin }) => toScriptName(plugin) ?? [],
+  );
+  return [...new Set(names)];
+}
+
+function requireScripts(named: readonly string[], directory: string, scripts: LuaScripts): void {
+  const missing = named.filter((name) => directory === "" || !scripts.has(name));
+  if (missing.length === 0) return;
+  const wanted = missing.map((name) => `lua:${name}`).join(", ");
+  if (directory === "") {
+    throw new ConfigError(
+      "CONFIG_INVALID",
+      `orchestrator names ${wanted}, but lua.scripts_dir is not set: set it to the directory with your scripts`,
+    );
+  }
+  const found = scripts.list();
+  const list = found.length === 0 ? "It holds no scripts." : `It holds: ${found.join(", ")}.`;
+  throw new ConfigError(
+    "CONFIG_INVALID",
+    `orchestrator names ${wanted}, but there is no such file in lua.scripts_dir (${directory}). ${list}`,
+  );
+}
+
+function pickVariables(
+  environment: Environment,
+  names: readonly string[],
+): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = environment[name];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
+}

@@ -1,0 +1,41 @@
+import { expect, it } from "vitest";
+import { isClearYes } from "./is-clear-yes.ts";
+
+const say = (content: string, confirmation?: string) =>
+  isClearYes({ content, metadata: confirmation === undefined ? {} : { confirmation } });
+
+it.each([
+  "yes",
+  "Yes!",
+  " YES, please. ",
+  "ok",
+  "do it",
+  "Ja",
+  "ja, bitte",
+  "Oui.",
+  "sí",
+  "да",
+  "はい",
+  "是的",
+  "evet",
+  "bestätigt",
+])("%j is a yes", (text) => expect(say(text)).toBe(true));
+
+it.each([
+  "",
+  "no",
+  "yes?no",
+  "yes but not to him",
+  "why yes or no",
+  "yesterday",
+  "👍 and so on",
+  "tell me more",
+  "not ok",
+  "yes ".repeat(100),
+])("%j is none", (text) => expect(say(text)).toBe(false));
+
+it("a click counts, and only what was clicked", () => {
+  expect(say("", "approve")).toBe(true);
+  expect(say("yes", "reject")).toBe(false);
+  expect(say("yes", "whatever")).toBe(false);
+});

@@ -1,0 +1,118 @@
+/**
+ * Gets: the calls a model makes in a turn, and what tools have told it there. Gives: which of them a tool asked for.
+ * Never: lets such a call pass without the word of the person, given in the next message and for that very call only.
+ */
+import { createHash } from "node:crypto";
+import type { Actor } from "../domain/actor.ts";
+import type { InboundMessage } from "../domain/message.ts";
+import type { Session, TranscriptMessage } from "../domain/session.ts";
+import type { CallConsent, Tool } from "../domain/tool.ts";
+import { encodeArguments } from "./encode-arguments.ts";
+import {
+  isCallRequested,
+  toSearchableText,
+  type SearchableText,
+} from "./guard/find-requested-call.ts";
+import { isClearYes } from "./is-clear-yes.ts";
+
+export interface SuspectCall {
+  readonly tool: Tool;
+  /** Valid, as the model gave them. */
+  readonly arguments: Readonly<Record<string, unknown>>;
+}
+
+export type TripwireVerdict =
+  | { readonly kind: "clear" }
+  /** A person agreed: the call is made, and this was its one time. */
+  | { readonly kind: "agreed"; readonly consent: CallConsent }
+  | { readonly kind: "tripped"; readonly consent: CallConsent };
+
+/** One turn's tripwire. */
+export interface Tripwire {
+  /** Judges a call; `messages` are those of the turn so far. An `agreed` call is not agreed a second time. */
+  readonly judge: (call: SuspectCall, messages: readonly TranscriptMessage[]) => TripwireVerdict;
+}
+
+export interface TripwireOptions {
+  readonly session: Session;
+  readonly message: Pick<InboundMessage, "content" | "metadata">;
+  readonly actor: Actor;
+}
+
+export function createTripwire({ session, message, actor }: TripwireOptions): Tripwire {
+  const agreed = new Set(isClearYes(message) ? findAwaited(session, actor) : []);
+  const refused = findRefused(session.messages);
+  const readable = new WeakMap<TranscriptMessage, SearchableText>();
+  let own: SearchableText | undefined;
+
+  const isRequested = (call: SuspectCall, said: TranscriptMessage): boolean => {
+    // What OpenTalon itself said about a call it stopped is no request.
+    if (said.role !== "tool" || said.consent?.state === "awaited") return false;
+    let text = readable.get(said);
+    if (text === undefined) {
+      text = toSearchableText(said.content);
+      readable.set(said, text);
+    }
+    return isCallRequested(call, text);
+  };
+
+  return {
+    judge: (call, messages) => {
+      const digest = toCallDigest(call);
+      for (const said of messages) {
+        // Before a crash, too, the person's word was good for one call.
+        if (said.role === "tool" && said.consent?.state === "given")
+          agreed.delete(said.consent.call);
+      }
+      if (!refused.has(digest) && !messages.some((said) => isRequested(call, said)))
+        return { kind: "clear" };
+      if (agreed.delete(digest))
+        return { kind: "agreed", consent: { state: "given", actor, call: digest } };
+      own ??= toSearchableText(message.content);
+      if (isCallRequested(call, own)) return { kind: "clear" };
+      return { kind: "tripped", consent: { state: "awaited", actor, call: digest } };
+    },
+  };
+}
+
+/** The action with exactly these arguments, whatever the order of their members. */
+export function toCallDigest({ tool, arguments: values }: SuspectCall): string {
+  const encoded = Object.entries(encodeArguments(sortMembers(values), "native"));
+  const text = JSON.stringify([tool.plugin, tool.action, encoded]);
+  return createHash("sha256").update(text).digest("hex");
+}
+
+function sortMembers(values: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const sorted = Object.entries(values).toSorted(([one], [other]) => (one < other ? -1 : 1));
+  return Object.fromEntries(sorted.map(([name, value]) => [name, sortValue(value)]));
+}
+
+function sortValue(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortValue);
+  return typeof value === "object" && value !== null
+    ? sortMembers(value as Record<string, unknown>)
+    : value;
+}
+
+/** Calls the newest answer told `actor` of: only the message right after it can agree to them. */
+function findAwaited({ messages, lastAnswer }: Session, actor: Actor): readonly string[] {
+  // Without an answer the person was not asked.
+  if (lastAnswer === undefined || lastAnswer.unanswered !== undefined) return [];
+  const from = messages.findLastIndex(({ role }) => role === "user");
+  return messages.slice(from + 1).flatMap((said) => {
+    const consent = said.role === "tool" ? said.consent : undefined;
+    return consent?.state === "awaited" && consent.actor === actor ? [consent.call] : [];
+  });
+}
+
+/** Calls of earlier turns nobody agreed to: what asked for them may still be in the model's sight. */
+function findRefused(messages: readonly TranscriptMessage[]): ReadonlySet<string> {
+  const refused = new Set<string>();
+  for (const said of messages) {
+    if (said.role !== "tool" || said.consent === undefined) continue;
+    const { state, call } = said.consent;
+    if (state === "awaited") refused.add(call);
+    else refused.delete(call);
+  }
+  return refused;
+}

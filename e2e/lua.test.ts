@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import {
@@ -6,7 +6,13 @@ import {
   type ModelServer,
 } from "../packages/opentalon/src/providers/testing/model-server.ts";
 import { startCore, type CoreProcess } from "./support/core-process.ts";
-import { createScratch, fakePlugin, webhookChannel, type Scratch } from "./support/scratch.ts";
+import {
+  createScratch,
+  fakePlugin,
+  root,
+  webhookChannel,
+  type Scratch,
+} from "./support/scratch.ts";
 import { createWebhookPeer } from "./support/webhook-peer.ts";
 
 type Scripts = Readonly<Record<string, string>>;
@@ -294,5 +300,38 @@ end`;
     // Long before the thirty seconds are over that the script may take.
     await expect.poll(() => peer.arrived.length, { timeout: 20_000 }).toBe(5);
     expect(peer.arrived.map(({ metadata }) => metadata["in_reply_to"])).not.toContain("stuck");
+  });
+});
+
+describe("the guide", () => {
+  it("runs as it is written", async () => {
+    const guide = readFileSync(join(root, "docs/guide/lua-scripts.md"), "utf8");
+    const scripts = [...guide.matchAll(/`scripts\/(\w+)\.lua`[^`]*```lua\n([^]*?)```/g)].map(
+      ([, name = "", text = ""]) => [name, text] as const,
+    );
+    expect(scripts.map(([name]) => name)).toEqual(["words", "secrets", "first", "footer"]);
+    const settings = [...guide.matchAll(/```yaml\n([^]*?)```/g)].map(([, text = ""]) => text);
+    using scratch = createScratch();
+    await using models = await createModelServer();
+    writeScripts(scratch, Object.fromEntries(scripts));
+    const configPath = scratch.writeConfig(models.url);
+    const own = JSON.parse(readFileSync(configPath, "utf8")) as Settings;
+    const toYaml = Object.entries(own).map(([key, value]) => `${key}: ${JSON.stringify(value)}`);
+    writeFileSync(configPath, `${toYaml.join("\n")}\n${settings.at(-1) ?? ""}`);
+    await using core = startCore({ configPath });
+    const said = async (text: string): Promise<string> => {
+      const start = core.output().length;
+      core.write(`${text}\n`);
+      await expect.poll(() => core.output().slice(start), { timeout: 20_000 }).toMatch(/\n$/);
+      return core.output().slice(start).trim();
+    };
+    expect(await said("my password: 1234")).toBe(
+      "That looks like a password. It was not sent to any model.",
+    );
+    expect(await said("how much PTO is left in BER?")).toMatch(/Automatic answer, please check\.$/);
+    expect(models.requests.at(-1)?.body.messages?.at(-1)?.content).toBe(
+      "how much paid time off is left in the Berlin office?\n\n(This person is new here. Greet them.)",
+    );
+    expect(await said("/why")).toMatch(/lua:words changed the text \(\d+ µs\)/);
   });
 });

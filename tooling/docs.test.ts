@@ -198,6 +198,23 @@ describe("configuration", () => {
   });
 });
 
+it("SECURITY.md names a test for each threat, and each of them exists", () => {
+  const [, table = ""] = read("SECURITY.md").split("## Threats, and the test of each");
+  const rows = table.split("\n").filter((line) => /^\| (?!an attacker)/.test(line));
+  expect(rows.length).toBeGreaterThan(20);
+  const missing = rows.flatMap((row) => {
+    const named = [...row.matchAll(/\[[^\]]+\]\(([^)]+)\): “([^”]+)”/g)];
+    if (named.length === 0) return [row];
+    return named
+      .filter(([, path = "", title = ""]) => {
+        const source = existsSync(join(root, path)) ? read(path) : "";
+        return !source.includes(`"${title}"`);
+      })
+      .map(([whole]) => whole);
+  });
+  expect(missing).toEqual([]);
+});
+
 it("every example has a page of its own and a line in the list", () => {
   const list = read("examples/README.md");
   const folders = globSync("examples/*", { cwd: root }).filter((path) =>

@@ -250,8 +250,6 @@ async function runCalls(
   stopAfterFailure();
   return reply.toolCalls.map((call, index): TranscriptMessage => {
     const result: ToolResult = results[index] ?? { content: "", isError: true };
-    const { content, isError, consent } = result;
-    const said = { role: "tool", callId: call.id, tool: call.name, content, isError } as const;
-    return consent === undefined ? said : { ...said, consent };
+    return { role: "tool", callId: call.id, tool: call.name, ...result };
   });
 }

@@ -23,13 +23,17 @@ interface Fake extends FakePluginOptions {
 }
 
 /** Tools of fake plugins by key, as a configuration file names them; ended after the test. */
-async function startTools(fakes: Readonly<Record<string, Fake>>, more = {}): Promise<Tools> {
+async function startTools(
+  fakes: Readonly<Record<string, Fake>>,
+  more = {},
+  ofAll: Readonly<Record<string, unknown>> = {},
+): Promise<Tools> {
   const plugins = Object.entries(fakes).map(([key, { settings, ...fake }]) => [
     key,
     { enabled: true, plugin: toFakePluginCommand(fake), ...settings },
   ]);
   const text = JSON.stringify({
-    plugins: Object.fromEntries(plugins) as unknown,
+    plugins: { ...(Object.fromEntries(plugins) as object), tools: ofAll },
     state: { data_dir: folder },
     ...more,
   });
@@ -137,4 +141,63 @@ test("settings count for the plugin they were made for, whatever name another on
   expect(tools.findUnready().join("\n")).toContain(
     'plugin evil: the plugin "evil" reports the name "left-out", which is the key of another plugin',
   );
+});
+
+test("the narrowest deadline counts: of the action, of the plugin, of all plugins", async () => {
+  const tools = await startTools(
+    {
+      mine: { name: "reported", settings: { timeout: "300ms" } },
+      quick: { name: "quick" },
+      plain: { name: "plain" },
+    },
+    {},
+    {
+      defaults: { timeout: "400ms" },
+      overrides: { mine__hang: { timeout: "100ms" }, quick: { timeout: "200ms" } },
+    },
+  );
+  const given = await Promise.all(
+    ["reported__hang", "quick__hang", "plain__hang"].map((name) => callForModel(tools, name)),
+  );
+  expect(given.map(({ content }) => /within ([^(]*) \(/.exec(content)?.[1])).toEqual([
+    "100 ms",
+    "200 ms",
+    "400 ms",
+  ]);
+});
+
+test("answers are as long as the configuration allows", async () => {
+  const tools = await startTools(
+    { mine: { name: "mine" } },
+    {},
+    {
+      defaults: { max_response_bytes: 20 },
+    },
+  );
+  const { content } = await callForModel(tools, "mine__echo", { text: "x".repeat(100) });
+  expect(content).toMatch(/^.{20}\n\[truncated: the first 20 of \d+ bytes\]$/);
+});
+
+test("the permission plugin is asked for what a hook has done for the person, not for the hook itself", async () => {
+  const tools = await startTools(
+    { bank: { name: "bank", actions: ["echo"] } },
+    { orchestrator: { permission_plugin: "gone" } },
+  );
+  const step = { plugin: "bank", action: "echo", arguments: {} };
+  expect(await tools.callHookAction(turn, signal)(step, "1")).toMatchObject({ isError: false });
+  const forPerson = tools.callHookAction(turn, signal, { actsForPerson: true });
+  expect(await forPerson(step, "1")).toMatchObject({
+    isError: true,
+    content: expect.stringContaining("permission denied") as string,
+  });
+});
+
+test("a hook that takes sounds can be sent more than any other", async () => {
+  const tools = await startTools({ ears: { name: "ears", actions: ["echo"] } });
+  const step = { plugin: "ears", action: "echo", arguments: { text: "x".repeat(5_000_000) } };
+  expect((await tools.callHookAction(turn, signal)(step, "1")).content).toContain("larger than");
+  const maxArgumentBytes = tools.maxMessageBytes;
+  expect(maxArgumentBytes).toBe(32 * 1_024 * 1_024);
+  const result = await tools.callHookAction(turn, signal, { maxArgumentBytes })(step, "1");
+  expect(result.isError).toBe(false);
 });

@@ -124,7 +124,7 @@ export function assembleTurn(options: AssembleTurnOptions): TurnStages {
       {
         system,
         history: request.history,
-        userText: text,
+        userText: text === "" ? toClickedWord(turn.message.metadata) : text,
         userFiles: request.files,
         tools: specifications,
         sessionKey: session.key,
@@ -248,6 +248,12 @@ export function assembleTurn(options: AssembleTurnOptions): TurnStages {
     now: clock.now,
     log,
   };
+}
+
+/** A click on a button under a question says a word, which a model has to hear. */
+function toClickedWord({ confirmation = "" }: InboundMessage["metadata"]): string {
+  if (confirmation === "approve") return "yes";
+  return confirmation === "reject" ? "no" : "";
 }
 
 /** What is left of a message to a plugin when a sound in it takes four bytes for three. */

@@ -195,6 +195,21 @@ test("an authorization server that is away costs the token a rest, not the turn"
   await program.stop();
 });
 
+test("an authorization server that was away for long costs no longer rest than a short one", async () => {
+  const { oauth, clock, signIn, start } = await setUp();
+  await signIn();
+  oauth.failRefreshes("unavailable");
+  clock.advance(61 * minuteMs);
+  const program = start();
+  for (let time = 0; time < 5; time += 1) {
+    expect(await program.ask()).toContain("No model answered");
+    clock.advance(minuteMs);
+  }
+  oauth.failRefreshes(undefined);
+  expect(await program.ask()).not.toContain("No model answered");
+  await program.stop();
+});
+
 test("Anthropic gets a token as a bearer, not as its key", async () => {
   const change = { api: "anthropic-messages", api_key: "sk-ant-beside-the-sign-in" };
   const { oauth, models, signIn, start } = await setUp({ provider: change, isAnthropic: true });

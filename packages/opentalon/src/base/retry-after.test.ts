@@ -14,6 +14,9 @@ it.each([
   [{ "retry-after": "Fri, 31 Dec 2100 12:00:00 GMT" }, 3_600_000],
   [{ "retry-after-ms": "1e99" }, undefined],
   [{ "retry-after": "later" }, undefined],
+  [{ "retry-after": "-5" }, undefined],
+  [{ "retry-after": "soon 1" }, undefined],
+  [{ "retry-after": "1.5.2" }, undefined],
   [{ "retry-after": "" }, undefined],
   [{}, undefined],
 ])("%j asks for %s ms", (headers, waitMs) => {

@@ -17,8 +17,15 @@ export function parseRetryAfter(
 function toWaitMs(text: unknown, nowMs: number): number | undefined {
   const seconds = toNumber(text);
   if (seconds !== undefined) return seconds * 1_000;
-  const atMs = typeof text === "string" ? Date.parse(text) : Number.NaN;
-  return Number.isNaN(atMs) ? undefined : atMs - nowMs;
+  const atMs = typeof text === "string" ? parseDate(text) : undefined;
+  return atMs === undefined ? undefined : atMs - nowMs;
+}
+
+/** A moment as headers tell it: with a day of the week first, or a year. The platform finds dates in `-5`, too. */
+export function parseDate(text: string): number | undefined {
+  const isDate = /^\s*(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,? |\d{4}-\d{2}-)/i.test(text);
+  const atMs = isDate ? Date.parse(text) : Number.NaN;
+  return Number.isNaN(atMs) ? undefined : atMs;
 }
 
 /** A decimal number, no less than 0. */

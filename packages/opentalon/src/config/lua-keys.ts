@@ -87,9 +87,7 @@ export function mergeLua(own: Lua, older: ReturnType<typeof pluginLua.fallback>)
   const isGiven = <Value>(value: Value, absent: Value): boolean =>
     JSON.stringify(value) !== JSON.stringify(absent);
   const pick = <Name extends keyof typeof older>(name: Name): (typeof older)[Name] =>
-    isGiven(own[name], defaults[name] as (typeof own)[Name])
-      ? (own[name] as (typeof older)[Name])
-      : older[name];
+    isGiven(own[name], defaults[name]) ? own[name] : older[name];
   const limit = (name: keyof typeof older.limits): number =>
     own.limits[name] === defaults.limits[name] ? older.limits[name] : own.limits[name];
   return {

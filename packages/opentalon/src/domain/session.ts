@@ -33,6 +33,8 @@ export type TranscriptMessage =
       readonly tool: string;
       readonly content: string;
       readonly isError: boolean;
+      /** See `ToolResult`; known in the turn of the call only. */
+      readonly byHost?: boolean | undefined;
       readonly consent?: CallConsent | undefined;
     };
 

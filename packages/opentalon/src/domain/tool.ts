@@ -38,6 +38,8 @@ export interface ToolCall {
 export interface ToolResult {
   readonly content: string;
   readonly isError: boolean;
+  /** No plugin was asked: the content is OpenTalon's own. */
+  readonly byHost?: boolean | undefined;
   /** Set when a person had to agree to the call. */
   readonly consent?: CallConsent | undefined;
 }

@@ -30,19 +30,22 @@ export function parseScriptVerdict(
   if (!isPlainObject(value)) throw new RangeError("the script did not return a table");
   const { drop, reason, invoke, metadata } = value;
   const message = toText(value["message"], "message");
-  if (drop === true)
-    return { kind: "refuse", message: toText(reason, "reason") || refusedWithoutWords };
+  if (drop === true) return { kind: "refuse", message: toWords(toText(reason, "reason")) };
   const endsTurn = value["send_to_llm"] === false;
   if (endsTurn || stage === "after") {
     const steps = parseInvoke(invoke);
     if (steps.length > 0) return { kind: "invoke", steps };
   }
-  if (endsTurn) return { kind: "refuse", message: message || refusedWithoutWords };
+  if (endsTurn) return { kind: "refuse", message: toWords(message) };
   return {
     kind: "continue",
     content: message ?? given.content,
     metadata: isPlainObject(metadata) ? toMetadata(metadata) : given.metadata,
   };
+}
+
+function toWords(text = ""): string {
+  return text === "" ? refusedWithoutWords : text;
 }
 
 function toText(value: unknown, name: string): string | undefined {

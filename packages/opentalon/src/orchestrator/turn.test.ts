@@ -128,6 +128,63 @@ describe("a turn", () => {
     expect(events.at(-1)).toEqual({ kind: "turn-finished", outcome: "answered" });
   });
 
+  it("shows the model no sound that became text, also after a crash", async () => {
+    const sound = { name: "v", mimeType: "audio/ogg", data: new Uint8Array([1]) };
+    const picture = { name: "p", mimeType: "image/png", data: new Uint8Array([2]) };
+    const asked: unknown[] = [];
+    const { all, records } = stages({
+      hasPreparers: true,
+      prepare: (_turn, text, _journal, _signal, session) =>
+        Promise.resolve({
+          kind: "continue",
+          content: `${session.key}: heard, ${text}`,
+          transcribed: [0],
+        }),
+      answer: ({ text, files }) => {
+        asked.push([text, files]);
+        return Promise.resolve({ outcome: { kind: "empty" }, messages: [] });
+      },
+    });
+    const spoken = { ...turn, message: { ...message, files: [sound, picture] } };
+    const { signal } = new AbortController();
+    await runTurn(spoken, all, signal);
+    const [[, recorded] = []] = records.filter(([step]) => step === "prepare");
+    const journal = {
+      find: (step: string) =>
+        step === "prepare" ? ({ state: "recorded", value: recorded } as const) : undefined,
+      begin: () => Promise.resolve(),
+      record: () => Promise.resolve(),
+    };
+    await runTurn(spoken, { ...all, openJournal: () => Promise.resolve(journal) }, signal);
+    expect(asked).toEqual([
+      ["c:room: heard, hi", [picture]],
+      ["c:room: heard, hi", [picture]],
+    ]);
+  });
+
+  it("asks the person, in our own words, for calls that wait for them", async () => {
+    const consent = { state: "awaited", actor: "c:ann", call: "x" } as const;
+    const { all, commits } = stages({
+      answer: () =>
+        Promise.resolve({
+          outcome: { kind: "answered", text: "Shall I?" },
+          messages: [
+            { role: "user", content: "hi" },
+            {
+              role: "assistant",
+              content: "",
+              toolCalls: [{ id: "1", name: "a__b", arguments: {} }],
+            },
+            { role: "tool", callId: "1", tool: "a__b", content: "", isError: true, consent },
+            { role: "assistant", content: "Shall I?", toolCalls: [] },
+          ],
+        }),
+    });
+    await run(all);
+    expect(commits[0]?.reply?.content).toMatch(/^Shall I\?\n\n.*\n- `a__b \{\}`\n/);
+    expect(commits[0]?.reply?.metadata).toMatchObject({ type: "confirmation" });
+  });
+
   it("ends with a preparer's words without asking a model or remembering the message", async () => {
     const { all, commits } = stages({
       hasPreparers: true,

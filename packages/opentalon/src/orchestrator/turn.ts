@@ -5,7 +5,7 @@
  *
  * This file spells the order in which a message passes the stages; each stage is handed in.
  */
-import { StoreError } from "../base/errors.ts";
+import { BudgetError, StoreError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { AgentRun } from "../agent/run-agent.ts";
 import type { FormatOutcome } from "../hooks/run-formatters.ts";
@@ -513,10 +513,10 @@ function fail(
   const reference = stages.createReference();
   const reply = explainFailure(failure, reference);
   const err = failure.kind === "error" ? failure.error : undefined;
-  stages.log.error(
-    { trace: turn.id, reference, err },
-    `a turn failed: ${describeFailure(failure)}`,
-  );
+  const trace = turn.id;
+  // A budget that is used up does what the operator wants of it.
+  if (err instanceof BudgetError) stages.log.warn({ trace, reference, code: err.code }, err.message);
+  else stages.log.error({ trace, reference, err }, `a turn failed: ${describeFailure(failure)}`);
   return { reply, session: rememberTools(messages, reply.content), outcome: "failed" };
 }
 

@@ -41,8 +41,12 @@ export async function attemptWithLease(options: LeaseAttempt): Promise<LeaseOutc
   }
 }
 
+/** An authorization server that is away says nothing about the credential, which must not rest longer each time. */
+const awayMs = 30_000;
+
 function toTakeError(error: unknown, { name }: Model): ProviderError {
   const isAway = error instanceof AuthError && error.code === "AUTH_UNREACHABLE";
   const reason = isAway ? "unreachable" : "unauthorized";
-  return new ProviderError(`${name}: ${toMessage(error)}`, { reason, model: name });
+  const retryAfterMs = isAway ? awayMs : undefined;
+  return new ProviderError(`${name}: ${toMessage(error)}`, { reason, model: name, retryAfterMs });
 }

@@ -110,7 +110,7 @@ describe("which credential is used", () => {
   it("is none for a server that wants none, which rests like any other", async () => {
     const { use, pool } = await setUp({ keys: [] });
     let taken: Promise<unknown> = Promise.resolve("not asked");
-    expect(use(({ take }) => (taken = take(AbortSignal.timeout(60_000))))).toBe(1);
+    expect(use(({ take }) => void (taken = take(AbortSignal.timeout(60_000))))).toBe(1);
     expect(await taken).toBeUndefined();
     use(failWith("unauthorized", { status: 401 }));
     expect(pool.findDrought(model)?.untilMs).toBeGreaterThan(0);

@@ -1,5 +1,5 @@
 import { parseDuration } from "../base/duration.ts";
-import { parseRetryAfter } from "../base/retry-after.ts";
+import { parseDate, parseRetryAfter } from "../base/retry-after.ts";
 
 type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
 
@@ -37,6 +37,6 @@ function toWaitMs(text: string, nowMs: number): number | undefined {
   }
   const durationMs = parseDuration(text);
   if (durationMs !== undefined) return durationMs;
-  const atMs = Date.parse(text);
-  return Number.isNaN(atMs) ? undefined : atMs - nowMs;
+  const atMs = parseDate(text);
+  return atMs === undefined ? undefined : atMs - nowMs;
 }

@@ -75,7 +75,12 @@ export function createSdkAdapter(
   const ask = async (call: ModelAdapterCall, attempt: Attempt): Promise<ModelReply> => {
     const { model, request } = call;
     const { context, signal } = attempt;
-    const openModel = await (loading ??= dialect.load());
+    loading ??= dialect.load();
+    const openModel = await loading.catch((error: unknown) => {
+      // Another call may find what was not to be had now, for example a free file handle.
+      loading = undefined;
+      throw error;
+    });
     const fetch = createSdkFetch({
       context,
       clock,

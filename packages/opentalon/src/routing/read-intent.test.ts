@@ -7,7 +7,7 @@ const record: AnswerRecord = {
   id: "t1",
   model: "p/small",
   task: "chat",
-  features: "",
+  features: "numbers",
   tried: [],
   cause: "weight",
   reason: "",
@@ -185,6 +185,12 @@ describe("what a message wants", () => {
     const beyond = { ...open, messageCount: 4 };
     expect(read("try again", { last: beyond })).toMatchObject({ kind: "note", signals: [] });
   });
+
+  it("teaches nothing about an answer that only one model could have given", () =>
+    expect(read("no, try again", { last: { ...record, features: "" } })).toMatchObject({
+      kind: "again",
+      signals: [],
+    }));
 
   it("is an ordinary question where there is no answer in sight", () => {
     const last = undefined as unknown as AnswerRecord;

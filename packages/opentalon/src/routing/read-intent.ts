@@ -160,12 +160,13 @@ function isRetry(question: string, text: string, fileCount: number): boolean {
   return feedback.kind === "rejected" && feedback.how === "retry";
 }
 
+/** Nothing is learnt of an answer that was judged before, or that only one model could have given. */
 function judge(
-  { id, isJudged }: AnswerRecord,
+  { id, isJudged, features }: AnswerRecord,
   accepted: boolean,
   weight: number,
 ): readonly AnswerSignal[] {
-  return isJudged ? [] : [{ answerId: id, accepted, weight }];
+  return isJudged || features === "" ? [] : [{ answerId: id, accepted, weight }];
 }
 
 interface LastAnswer {

@@ -213,12 +213,12 @@ export function createToolCaller(options: ToolCallerOptions): CallTool {
     let consent: CallConsent | undefined;
     try {
       checked = await check(request);
-      if (!("tool" in checked)) return checked;
+      if (!("tool" in checked)) return { ...checked, byHost: true };
       const passage = await passGates(checked, request.tripwire);
-      if ("refusal" in passage) return passage.refusal;
+      if ("refusal" in passage) return { ...passage.refusal, byHost: true };
       ({ consent } = passage);
     } catch (error) {
-      return orResult(error, "the call was not made: ");
+      return { ...orResult(error, "the call was not made: "), byHost: true };
     }
     signal.throwIfAborted();
     await request.onExecute?.();

@@ -138,10 +138,9 @@ describe("the order of checks for one call", () => {
     expect(result).toEqual({ content: "paid", isError: false });
   });
 
-  it.each(steps.map((step, index) => [step[0], index] as const))(
+  it.each(steps.map((step, index) => [step[0], index, step] as const))(
     "%s stops the call alone, and before all that comes after it",
-    async (_, index) => {
-      const [, fail, words, expected] = steps[index] ?? steps[0]!;
+    async (_name, index, [, fail, words, expected]) => {
       const alone = allWell();
       fail(alone);
       const withLater = allWell();

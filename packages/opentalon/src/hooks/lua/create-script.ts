@@ -1,6 +1,6 @@
 import { HookError, toMessage } from "../../base/errors.ts";
 import { createDeadline, untilAborted } from "../../base/deadline.ts";
-import type { LuaScriptRun, LuaScriptsOptions, ScriptStatus } from "./create-lua-scripts.ts";
+import type { LuaScriptRun, LuaScriptsOptions, ScriptStatus } from "./script-options.ts";
 import type { LuaStage } from "./lua-machine.ts";
 import type { CompiledLua } from "./lua-module.ts";
 import type { LuaValue } from "./lua-value.ts";

@@ -3,7 +3,7 @@ import { type CompiledLua, createLuaModule, type WasmFunction } from "./lua-modu
 import { sandbox } from "./lua-sandbox.ts";
 import { createLuaStack } from "./lua-stack.ts";
 import { answerTimeCall } from "./lua-time.ts";
-import type { LuaValue } from "./lua-value.ts";
+import type { HostAnswer, LuaValue } from "./lua-value.ts";
 
 export interface LuaMachineOptions {
   /** From `compileLua`. */
@@ -17,11 +17,6 @@ export interface LuaMachineOptions {
   /** Told now and then, while the script runs, in which line it is. */
   readonly onLine?: ((line: number) => void) | undefined;
 }
-
-export type HostAnswer =
-  | { readonly value: LuaValue }
-  /** Becomes an error of the script, which it may catch. */
-  | { readonly problem: string };
 
 /** `before` the model: filter, prepare or pre_hook. `after` it: post_hook, format. */
 export type LuaStage = "before" | "after";

@@ -207,12 +207,11 @@ function refuse(name: string): () => never {
 function toWasmFunction(kind: "i-i" | "ii-", task: () => number): WasmFunction {
   const i32 = 0x7f;
   const type = kind === "i-i" ? [0x60, 1, i32, 1, i32] : [0x60, 2, i32, i32, 0];
-  const code = [
-    ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-    ...[1, type.length + 1, 1, ...type],
-    ...[2, 7, 1, 1, 0x65, 1, 0x66, 0, 0],
-    ...[7, 5, 1, 1, 0x66, 0, 0],
-  ];
+  const magic = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
+  const types = [1, type.length + 1, 1, ...type];
+  const imported = [2, 7, 1, 1, 0x65, 1, 0x66, 0, 0];
+  const given = [7, 5, 1, 1, 0x66, 0, 0];
+  const code = [...magic, ...types, ...imported, ...given];
   const module = new wasm.Module(new Uint8Array(code));
   const exported = new wasm.Instance(module, { e: { f: task } }).exports["f"];
   return exported as WasmFunction;

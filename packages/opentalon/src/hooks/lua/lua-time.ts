@@ -1,5 +1,4 @@
-import type { HostAnswer } from "./lua-machine.ts";
-import type { LuaValue } from "./lua-value.ts";
+import type { HostAnswer, LuaValue } from "./lua-value.ts";
 
 /** Answers what `os.clock`, `os.time` and `os.date` ask the host; `undefined` for other calls. */
 export function answerTimeCall(name: string, values: readonly LuaValue[]): HostAnswer | undefined {
@@ -38,8 +37,18 @@ function readTime(parts: LuaValue): HostAnswer {
 
 const days = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 const months = [
-  ...["January", "February", "March", "April", "May", "June", "July"],
-  ...["August", "September", "October", "November", "December"],
+  "January",
+  "February",
+  "March",
+  "April",
+  "May",
+  "June",
+  "July",
+  "August",
+  "September",
+  "October",
+  "November",
+  "December",
 ];
 const maxFormatLength = 1_000;
 
@@ -135,7 +144,7 @@ function renderDate(pattern: string, date: Date, zone: Zone): HostAnswer {
   };
   let unknown: string | undefined;
   const render = (text: string): string =>
-    text.replace(/%(.?)/gs, (whole: string, letter: string) => {
+    text.replaceAll(/%(.?)/gs, (whole: string, letter: string) => {
       const field = Object.hasOwn(fields, letter) ? fields[letter] : undefined;
       if (field === undefined) unknown = whole;
       return field?.() ?? "";

@@ -6,3 +6,9 @@ export type LuaValue =
   | null
   | readonly LuaValue[]
   | { readonly [key: string]: LuaValue };
+
+/** What a script gets for something it asked the program. */
+export type HostAnswer =
+  | { readonly value: LuaValue }
+  /** Becomes an error of the script, which it may catch. */
+  | { readonly problem: string };

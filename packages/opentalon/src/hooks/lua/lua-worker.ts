@@ -3,8 +3,8 @@
  * goes to the main thread, while this one stands still until the answer is there.
  */
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
-import { createLuaMachine, type HostAnswer } from "./lua-machine.ts";
-import type { LuaValue } from "./lua-value.ts";
+import { createLuaMachine } from "./lua-machine.ts";
+import type { HostAnswer, LuaValue } from "./lua-value.ts";
 import { flagSlot, lineSlot, type WorkerOptions, type WorkerRequest } from "./worker-messages.ts";
 
 const { compiled, memoryBytes, environment, maxModelCalls, flags, replies } =

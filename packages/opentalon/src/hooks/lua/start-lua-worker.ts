@@ -1,9 +1,9 @@
 import { MessageChannel, Worker } from "node:worker_threads";
 import type { Clock } from "../../base/clock.ts";
 import { toMessage } from "../../base/errors.ts";
-import type { HostAnswer, LuaOutcome } from "./lua-machine.ts";
+import type { LuaOutcome } from "./lua-machine.ts";
 import type { CompiledLua } from "./lua-module.ts";
-import type { LuaValue } from "./lua-value.ts";
+import type { HostAnswer, LuaValue } from "./lua-value.ts";
 import { flagSlot, lineSlot, type WorkerReport, type WorkerRequest } from "./worker-messages.ts";
 
 export interface LuaWorkerOptions {
@@ -49,7 +49,8 @@ interface Running {
   readonly settle: (outcome: WorkerOutcome) => void;
   readonly pause: () => void;
   readonly resume: () => void;
-  readonly abort: AbortController;
+  /** What the program does for the script right now; made only when it asks, as most calls do not. */
+  calling: AbortController | undefined;
 }
 
 const resourceLimits = {
@@ -78,17 +79,19 @@ export function startLuaWorker({ clock, ...options }: LuaWorkerOptions): LuaWork
   let ended: string | undefined;
 
   const answer = async (name: string, values: readonly LuaValue[]): Promise<void> => {
-    const asking = running;
-    if (asking === undefined) return;
-    asking.pause();
+    const caller = running;
+    if (caller === undefined) return;
+    caller.pause();
+    caller.calling = new AbortController();
     let reply: HostAnswer;
     try {
-      reply = { value: await asking.ports.onHostCall(name, values, asking.abort.signal) };
+      reply = { value: await caller.ports.onHostCall(name, values, caller.calling.signal) };
     } catch (error) {
       reply = { problem: `ctx.${name}: ${toMessage(error)}` };
     }
-    if (running !== asking) return;
-    asking.resume();
+    if (running !== caller) return;
+    caller.resume();
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, no window
     answers.postMessage(reply);
     Atomics.store(flags, flagSlot, 1);
     Atomics.notify(flags, flagSlot);
@@ -129,7 +132,6 @@ export function startLuaWorker({ clock, ...options }: LuaWorkerOptions): LuaWork
       const { signal, timeoutMs } = ports;
       signal?.throwIfAborted();
       if (ended !== undefined) return { kind: "broken", problem: ended };
-      const abort = new AbortController();
       const done = Promise.withResolvers<WorkerOutcome>();
       let leftMs = timeoutMs;
       let sinceMs = 0;
@@ -150,8 +152,10 @@ export function startLuaWorker({ clock, ...options }: LuaWorkerOptions): LuaWork
       const onAbort = (): void => done.reject(signal?.reason);
       worker.ref();
       signal?.addEventListener("abort", onAbort, { once: true });
-      running = { ports, settle: done.resolve, pause, resume, abort };
+      const run: Running = { ports, settle: done.resolve, pause, resume, calling: undefined };
+      running = run;
       resume();
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, no window
       worker.postMessage(request);
       let isAlive = false;
       try {
@@ -161,7 +165,7 @@ export function startLuaWorker({ clock, ...options }: LuaWorkerOptions): LuaWork
       } finally {
         cancel();
         running = undefined;
-        abort.abort();
+        run.calling?.abort();
         signal?.removeEventListener("abort", onAbort);
         worker.unref();
         if (!isAlive) void terminate();

@@ -61,7 +61,7 @@ it("does not send secrets to this machine because a server elsewhere says so", a
   const fetchBefore = globalThis.fetch;
   const asked: string[] = [];
   globalThis.fetch = async (input) => {
-    asked.push(String(input));
+    asked.push(input instanceof Request ? input.url : input.toString());
     return Response.json(metadata);
   };
   onTestFinished(() => void (globalThis.fetch = fetchBefore));

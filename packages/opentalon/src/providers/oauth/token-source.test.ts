@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { createManualClock } from "../../base/clock.ts";
 import { createSilentLog } from "../../base/create-log.ts";
 import { createOAuthServer, oauthClientId } from "../testing/oauth-server.ts";
@@ -200,6 +200,27 @@ test("a refreshed token that cannot be written down is used nevertheless", async
   expect(await take(source)).not.toBe(second);
   expect(refreshes()).toBe(2);
   expect(folder).not.toBe("");
+});
+
+test("a refreshed token that could not be written down is written later, so that a restart finds it", async () => {
+  const { clock, start, signIn, openFile } = await setUp();
+  await signIn();
+  const file = openFile();
+  let isFull = true;
+  const source = start({
+    ...file,
+    update: (...change) =>
+      isFull ? Promise.reject(new Error("the disk is full")) : file.update(...change),
+  });
+  clock.advance(56 * minuteMs);
+  const second = await take(source);
+  isFull = false;
+  await take(source);
+  expect(openFile().readNow("test")?.accessToken.reveal()).not.toBe(second);
+  clock.advance(minuteMs);
+  expect(await take(source)).toBe(second);
+  await vi.waitFor(() => expect(openFile().readNow("test")?.accessToken.reveal()).toBe(second));
+  expect(await take(start())).toBe(second);
 });
 
 test("a token made for another address is not used", async () => {

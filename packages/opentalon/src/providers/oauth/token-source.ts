@@ -44,7 +44,7 @@ export interface TokenSourceOptions {
 }
 
 const longestMarginMs = 300_000;
-/** A refresh that found nobody is not repeated sooner while the old token still works. */
+/** A refresh that found nobody, or a token that could not be written, is not tried again sooner. */
 const refreshPauseMs = 30_000;
 
 export function createTokenSource(options: TokenSourceOptions): TokenSource {
@@ -55,6 +55,8 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
   let refreshAgainAtMs = Number.NEGATIVE_INFINITY;
   /** A refreshed token that could not be written: it replaces the one in the file, whose refresh token is used up. */
   let unwritten: { readonly replaces: string; readonly token: StoredToken } | undefined;
+  let writeAgainAtMs = Number.NEGATIVE_INFINITY;
+  let writing: Promise<void> = Promise.resolve();
 
   const toCurrent = (stored: StoredToken | undefined): StoredToken | undefined =>
     stored !== undefined && unwritten?.replaces === stored.accessToken.reveal()
@@ -120,6 +122,7 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
     } catch (error) {
       if (error instanceof AuthError && error.code !== "AUTH_TOKENS_UNUSABLE") throw error;
       unwritten = { replaces: stored, token: next };
+      writeAgainAtMs = clock.now() + refreshPauseMs;
       log.error(
         { provider: name, err: error },
         "a refreshed OAuth token could not be written down; a restart may need a new sign-in",
@@ -128,7 +131,22 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
     }
   };
 
+  /** Tries now and then, in the background, so that a restart finds what could not be written at first. */
+  const writeAgain = (): void => {
+    const late = unwritten;
+    if (late === undefined || refreshing !== undefined || clock.now() < writeAgainAtMs) return;
+    writeAgainAtMs = clock.now() + refreshPauseMs;
+    const written = file.update(name, (current) =>
+      current?.accessToken.reveal() === late.replaces ? late.token : current,
+    );
+    writing = written.then(
+      () => void (unwritten = unwritten === late ? undefined : unwritten),
+      () => undefined,
+    );
+  };
+
   const refresh = async (old: StoredToken): Promise<StoredToken> => {
+    await writing;
     // Another process may have refreshed it, or somebody signed in again.
     const current = demand(toCurrent(file.readNow(name)));
     if (!isSame(current, old) && !isDue(current)) return current;
@@ -154,6 +172,7 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
   return {
     state: () => toState(toCurrent(file.read(name))),
     take: async (signal) => {
+      writeAgain();
       const token = demand(toCurrent(file.read(name)));
       const isPausing = clock.now() < refreshAgainAtMs && !isOver(token);
       if (!isDue(token) || isPausing) return token.accessToken;

@@ -141,7 +141,7 @@ describe("a hook", () => {
 });
 
 describe("a guard", () => {
-  it("sees what tools return, structured or not, and what it took out or stopped never comes back", async () => {
+  it("sees what tools return, and what it took out or stopped never comes back", async () => {
     using scratch = createScratch();
     const echo = (text: string) =>
       ({ kind: "message", toolCalls: [{ name: "fake__echo", arguments: { text } }] }) as const;

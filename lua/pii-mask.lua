@@ -49,9 +49,10 @@ local function find_email(text, from)
     local first = at
     local least = math.max(from, at - 64)
     while first > least and text:find("^[%w._%%+'\128-\255-]", first - 1) do first = first - 1 end
+    while first < at and text:find("^['.%-]", first) do first = first + 1 end
     local domain = text:sub(at + 1, at + 253):match("^[%w.\128-\255-]+") or ""
     while domain:find("^[.-]", #domain) do domain = domain:sub(1, -2) end
-    if first < at and domain:find("^%w") or first < at and domain:find("^[\128-\255]") then
+    if first < at and domain:find("^[%w\128-\255]") then
       local ending = domain:match("%.([%a\128-\255][%w\128-\255-]*)$")
       if ending and #ending >= 2 then return first, at + #domain, "email" end
     end

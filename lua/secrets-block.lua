@@ -46,7 +46,7 @@ local function has_enough(text, token, begins)
   end
   -- A placeholder such as sk-xxxxxxxxxxxxxxxxxxxx repeats one character.
   local rest = text:sub(position, last)
-  return rest:find("^(.)%1*$") == nil
+  return rest ~= rest:sub(1, 1):rep(#rest)
 end
 
 -- Tokens by their first two characters, so that most words cost one look.

@@ -2,11 +2,11 @@ import { createInterface } from "node:readline";
 import {
   createLearningRouter,
   type LearningRouter,
-} from "../../packages/opentalon/src/routing/learning-router.ts";
+} from "../../packages/opentalon/src/routing/learning/learning-router.ts";
 import {
   toQueryFeatures,
   type QueryFeatures,
-} from "../../packages/opentalon/src/routing/query-features.ts";
+} from "../../packages/opentalon/src/routing/learning/query-features.ts";
 
 /** Lets a simulator talk to the product's own router over JSON lines, with the product's own defaults. */
 type Request =

@@ -3,8 +3,8 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { findMeasuredData } from "../../packages/opentalon/src/base/testing/measured-data.ts";
-import { createLearningRouter } from "../../packages/opentalon/src/routing/learning-router.ts";
-import { toQueryFeatures } from "../../packages/opentalon/src/routing/query-features.ts";
+import { createLearningRouter } from "../../packages/opentalon/src/routing/learning/learning-router.ts";
+import { toQueryFeatures } from "../../packages/opentalon/src/routing/learning/query-features.ts";
 import { printTable } from "../support/print-table.ts";
 
 /** Models from cheap to strong. */

@@ -75,6 +75,15 @@ export interface AgentRun {
   readonly messages: readonly TranscriptMessage[];
 }
 
+/** Whether an earlier run of the turn, ended by a crash, had a reply already, and so may have begun calls. */
+export function wasUnderWay(journal: StepJournal): boolean {
+  return journal.find(toReplyStep(1)) !== undefined;
+}
+
+function toReplyStep(round: number): string {
+  return `model:${round}`;
+}
+
 const parallelCalls = 8;
 
 /**
@@ -113,7 +122,7 @@ async function askModel(
   messages: readonly TranscriptMessage[],
   round: number,
 ): Promise<Asked> {
-  const step = `model:${round}`;
+  const step = toReplyStep(round);
   const earlier = ports.journal.find(step);
   if (earlier?.state === "recorded") return { kind: "replied", reply: earlier.value as ModelReply };
   try {

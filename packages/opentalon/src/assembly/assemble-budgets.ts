@@ -3,7 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Config } from "../config/load-config.ts";
 import type { Model } from "../domain/model.ts";
-import { type BudgetGuard, createBudgetGuard } from "../providers/budget-guard.ts";
+import { type BudgetGuard, createBudgetGuard } from "../providers/budgets/budget-guard.ts";
 import type { BudgetStore } from "../store/ports.ts";
 
 export interface AssembleBudgetsOptions {

@@ -8,7 +8,7 @@ import {
   type ProviderPlugin,
   type ProviderPluginEntry,
 } from "../plugins/provider-plugins.ts";
-import { toToldModels } from "../providers/told-models.ts";
+import { toToldModels } from "../providers/plugin/told-models.ts";
 import { toPluginModels } from "./configured-providers.ts";
 
 type ConfiguredProvider = Config["models"]["providers"][string];

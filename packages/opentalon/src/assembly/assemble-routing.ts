@@ -5,11 +5,11 @@ import type { AnswerRecord, AnswerSignal } from "../domain/answer.ts";
 import type { Model } from "../domain/model.ts";
 import type { Session } from "../domain/session.ts";
 import type { RankedQuestion, RoutedQuestion, TurnStages } from "../orchestrator/turn.ts";
-import { toUsageCost } from "../providers/pricing.ts";
-import { createAffinity, passedOver, type Affinity } from "../routing/affinity.ts";
-import type { RoutedModel } from "../routing/learning-router.ts";
-import { encodeFeatures, toQueryFeatures } from "../routing/query-features.ts";
-import { readIntent } from "../routing/read-intent.ts";
+import { toUsageCost } from "../providers/budgets/pricing.ts";
+import { createAffinity, passedOver, type Affinity } from "../routing/learning/affinity.ts";
+import type { RoutedModel } from "../routing/learning/learning-router.ts";
+import { encodeFeatures, toQueryFeatures } from "../routing/learning/query-features.ts";
+import { readIntent } from "../routing/feedback/read-intent.ts";
 import { createRouter, type Choice, type Router } from "../routing/router.ts";
 import type { RoutedAnswer, RoutingStore } from "../store/ports.ts";
 

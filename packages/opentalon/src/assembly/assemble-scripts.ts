@@ -7,8 +7,8 @@ import type { ModelReply } from "../domain/model.ts";
 import type { Turn } from "../domain/turn.ts";
 import { createLuaScripts, type LuaScripts } from "../hooks/lua/create-lua-scripts.ts";
 import { toScriptName, type CallScript } from "../hooks/run-script.ts";
-import type { ModelCaller } from "../providers/call-model.ts";
-import { toQueryFeatures } from "../routing/query-features.ts";
+import type { ModelCaller } from "../providers/calling/call-model.ts";
+import { toQueryFeatures } from "../routing/learning/query-features.ts";
 import type { Router } from "../routing/router.ts";
 import type { KeyValueStore } from "../store/ports.ts";
 

@@ -11,7 +11,7 @@ import type { CallHookAction } from "../hooks/run-preparers.ts";
 import { createPluginHost } from "../plugins/plugin-host.ts";
 import { createToolCaller, type GateVerdict } from "../tools/call-tool.ts";
 import type { CallOrigin } from "../tools/context-arguments.ts";
-import { createToolRegistry } from "../tools/tool-registry.ts";
+import { createToolRegistry, type ToolRegistry } from "../tools/tool-registry.ts";
 import type { SuspectCall, TripwireVerdict } from "../tools/tripwire.ts";
 import { toToolSpecification } from "../tools/tool-specification.ts";
 import { toPluginEntries } from "./plugin-entries.ts";
@@ -89,11 +89,13 @@ export function assembleTools({
     onChange: () => (offered = undefined),
   });
   const registry = createToolRegistry({ sources: [host], log });
+  const findOffered: ToolRegistry["offered"] = (plugins) =>
+    registry.offered(plugins).filter((tool) => !steps.has(toToolName(tool)));
   const { permissionPlugin } = config.orchestrator;
   const checkPermission = createPermissionCheck({ permissionPlugin, clock });
 
   const callTool = createToolCaller({
-    registry,
+    registry: { ...registry, offered: findOffered },
     execute: host.execute,
     clock,
     log,
@@ -136,10 +138,7 @@ export function assembleTools({
         .filter(({ state }) => state !== "ready")
         .map(({ key, problem }) => `plugin ${key}${problem === "" ? "" : `: ${problem}`}`),
     offered: () => {
-      offered ??= registry
-        .offered()
-        .filter((tool) => !steps.has(toToolName(tool)))
-        .flatMap((tool) => toToolSpecification(tool) ?? []);
+      offered ??= findOffered().flatMap((tool) => toToolSpecification(tool) ?? []);
       return offered;
     },
     promptAdditions: host.promptAdditions,

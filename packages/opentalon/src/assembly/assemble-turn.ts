@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { buildSystemPrompt } from "../agent/build-system-prompt.ts";
-import { runAgent, type AgentRun } from "../agent/run-agent.ts";
+import { runAgent, wasUnderWay, type AgentRun } from "../agent/run-agent.ts";
 import type { Clock } from "../base/clock.ts";
 import { createIdentifier } from "../base/identifier.ts";
 import type { Log } from "../base/log.ts";
@@ -20,8 +20,8 @@ import { runCommand } from "../inbound/run-command.ts";
 import type { DeliveryLoop } from "../orchestrator/delivery.ts";
 import { privateMetadata } from "../orchestrator/hook-notes.ts";
 import type { AnswerRequest, TurnStages } from "../orchestrator/turn.ts";
-import type { PayingTurn } from "../providers/budget-guard.ts";
-import { toUsageCost } from "../providers/pricing.ts";
+import type { PayingTurn } from "../providers/budgets/budget-guard.ts";
+import { toUsageCost } from "../providers/budgets/pricing.ts";
 import type { Route } from "../routing/router.ts";
 import { openStepJournal } from "../store/open-step-journal.ts";
 import type { Store } from "../store/ports.ts";
@@ -119,7 +119,12 @@ export function assembleTurn(options: AssembleTurnOptions): TurnStages {
     const tripwire =
       config.orchestrator.tripwire === "off"
         ? undefined
-        : createTripwire({ session, message: turn.message, actor: toActor(turn.message) });
+        : createTripwire({
+            session,
+            message: turn.message,
+            actor: toActor(turn.message),
+            isResumed: wasUnderWay(journal),
+          });
     return runAgent(
       {
         system,

@@ -2,8 +2,8 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Config, Environment } from "../config/load-config.ts";
 import type { ModelReply } from "../domain/model.ts";
-import { toUsageCost } from "../providers/pricing.ts";
-import { toQueryFeatures } from "../routing/query-features.ts";
+import { toUsageCost } from "../providers/budgets/pricing.ts";
+import { toQueryFeatures } from "../routing/learning/query-features.ts";
 import { assembleModels } from "./assemble-models.ts";
 import { findNamedModel } from "./find-named-model.ts";
 

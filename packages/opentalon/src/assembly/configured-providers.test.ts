@@ -5,9 +5,9 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { ConfigError } from "../base/errors.ts";
 import { redactSecrets } from "../base/secret.ts";
 import { parseConfig } from "../config/load-config.ts";
-import { readAwsCredential } from "../providers/cloud-credentials.ts";
-import { knownProviders } from "../providers/known-providers.ts";
-import { catalogData } from "../providers/model-catalog-data.ts";
+import { readAwsCredential } from "../providers/credentials/cloud-credentials.ts";
+import { knownProviders } from "../providers/catalog/known-providers.ts";
+import { catalogData } from "../providers/catalog/model-catalog-data.ts";
 import type { ProviderOptions } from "../providers/provider-options.ts";
 import { toProviderOptions } from "./configured-providers.ts";
 

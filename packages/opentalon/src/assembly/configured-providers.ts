@@ -8,11 +8,11 @@ import {
   createAwsCredential,
   createServiceAccountCredential,
   readServiceAccount,
-} from "../providers/cloud-credentials.ts";
-import { findKnownProvider, knownProviders } from "../providers/known-providers.ts";
-import { findCatalogModel } from "../providers/model-catalog.ts";
+} from "../providers/credentials/cloud-credentials.ts";
+import { findKnownProvider, knownProviders } from "../providers/catalog/known-providers.ts";
+import { findCatalogModel } from "../providers/catalog/model-catalog.ts";
 import type { ProviderApi, ProviderOptions } from "../providers/provider-options.ts";
-import type { KnownModel, ToldModels } from "../providers/told-models.ts";
+import type { KnownModel, ToldModels } from "../providers/plugin/told-models.ts";
 
 type ConfiguredProvider = Config["models"]["providers"][string];
 type ConfiguredModel = ConfiguredProvider["models"][number];

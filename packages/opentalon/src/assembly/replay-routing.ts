@@ -1,5 +1,5 @@
-import { readOutcomes } from "../routing/read-outcomes.ts";
-import { replayHistory, type Replay } from "../routing/replay-history.ts";
+import { readOutcomes } from "../routing/learning/read-outcomes.ts";
+import { replayHistory, type Replay } from "../routing/learning/replay-history.ts";
 import type { RoutingOutcome } from "../store/ports.ts";
 import { toRoutedModel } from "./assemble-routing.ts";
 import { createConfiguredRouter } from "./configured-router.ts";

@@ -2,11 +2,15 @@ import type { Clock } from "../base/clock.ts";
 import { createSilentLog } from "../base/create-log.ts";
 import type { Config } from "../config/load-config.ts";
 import type { RouteCause } from "../domain/answer.ts";
-import { createAffinity, type Affinity } from "../routing/affinity.ts";
-import type { TaskType } from "../routing/classify-task.ts";
-import { forgetAffinity } from "../routing/forget-affinity.ts";
-import { decodeFeatures, toQueryFeatures, type QueryFeatures } from "../routing/query-features.ts";
-import { readOutcomes } from "../routing/read-outcomes.ts";
+import { createAffinity, type Affinity } from "../routing/learning/affinity.ts";
+import type { TaskType } from "../routing/learning/classify-task.ts";
+import { forgetAffinity } from "../routing/learning/forget-affinity.ts";
+import {
+  decodeFeatures,
+  toQueryFeatures,
+  type QueryFeatures,
+} from "../routing/learning/query-features.ts";
+import { readOutcomes } from "../routing/learning/read-outcomes.ts";
 import { createRouter, type Choice, type Router } from "../routing/router.ts";
 import type { RoutingStore } from "../store/ports.ts";
 import { toRoutedModel, toWeights } from "./assemble-routing.ts";

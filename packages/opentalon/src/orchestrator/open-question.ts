@@ -1,6 +1,6 @@
 import type { AnswerRecord } from "../domain/answer.ts";
 import type { Turn } from "../domain/turn.ts";
-import type { Intent } from "../routing/read-intent.ts";
+import type { Intent } from "../routing/feedback/read-intent.ts";
 import type { Route } from "../routing/router.ts";
 
 /** A message that is to be answered. */

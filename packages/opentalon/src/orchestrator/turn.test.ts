@@ -148,7 +148,7 @@ describe("a turn", () => {
     const spoken = { ...turn, message: { ...message, files: [sound, picture] } };
     const { signal } = new AbortController();
     await runTurn(spoken, all, signal);
-    const [[, recorded] = []] = records.filter(([step]) => step === "prepare");
+    const recorded = records.find(([step]) => step === "prepare")?.[1];
     const journal = {
       find: (step: string) =>
         step === "prepare" ? ({ state: "recorded", value: recorded } as const) : undefined,

@@ -11,7 +11,7 @@ import type { AgentRun } from "../agent/run-agent.ts";
 import type { FormatOutcome } from "../hooks/run-formatters.ts";
 import type { PrepareOutcome } from "../hooks/run-preparers.ts";
 import type { CommandOutcome } from "../inbound/run-command.ts";
-import type { Intent, Signal } from "../routing/read-intent.ts";
+import type { Intent, Signal } from "../routing/feedback/read-intent.ts";
 import type { Route } from "../routing/router.ts";
 import type { Delivery, SessionChange, TurnCommit } from "../store/ports.ts";
 import { toActor } from "../domain/actor.ts";
@@ -515,7 +515,8 @@ function fail(
   const err = failure.kind === "error" ? failure.error : undefined;
   const trace = turn.id;
   // A budget that is used up does what the operator wants of it.
-  if (err instanceof BudgetError) stages.log.warn({ trace, reference, code: err.code }, err.message);
+  if (err instanceof BudgetError)
+    stages.log.warn({ trace, reference, code: err.code }, err.message);
   else stages.log.error({ trace, reference, err }, `a turn failed: ${describeFailure(failure)}`);
   return { reply, session: rememberTools(messages, reply.content), outcome: "failed" };
 }

@@ -2,18 +2,18 @@ import type { Clock } from "../base/clock.ts";
 import { ConfigError, toMessage } from "../base/errors.ts";
 import type { Secret } from "../base/secret.ts";
 import type { ProviderPlugin } from "../plugins/provider-plugins.ts";
-import { createAnthropicAdapter } from "./anthropic-adapter.ts";
-import { createBedrockAdapter } from "./bedrock-adapter.ts";
-import type { BedrockAdapterOptions } from "./bedrock-adapter.ts";
+import { createAnthropicAdapter } from "./sdk/anthropic-adapter.ts";
+import { createBedrockAdapter } from "./sdk/bedrock-adapter.ts";
+import type { BedrockAdapterOptions } from "./sdk/bedrock-adapter.ts";
 import { createDemoAdapter } from "./demo-adapter.ts";
-import { createGoogleAdapter } from "./google-adapter.ts";
+import { createGoogleAdapter } from "./sdk/google-adapter.ts";
 import type { ModelAdapter, ModelCallLimits } from "./model-adapter.ts";
-import { createOpenAiCompatibleAdapter } from "./openai-compatible-adapter.ts";
-import { createOpenAiResponsesAdapter } from "./openai-responses-adapter.ts";
-import { createPluginAdapter } from "./plugin-adapter.ts";
-import type { PluginAdapterOptions } from "./plugin-adapter.ts";
+import { createOpenAiCompatibleAdapter } from "./chat-completions/openai-compatible-adapter.ts";
+import { createOpenAiResponsesAdapter } from "./sdk/openai-responses-adapter.ts";
+import { createPluginAdapter } from "./plugin/plugin-adapter.ts";
+import type { PluginAdapterOptions } from "./plugin/plugin-adapter.ts";
 import type { ProviderApi, ProviderOptions, RetryOptions } from "./provider-options.ts";
-import { createVertexAdapter } from "./vertex-adapter.ts";
+import { createVertexAdapter } from "./sdk/vertex-adapter.ts";
 
 /** A configured provider with the adapter that speaks its API. */
 export interface Provider {

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { Model } from "../domain/model.ts";
-import { toQueryFeatures } from "./query-features.ts";
+import { toQueryFeatures } from "./learning/query-features.ts";
 import { createRouter } from "./router.ts";
 
 const toModel = (id: string): Model => ({

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Model } from "../domain/model.ts";
-import { toQueryFeatures } from "./query-features.ts";
+import { toQueryFeatures } from "./learning/query-features.ts";
 import { createRouter, type RouteRequest, type RouterOptions } from "./router.ts";
 
 const model = (name: string): Model => {

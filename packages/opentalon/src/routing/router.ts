@@ -4,8 +4,8 @@
  */
 import type { RouteCause } from "../domain/answer.ts";
 import type { Model } from "../domain/model.ts";
-import type { Affinity } from "./affinity.ts";
-import type { QueryFeatures } from "./query-features.ts";
+import type { Affinity } from "./learning/affinity.ts";
+import type { QueryFeatures } from "./learning/query-features.ts";
 
 export interface RouteRequest {
   /** Name of the model the person wants for this message; empty for none. */

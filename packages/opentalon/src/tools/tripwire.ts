@@ -37,10 +37,17 @@ export interface TripwireOptions {
   readonly session: Session;
   readonly message: Pick<InboundMessage, "content" | "metadata">;
   readonly actor: Actor;
+  /**
+   * The turn goes on after a crash, and may have made the call the person agreed to: nobody knows, so the word counts no
+   * more and they are asked again.
+   */
+  readonly isResumed: boolean;
 }
 
-export function createTripwire({ session, message, actor }: TripwireOptions): Tripwire {
-  const agreed = new Set(isClearYes(message) ? findAwaited(session, actor) : []);
+export function createTripwire(options: TripwireOptions): Tripwire {
+  const { session, message, actor, isResumed } = options;
+  const isYes = !isResumed && isClearYes(message);
+  const agreed = new Set(isYes ? findAwaited(session, actor) : []);
   const refused = findRefused(session.messages);
   const readable = new WeakMap<TranscriptMessage, SearchableText>();
   let own: SearchableText | undefined;
@@ -59,11 +66,6 @@ export function createTripwire({ session, message, actor }: TripwireOptions): Tr
   return {
     judge: (call, messages) => {
       const digest = toCallDigest(call);
-      for (const said of messages) {
-        // Before a crash, too, the person's word was good for one call.
-        if (said.role === "tool" && said.consent?.state === "given")
-          agreed.delete(said.consent.call);
-      }
       if (!refused.has(digest) && !messages.some((said) => isRequested(call, said)))
         return { kind: "clear" };
       if (agreed.delete(digest))

@@ -176,7 +176,7 @@ describe("what does not end by itself", () => {
           "\n",
         ),
       },
-      { limits: { timeoutMs: 400 } },
+      { limits: { timeoutMs: 1_000 } },
     );
     await folder.run("trap");
     const error = await failure(folder.run("trap", "stay"));
@@ -254,7 +254,7 @@ describe("a script that is saved", () => {
     folder.save("rule", text);
     for (let round = 0; round < 3; round += 1)
       expect(await folder.run("rule")).toEqual({ message: "good" });
-    expect(said).toHaveLength(1);
+    await vi.waitFor(() => expect(said).toHaveLength(1), 20_000);
     expect(said[0]?.line).toBe(line);
     expect(said[0]?.text).toContain("the last version that worked stays in use");
     expect(folder.scripts.status()[0]?.problem).toContain(`lua:rule, line ${line}`);

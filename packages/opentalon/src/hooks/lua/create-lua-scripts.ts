@@ -6,11 +6,13 @@
  * its own thread: `load`, then `run`, `call` or `evaluate`.
  */
 import type { LuaStage } from "./lua-machine.ts";
-import { type CompiledLua, compileLua } from "./lua-module.ts";
+import { compileLua } from "./lua-module.ts";
 import { createScript, type Script } from "./create-script.ts";
 import type { LuaValue } from "./lua-value.ts";
 import type { LuaScriptRun, LuaScriptsOptions, ScriptStatus } from "./script-options.ts";
 import { listScripts, toScriptPath } from "./script-file.ts";
+import { createSpareWorkers, type SpareWorkers } from "./spare-workers.ts";
+import { startLuaWorker } from "./start-lua-worker.ts";
 import type { LuaContext } from "./worker-messages.ts";
 
 export type {
@@ -40,18 +42,37 @@ export interface LuaScripts extends AsyncDisposable {
   readonly status: () => readonly ScriptStatus[];
 }
 
+/** Of all scripts together: so many calls may hang at once before another one has to wait for a thread to start. */
+const spareWorkers = 2;
+
 export function createLuaScripts(options: LuaScriptsOptions): LuaScripts {
   const { directory } = options;
   const scripts = new Map<string, Script>();
-  let compiled: Promise<CompiledLua> | undefined;
+  let starting: Promise<SpareWorkers> | undefined;
+
+  const start = async (): Promise<SpareWorkers> => {
+    const compiled = await compileLua();
+    const { limits, environment, clock } = options;
+    return createSpareWorkers({
+      count: spareWorkers,
+      start: () =>
+        startLuaWorker({
+          compiled,
+          memoryBytes: limits.memoryMb * 1_048_576,
+          environment,
+          maxModelCalls: limits.maxModelCalls,
+          clock,
+        }),
+    });
+  };
 
   const open = async (name: string): Promise<Script> => {
-    const module = await (compiled ??= compileLua());
+    const workers = await (starting ??= start());
     const known = scripts.get(name);
     if (known !== undefined) return known;
     const path = toScriptPath(directory, name);
     if (path === undefined) throw new RangeError(`"${name}" is no name of a script`);
-    const script = createScript({ ...options, name, path, compiled: module });
+    const script = createScript({ ...options, name, path, startWorker: workers.take });
     scripts.set(name, script);
     return script;
   };
@@ -66,6 +87,7 @@ export function createLuaScripts(options: LuaScriptsOptions): LuaScripts {
     status: () => [...scripts.values()].map((script) => script.status()),
     [Symbol.asyncDispose]: async () => {
       await Promise.all([...scripts.values()].map((script) => script[Symbol.asyncDispose]()));
+      await (await starting)?.[Symbol.asyncDispose]();
     },
   };
 }

@@ -2,16 +2,10 @@ import { HookError, toMessage } from "../../base/errors.ts";
 import { createDeadline, untilAborted } from "../../base/deadline.ts";
 import type { LuaScriptRun, LuaScriptsOptions, ScriptStatus } from "./script-options.ts";
 import type { LuaStage } from "./lua-machine.ts";
-import type { CompiledLua } from "./lua-module.ts";
 import type { LuaValue } from "./lua-value.ts";
 import { openScriptFile } from "./script-file.ts";
 import { createScriptWorkers } from "./script-workers.ts";
-import {
-  type LuaWorker,
-  type RequestPorts,
-  startLuaWorker,
-  type WorkerOutcome,
-} from "./start-lua-worker.ts";
+import type { LuaWorker, RequestPorts, WorkerOutcome } from "./start-lua-worker.ts";
 import type { LuaContext } from "./worker-messages.ts";
 
 /** One script: its newest usable version, and the workers that run it. */
@@ -24,7 +18,8 @@ export interface Script extends AsyncDisposable {
 export interface ScriptOptions extends LuaScriptsOptions {
   readonly name: string;
   readonly path: string;
-  readonly compiled: CompiledLua;
+  /** Starts a worker with no script in it, or gives one that was started before. */
+  readonly startWorker: () => LuaWorker;
 }
 
 interface Version {
@@ -34,27 +29,22 @@ interface Version {
 }
 
 const maxWorkers = 6;
-const idleMs = 30_000;
+const idleMs = 60_000;
 /** What a file does when it is loaded is to define functions. */
-const loadTimeoutMs = 1_000;
+const loadTimeoutMs = 3_000;
+/** How long messages wait for a changed file to be loaded before the version in use serves once more. */
+const patienceMs = 1_000;
 const maxKeyLength = 256;
 const maxValueLength = 65_536;
 const maxPromptLength = 65_536;
 const levels = new Set(["debug", "info", "warn", "error"]);
 
 export function createScript(options: ScriptOptions): Script {
-  const { name, path, compiled, limits, environment, store, clock, watch } = options;
+  const { name, path, startWorker, limits, store, clock, watch } = options;
   const log = options.log.child({ script: name });
   const file = openScriptFile(path, clock.now);
   const workers = createScriptWorkers({
-    start: () =>
-      startLuaWorker({
-        compiled,
-        memoryBytes: limits.memoryMb * 1_048_576,
-        environment,
-        maxModelCalls: limits.maxModelCalls,
-        clock,
-      }),
+    start: startWorker,
     maxWorkers,
     idleMs,
     clock,
@@ -179,7 +169,7 @@ export function createScript(options: ScriptOptions): Script {
   };
 
   const refresh = async (): Promise<void> => {
-    if (reloading !== undefined) await reloading;
+    if (reloading !== undefined) await settle(reloading);
     if (current !== undefined && !watch) return;
     let source: string | undefined;
     try {
@@ -192,7 +182,15 @@ export function createScript(options: ScriptOptions): Script {
     }
     if (source === undefined) return;
     reloading = adopt(source).finally(() => (reloading = undefined));
-    await reloading;
+    await settle(reloading);
+  };
+
+  /** A file that hangs while it is loaded must not hold up everybody, as long as there is a version that works. */
+  const settle = async (loading: Promise<void>): Promise<void> => {
+    if (current === undefined) return loading;
+    const patience = new AbortController();
+    await Promise.race([loading, clock.sleep(patienceMs, patience.signal)]);
+    patience.abort();
   };
 
   const run = async (

@@ -16,15 +16,11 @@ export interface ScriptWorkers extends AsyncDisposable {
 export interface ScriptWorkersOptions {
   readonly start: () => LuaWorker;
   readonly maxWorkers: number;
-  /** How long a worker beyond the first may stand idle. */
+  /** How long a worker may stand idle. */
   readonly idleMs: number;
   readonly clock: Clock;
 }
 
-/** One to work and a spare, which is there before a call hangs. */
-const keptWorkers = 2;
-/** A call that has lasted so long may be one that never ends: another spare is started before anybody needs it. */
-const spareAfterMs = 10;
 /** A VM that has grown beyond this is replaced: its memory never becomes smaller. */
 const maxIdleBytes = 32 * 1_048_576;
 
@@ -38,30 +34,19 @@ export function createScriptWorkers(options: ScriptWorkersOptions): ScriptWorker
   const all = new Set<LuaWorker>();
   const idle: { readonly worker: LuaWorker; readonly cancel: () => void }[] = [];
   const waiting: Waiter[] = [];
-  const spares = new Map<LuaWorker, () => void>();
   let starting = 0;
   let isClosed = false;
 
   const settle = (worker: LuaWorker): void => {
     const waiter = waiting.shift();
-    if (waiter !== undefined) return lend(worker, waiter.resolve);
+    if (waiter !== undefined) return waiter.resolve(worker);
     const end = (): void => {
       const at = idle.findIndex((each) => each.worker === worker);
-      if (at < 0 || all.size <= keptWorkers) return;
+      if (at < 0) return;
       idle.splice(at, 1);
       remove(worker);
     };
     idle.push({ worker, cancel: clock.after(idleMs, end) });
-  };
-
-  const lend = (worker: LuaWorker, resolve: (worker: LuaWorker) => void): void => {
-    spares.set(
-      worker,
-      clock.after(spareAfterMs, () => {
-        if (idle.length === 0) grow();
-      }),
-    );
-    resolve(worker);
   };
 
   const grow = (): void => {
@@ -74,7 +59,7 @@ export function createScriptWorkers(options: ScriptWorkersOptions): ScriptWorker
         starting -= 1;
         if (isClosed) return;
         settle(worker);
-        if (waiting.length > 0 || all.size < Math.min(keptWorkers, maxWorkers)) grow();
+        if (waiting.length > 0) grow();
       },
       (error: unknown) => {
         starting -= 1;
@@ -100,21 +85,18 @@ export function createScriptWorkers(options: ScriptWorkersOptions): ScriptWorker
         grow();
       } else {
         free.cancel();
-        lend(free.worker, taken.resolve);
+        taken.resolve(free.worker);
       }
       return taken.promise;
     },
     giveBack: (worker, isUsable) => {
-      spares.get(worker)?.();
-      spares.delete(worker);
       if (isUsable && !isClosed && worker.memoryBytes() <= maxIdleBytes) return settle(worker);
       remove(worker);
-      if (waiting.length > 0 || idle.length === 0) grow();
+      if (waiting.length > 0) grow();
     },
     [Symbol.asyncDispose]: async () => {
       isClosed = true;
       for (const { cancel } of idle) cancel();
-      for (const cancel of spares.values()) cancel();
       for (const { reject } of waiting.splice(0)) reject(new Error("the scripts are closed"));
       await Promise.all([...all].map((worker) => worker.terminate()));
     },

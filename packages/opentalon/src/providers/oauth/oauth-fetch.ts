@@ -1,4 +1,4 @@
-import { isRecord } from "../classify-failure.ts";
+import { isRecord } from "../wire/classify-failure.ts";
 
 const maxBodyBytes = 256 * 1024;
 const maxTokenLength = 64 * 1024;

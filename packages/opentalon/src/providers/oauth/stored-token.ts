@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { createPassingSecret } from "../../base/secret.ts";
 import type { Secret } from "../../base/secret.ts";
-import { isRecord } from "../classify-failure.ts";
+import { isRecord } from "../wire/classify-failure.ts";
 import { isToken } from "./oauth-fetch.ts";
 import type { Grant } from "./oauth-options.ts";
 

@@ -1,5 +1,5 @@
 import { AuthError, toMessage } from "../../base/errors.ts";
-import { isRecord, quote } from "../classify-failure.ts";
+import { isRecord, quote } from "../wire/classify-failure.ts";
 import { OversizedAnswerError } from "./oauth-fetch.ts";
 
 /** What only a new sign-in mends. */

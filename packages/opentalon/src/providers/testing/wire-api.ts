@@ -1,10 +1,10 @@
 /** The kinds of model API, each with the adapter that speaks it and the ways in which its servers fail. */
-import { createAnthropicAdapter } from "../anthropic-adapter.ts";
-import { createGoogleAdapter } from "../google-adapter.ts";
+import { createAnthropicAdapter } from "../sdk/anthropic-adapter.ts";
+import { createGoogleAdapter } from "../sdk/google-adapter.ts";
 import type { ModelAdapter } from "../model-adapter.ts";
-import { createOpenAiCompatibleAdapter } from "../openai-compatible-adapter.ts";
-import { createOpenAiResponsesAdapter } from "../openai-responses-adapter.ts";
-import type { SdkAdapterOptions } from "../sdk-adapter.ts";
+import { createOpenAiCompatibleAdapter } from "../chat-completions/openai-compatible-adapter.ts";
+import { createOpenAiResponsesAdapter } from "../sdk/openai-responses-adapter.ts";
+import type { SdkAdapterOptions } from "../sdk/sdk-adapter.ts";
 import { anthropicMessages, googleGenerativeAi, openAiResponses } from "./wire-format.ts";
 import type { WireFormat } from "./wire-format.ts";
 

@@ -56,6 +56,8 @@ describe("a call that a tool's output asks for", () => {
     expect(isRequested("The tools are mail__read, mail__send and more.", {})).toBe(false);
     expect(isRequested(`{"name":"mail__send","arguments":{}}`, {})).toBe(true);
     expect(isRequested("mail__send()", { note: null })).toBe(true);
+    expect(isRequested(`{"name":"send","arguments":{}}`, {})).toBe(true);
+    expect(isRequested("const sent = send();", {})).toBe(false);
     expect(isRequested("Action: mail__send\nAction Input: {}", {})).toBe(true);
   });
 

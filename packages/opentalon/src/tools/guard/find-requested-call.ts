@@ -33,9 +33,12 @@ export function isCallRequested(
   const full = toNames(`${tool.plugin}_${tool.action}`.toLowerCase());
   const wanted = toValues(values);
   const isNamed = wanted.length > 0 && holdsWhole(names, full);
-  if (!isNamed && !looksCalled(folded, `${tool.plugin}__${tool.action}`)) {
-    if (!looksCalled(folded, tool.action)) return false;
-  }
+  if (
+    !isNamed &&
+    !looksCalled(folded, `${tool.plugin}__${tool.action}`) &&
+    !looksCalled(folded, tool.action, wanted.length === 0)
+  )
+    return false;
   return wanted.every((value) => holdsWhole(folded, value));
 }
 
@@ -72,13 +75,17 @@ function isLetter(character: string): boolean {
   return /[a-z0-9\u0080]/.test(character);
 }
 
-/** Whether a name stands where calls have it: `"name": "send"`, `Action: send`, `functions.send`, `send(`, `send {`. */
-function looksCalled(folded: string, name: string): boolean {
+/**
+ * Whether a name stands where calls have it: `"name": "send"`, `Action: send`, `functions.send`, and unless `isCode` may
+ * explain it, `send(`, `send {`: a `list()` is no request of anything.
+ */
+function looksCalled(folded: string, name: string, isCode = false): boolean {
   const written = escapeName(name.toLowerCase());
   // Where the guard took a request apart there is a hyphen or a bracket now.
   const before = `(?:name|tool|action|function|functions|invoke|call|tool_?calls?)["'\\])>]{0,3}(?:[:=>.-] ?|["'(\\n])["'\\n]?`;
   const after = "[\"'\\])>]{0,3}\\n?[({<`]";
-  const pattern = `${before}(?<![a-z0-9])${written}(?![a-z0-9])|(?<![a-z0-9])${written}${after}`;
+  const named = `${before}(?<![a-z0-9])${written}(?![a-z0-9])`;
+  const pattern = isCode ? named : `${named}|(?<![a-z0-9])${written}${after}`;
   return new RegExp(pattern).test(folded);
 }
 

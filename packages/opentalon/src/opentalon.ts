@@ -32,6 +32,13 @@ export {
   type RoutingReportSum,
 } from "./assembly/report-routing.ts";
 export { resetAffinity, showAffinity, type AffinityView } from "./assembly/show-affinity.ts";
+export {
+  type ConsoleOutcome,
+  type LuaConsole,
+  openLuaConsole,
+} from "./assembly/lua/open-lua-console.ts";
+export { readLuaSettings } from "./assembly/lua/read-lua-settings.ts";
+export { type ScriptTestResult, testScripts } from "./assembly/lua/test-scripts.ts";
 export { assembleSignIns, type SignIns, type SignInNotice } from "./assembly/assemble-sign-ins.ts";
 
 export interface OpenTalonOptions {

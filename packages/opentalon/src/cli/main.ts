@@ -3,6 +3,7 @@ import { Command, Option } from "commander";
 import { addAffinityCommands } from "./affinity-commands.ts";
 import { listCredentials, logIn, logOut } from "./auth.ts";
 import { addCompleteCommand } from "./complete.ts";
+import { addLuaCommands } from "./lua-commands.ts";
 import { normaliseArguments } from "./normalise-arguments.ts";
 import { programVersion } from "./program-version.ts";
 import { addRoutingCommands } from "./routing-commands.ts";
@@ -67,5 +68,6 @@ auth
 addCompleteCommand(program);
 addRoutingCommands(program);
 addAffinityCommands(program);
+addLuaCommands(program);
 
 await program.parseAsync(normaliseArguments(process.argv.slice(2)), { from: "user" });

@@ -50,11 +50,17 @@ function isUsable(value: unknown, depth: number): boolean {
   if (!isObject(value)) return true;
   return Object.entries(value).every(([key, member]) => {
     if (references.has(key)) return false;
-    if (literals.has(key)) return true;
+    if (literals.has(key)) return isShallow(member, depth + 1);
     if (key === "type" && (typeof member === "string" || Array.isArray(member)))
       return isKnownType(member);
     return isUsable(member, depth + 1);
   });
+}
+
+function isShallow(value: unknown, depth: number): boolean {
+  if (depth > maxDepth) return false;
+  if (typeof value !== "object" || value === null) return true;
+  return Object.values(value).every((item) => isShallow(item, depth + 1));
 }
 
 function isKnownType(type: string | readonly unknown[]): boolean {

@@ -233,3 +233,13 @@ describe("the list of tools in a prompt", () => {
     expect(renderTools([])).toBe("");
   });
 });
+
+describe("arguments nested beyond all sense", () => {
+  it("are answered with how to do it right", () => {
+    const deep = "[".repeat(3_000) + "]".repeat(3_000);
+    const reply = `[tool_call]{"tool":"p__a","args":{"x":${deep}}}[/tool_call]`;
+    const { toolCalls } = parseTextReply(reply, { createCallId: () => "1" });
+    expect(toolCalls).toHaveLength(1);
+    expect(toolCalls[0]?.invalidArguments).toContain("p__a");
+  });
+});

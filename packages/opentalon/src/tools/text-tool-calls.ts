@@ -1,3 +1,4 @@
+import { parsePlainJson } from "../base/plain-json.ts";
 import type { ToolCall } from "../domain/tool.ts";
 import { readJsonValue } from "./read-json-value.ts";
 import { isObject } from "./parameter-schema.ts";
@@ -248,7 +249,7 @@ function stripFence(text: string): string {
 
 function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text) as unknown;
+    return parsePlainJson(text);
   } catch {
     return undefined;
   }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { parseParameterSchema } from "./parameter-schema.ts";
 import { createParameter, createTool } from "./testing/create-tool.ts";
 import { toToolSpecification } from "./tool-specification.ts";
 
@@ -98,5 +99,18 @@ describe("a tool's specification", () => {
     expect(
       toToolSpecification(createTool({ description: "x".repeat(10_000) }))?.description,
     ).toHaveLength(4_096);
+  });
+});
+
+describe("a schema whose default is nested beyond all sense", () => {
+  it("counts as none, also where it is only data", () => {
+    const deep = "[".repeat(3_000) + "]".repeat(3_000);
+    const schema = `{"type":"array","default":${deep}}`;
+    expect(parseParameterSchema({ ...createParameter("a"), schema })).toBeUndefined();
+    const flat = '{"type":"array","default":[[1]]}';
+    expect(parseParameterSchema({ ...createParameter("a"), schema: flat })).toEqual({
+      type: "array",
+      default: [[1]],
+    });
   });
 });

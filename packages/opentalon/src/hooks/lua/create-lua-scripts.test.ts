@@ -271,3 +271,14 @@ describe("a script that is saved", () => {
     expect(await folder.run("rule")).toEqual({ message: "hello" });
   });
 });
+
+it("many messages at once find one changed file, and all of them use it", async () => {
+  await using folder = openFolder({ rule: echo });
+  await folder.run("rule");
+  for (let version = 0; version < 5; version += 1) {
+    folder.save("rule", `function prepare() return "v${version}" end`);
+    const all = await Promise.all(Array.from({ length: 30 }, () => folder.run("rule")));
+    expect(all).toEqual(all.map(() => ({ message: `v${version}` })));
+  }
+  expect(folder.scripts.status()[0]?.workers).toBeLessThanOrEqual(6);
+});

@@ -54,6 +54,8 @@ export function createScript(options: ScriptOptions): Script {
   let newest = 0;
   let current: Version | undefined;
   let problem: HookError | undefined;
+  /** A text of the file that was not tried yet. */
+  let changed: string | undefined;
   let reloading: Promise<void> | undefined;
 
   const fail = (outcome: Exclude<WorkerOutcome, { kind: "done" }>, limitMs: number): HookError => {
@@ -129,7 +131,11 @@ export function createScript(options: ScriptOptions): Script {
   const withWorker = async <Result>(
     task: (worker: LuaWorker) => Promise<readonly [result: Result, isUsable: boolean]>,
   ): Promise<Result> => {
-    const worker = await workers.take();
+    const worker = await workers.take().catch((error: unknown) => {
+      throw new HookError("HOOK_FAILED", `it has no thread to run in: ${toMessage(error)}`, {
+        script: name,
+      });
+    });
     let isUsable = false;
     try {
       const [result, isStillUsable] = await task(worker);
@@ -148,6 +154,7 @@ export function createScript(options: ScriptOptions): Script {
     const number = newest;
     await withWorker(async (worker) => {
       const outcome = await load(worker, source);
+      changed = undefined;
       if (outcome.kind === "done") {
         const functions = Array.isArray(outcome.value) ? outcome.value.map(String).sort() : [];
         if (current !== undefined) log.info("a changed script is in use");
@@ -169,19 +176,23 @@ export function createScript(options: ScriptOptions): Script {
   };
 
   const refresh = async (): Promise<void> => {
-    if (reloading !== undefined) await settle(reloading);
+    while (reloading !== undefined) {
+      const waited = reloading;
+      await settle(waited);
+      // Out of patience: the version in use serves once more.
+      if (reloading === waited) return;
+    }
     if (current !== undefined && !watch) return;
-    let source: string | undefined;
     try {
-      source = file.readChange();
+      changed = file.readChange() ?? changed;
     } catch (error) {
       if (current !== undefined || problem !== undefined) return;
       throw new HookError("HOOK_UNUSABLE", `the file cannot be read: ${toMessage(error)}`, {
         script: name,
       });
     }
-    if (source === undefined) return;
-    reloading = adopt(source).finally(() => (reloading = undefined));
+    if (changed === undefined) return;
+    reloading = adopt(changed).finally(() => (reloading = undefined));
     await settle(reloading);
   };
 

@@ -1,3 +1,4 @@
+import { parsePlainJson } from "../../base/plain-json.ts";
 import type { ModelRequest } from "../../domain/model.ts";
 import type { ToolCall } from "../../domain/tool.ts";
 import { isRecord } from "./classify-failure.ts";
@@ -37,26 +38,11 @@ export function toValidArguments(call: ToolCall): Readonly<Record<string, unknow
 function parseArguments(text: string): Readonly<Record<string, unknown>> | undefined {
   if (text.trim() === "") return {};
   try {
-    const value = toPlain(JSON.parse(text), maxDepth);
+    const value = parsePlainJson(text);
     return isRecord(value) ? value : undefined;
   } catch {
     return undefined;
   }
-}
-
-/** Deeper arguments are no request to any tool; writing them down would take more stack than there is. */
-const maxDepth = 100;
-
-/** The same with well-formed texts: providers refuse a conversation with half a character in it. */
-function toPlain(value: unknown, depthLeft: number): unknown {
-  if (typeof value === "string") return value.toWellFormed();
-  if (typeof value !== "object" || value === null) return value;
-  if (depthLeft === 0) throw new Error("nested too deep");
-  if (Array.isArray(value)) return value.map((item) => toPlain(item, depthLeft - 1));
-  const entries = Object.entries(value).map(
-    ([name, item]) => [name.toWellFormed(), toPlain(item, depthLeft - 1)] as const,
-  );
-  return Object.fromEntries(entries);
 }
 
 /** Longer ones are refused by some providers, others by most, and a conversation may go on with another provider. */

@@ -160,7 +160,7 @@ describe("a variable that is not set", () => {
     expect(stderr.split("\n").filter((line) => line.includes("demo model answers"))).toHaveLength(
       1,
     );
-    expect(stderr).toMatch(/_API_KEY/);
+    expect(stderr).toMatch(/set SOME_MODEL_KEY for a real one/);
   });
 
   it("of the primary model's provider is an error when another provider is configured", async () => {

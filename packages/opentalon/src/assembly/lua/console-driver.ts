@@ -4,8 +4,8 @@
  * call, as a JSON list of texts.
  */
 export const consoleDriver = `
-local load, pcall, xpcall, error, type, tostring, pairs, select, setmetatable, unpack =
-  load, pcall, xpcall, error, type, tostring, pairs, select, setmetatable, table.unpack
+local load, pcall, type, tostring, pairs, select, setmetatable =
+  load, pcall, type, tostring, pairs, select, setmetatable
 local concat, sort, format, clock = table.concat, table.sort, string.format, os.clock
 local globals = _G
 
@@ -15,7 +15,7 @@ end
 
 -- A value as a person reads it, bounded in depth and length.
 local function show(value, depth)
-  if type(value) == "string" then return depth == 0 and value or format("%q", value):gsub("\\n", "n") .. "" end
+  if type(value) == "string" then return depth == 0 and value or (format("%q", value):gsub("\\\\\\n", "\\\\n")) end
   if type(value) ~= "table" or depth > 3 then return tostring(value) end
   local parts, keys, count = {}, {}, 0
   for index = 1, #value do

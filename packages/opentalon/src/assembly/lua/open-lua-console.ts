@@ -85,8 +85,17 @@ export async function openLuaConsole(options: LuaConsoleOptions): Promise<LuaCon
     }
   };
 
+  const fail = (ended: Session, text: string): void => {
+    // One that was ended for a new one has nothing to say.
+    if (session !== ended) return;
+    session = undefined;
+    waiting.resolve({ kind: "failed", text });
+  };
+
   const start = async (): Promise<void> => {
-    session?.end(new Error("started again"));
+    const before = session;
+    session = undefined;
+    before?.end(new Error("started again"));
     const worker = startLuaWorker({
       compiled,
       memoryBytes: limits.memoryMb * 1_048_576,
@@ -128,13 +137,9 @@ export async function openLuaConsole(options: LuaConsoleOptions): Promise<LuaCon
       (outcome) => {
         // The driver ends only when it fails.
         const text = outcome.kind === "failed" ? outcome.problem : "the session ended";
-        session = undefined;
-        waiting.resolve({ kind: "failed", text });
+        fail(started, text);
       },
-      (error: unknown) => {
-        if (session === started) session = undefined;
-        waiting.resolve({ kind: "failed", text: toMessage(error) });
-      },
+      (error: unknown) => fail(started, toMessage(error)),
     );
   };
 
@@ -166,16 +171,18 @@ export async function openLuaConsole(options: LuaConsoleOptions): Promise<LuaCon
     },
     addAnswer: (text) => void answers.push(text),
     [Symbol.asyncDispose]: async () => {
-      const { worker } = session ?? {};
-      session?.end(new Error("closed"));
-      await worker?.terminate();
+      const open = session;
+      session = undefined;
+      open?.end(new Error("closed"));
+      await open?.worker.terminate();
     },
   };
 }
 
 function toOutcome(kind: string, detail: string): ConsoleOutcome {
   if (kind === "incomplete") return { kind };
-  if (kind === "failed") return { kind, text: detail };
+  // What fails in the driver is where a call of the person's line ends.
+  if (kind === "failed") return { kind, text: detail.replace(/^console\.lua:\d+: /, "") };
   const separator = detail.indexOf(" ");
   return {
     kind: "done",

@@ -10,6 +10,7 @@ const quotaWords = "You exceeded your current quota, please check your plan and 
 const cases: readonly [number, unknown, ProviderFailureReason][] = [
   [401, { error: { message: "Incorrect API key provided" } }, "unauthorized"],
   [400, google(400, "INVALID_ARGUMENT", "API key not valid."), "unauthorized"],
+  [400, { error: { message: 'Bad text: "what is an invalid api key?"' } }, "invalid-request"],
   [403, google(403, "PERMISSION_DENIED", "no access to this model"), "unauthorized"],
   [402, { error: { message: "Insufficient Balance" } }, "billing"],
   [429, { error: { message: quotaWords, code: "insufficient_quota" } }, "billing"],

@@ -31,7 +31,7 @@ export function toFailureReason(
   if (status === 401) return "unauthorized";
   if (status === 429) return "rate-limited";
   if (isContextTooLong(words) || status === 413) return "context-too-long";
-  if (isBadKey(words)) return "unauthorized";
+  if (isBadKey(code, complaint.message)) return "unauthorized";
   if (isContentFilter(code, words)) return "content-filtered";
   if (status === 403) return "unauthorized";
   if (status === 408) return "timed-out";
@@ -57,11 +57,14 @@ function isBilling(code: string, words: string): boolean {
   );
 }
 
-/** Some providers answer 400 to a wrong key. */
-function isBadKey(words: string): boolean {
-  return /invalid_api_key|api key (is )?(not valid|invalid|expired)|(invalid|incorrect) api key/.test(
-    words,
-  );
+/**
+ * Some providers answer 400 to a wrong key. Only what a complaint begins with counts: further on it may quote a person,
+ * and a key must not be taken out of use because somebody wrote of keys.
+ */
+function isBadKey(code: string, message: string): boolean {
+  if (/invalid_api_key|api_key_invalid/.test(code)) return true;
+  const start = message.trimStart().slice(0, 80).toLowerCase();
+  return /^(api key (is )?(not valid|invalid|expired)|(invalid|incorrect) api key)/.test(start);
 }
 
 function isContextTooLong(words: string): boolean {

@@ -17,7 +17,7 @@ const noKeys = { DEEPSEEK_API_KEY: undefined, PRACTICE_MODEL_URL: undefined };
 /** A folder that looks like a checkout; what is written there stays there. */
 function createCheckout(): Scratch {
   const scratch = createScratch();
-  for (const name of ["node_modules", "packages"])
+  for (const name of ["node_modules", "packages", "lua"])
     symlinkSync(join(root, name), join(scratch.folder, name));
   cpSync(join(root, "examples"), join(scratch.folder, "examples"), {
     recursive: true,
@@ -121,6 +121,17 @@ describe("transcripts of hooks", () => {
     expect(await core.exited).toBe(0);
     expect(core.output()).toBe(answered);
     expect(JSON.stringify(practice.requests)).not.toContain("4111");
+  });
+
+  it("05-company-rules", async () => {
+    using checkout = createCheckout();
+    const { typed, answered } = readTranscript("examples/05-company-rules/README.md");
+    const configPath = join(checkout.folder, "examples/05-company-rules/config.yaml");
+    await using core = startCore({ configPath, environment: noKeys });
+    core.write(typed);
+    core.end();
+    expect(await core.exited).toBe(0);
+    expect(core.output()).toBe(answered);
   });
 });
 

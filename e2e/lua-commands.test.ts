@@ -69,7 +69,8 @@ describe("opentalon lua repl", () => {
   it("prints the values of what it reads", async () => {
     using scratch = createScratch();
     const folder = writeScripts(scratch, { "shout.lua": shout });
-    const input = 'prepare("hi")\nfor i = 1, 2 do\n  print(i)\nend\n:call prepare\n1 + 1, ctx.channel\n';
+    const input =
+      'prepare("hi")\nfor i = 1, 2 do\n  print(i)\nend\n:call prepare\n1 + 1, ctx.channel\n';
     expect(await run(scratch, ["repl", join(folder, "shout.lua")], input)).toEqual({
       code: 0,
       stdout: "HI\n1\n2\nHELLO, CAN YOU HELP ME WITH MY ORDER 4711?\n2  console\n",

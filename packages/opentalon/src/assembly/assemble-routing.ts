@@ -4,7 +4,7 @@ import type { Config } from "../config/load-config.ts";
 import type { AnswerRecord, AnswerSignal } from "../domain/answer.ts";
 import type { Model } from "../domain/model.ts";
 import type { Session } from "../domain/session.ts";
-import type { RankedQuestion, RoutedQuestion, TurnStages } from "../orchestrator/turn.ts";
+import type { RankedQuestion, RoutedQuestion, TurnStages } from "../orchestrator/turn-stages.ts";
 import { toUsageCost } from "../providers/budgets/pricing.ts";
 import { createAffinity, passedOver, type Affinity } from "../routing/learning/affinity.ts";
 import type { RoutedModel } from "../routing/learning/learning-router.ts";

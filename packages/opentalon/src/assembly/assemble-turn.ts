@@ -19,7 +19,7 @@ import { largestAudioBytes, transcribeAudio } from "../hooks/transcribe-audio.ts
 import { runCommand } from "../inbound/run-command.ts";
 import type { DeliveryLoop } from "../orchestrator/delivery.ts";
 import { privateMetadata } from "../orchestrator/hook-notes.ts";
-import type { AnswerRequest, TurnStages } from "../orchestrator/turn.ts";
+import type { AnswerRequest, TurnStages } from "../orchestrator/turn-stages.ts";
 import type { PayingTurn } from "../providers/budgets/budget-guard.ts";
 import { toUsageCost } from "../providers/budgets/pricing.ts";
 import type { Route } from "../routing/router.ts";

@@ -25,7 +25,9 @@ export function addLuaCommands(program: Command): void {
   };
   lua
     .command("test")
-    .description("run the tests of a folder: *.cases.yaml and *_test.lua; exit code 1 when one fails")
+    .description(
+      "run the tests of a folder: *.cases.yaml and *_test.lua; exit code 1 when one fails",
+    )
     .argument("<folder>", "folder with the scripts and their tests")
     .option("--json", "print JSON")
     .action(async (folder: string, { json }: { json?: boolean }) => {

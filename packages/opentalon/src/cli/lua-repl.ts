@@ -6,7 +6,12 @@ import { toMessage } from "../base/errors.ts";
 import { toPrintableText } from "../base/printable.ts";
 import type { Config } from "../config/load-config.ts";
 import { readEnvironment } from "../config/read-environment.ts";
-import { type ConsoleOutcome, type LuaConsole, openLuaConsole, readLuaSettings } from "../opentalon.ts";
+import {
+  type ConsoleOutcome,
+  type LuaConsole,
+  openLuaConsole,
+  readLuaSettings,
+} from "../opentalon.ts";
 import { reportError } from "./load.ts";
 
 const historyLength = 500;

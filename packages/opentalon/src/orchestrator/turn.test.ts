@@ -8,7 +8,8 @@ import type { Session } from "../domain/session.ts";
 import type { Turn, TurnEvent } from "../domain/turn.ts";
 import type { TurnCommit } from "../store/ports.ts";
 import type { CommandOutcome } from "../inbound/run-command.ts";
-import { runTurn, type TurnStages } from "./turn.ts";
+import { runTurn } from "./turn.ts";
+import type { TurnStages } from "./turn-stages.ts";
 
 const message: InboundMessage = {
   channel: "c",

@@ -23,7 +23,10 @@ export type ConsoleOutcome =
 /** A Lua session for a person, in a thread with the sandbox and the limits of hooks. One call at a time. */
 export interface LuaConsole extends AsyncDisposable {
   /** Starts afresh, with a script's functions when one is given. */
-  readonly load: (script?: { readonly name: string; readonly source: string }) => Promise<ConsoleOutcome>;
+  readonly load: (script?: {
+    readonly name: string;
+    readonly source: string;
+  }) => Promise<ConsoleOutcome>;
   /** Runs a line. After a time limit the session has to be loaded again, which this does. */
   readonly evaluate: (source: string) => Promise<ConsoleOutcome>;
   /** What the next `ctx.llm` answers; no model is asked here. */
@@ -40,6 +43,8 @@ const sample = {
   metadata: { locale: "en" },
 };
 const neverMs = 2 ** 31 - 1;
+/** Only a machine that stands still takes so long to begin. */
+const startTimeoutMs = 30_000;
 
 interface Session {
   readonly worker: LuaWorker;
@@ -57,6 +62,12 @@ export async function openLuaConsole(options: LuaConsoleOptions): Promise<LuaCon
   let current: { readonly name: string; readonly source: string } | undefined;
   let session: Session | undefined;
   let waiting = Promise.withResolvers<ConsoleOutcome>();
+  let cancelDeadline = (): void => undefined;
+
+  const startDeadline = (): void => {
+    const problem = `did not end within ${limits.timeoutMs} ms; the session starts again`;
+    cancelDeadline = clock.after(limits.timeoutMs, () => session?.end(new Error(problem)));
+  };
 
   const answer = (kind: string, first: string, second: string | undefined): string | null => {
     switch (kind) {
@@ -129,10 +140,11 @@ export async function openLuaConsole(options: LuaConsoleOptions): Promise<LuaCon
     };
     const loaded = await worker.request(
       { kind: "load", source: consoleDriver, name: "console.lua" },
-      { ...ports, timeoutMs: limits.timeoutMs },
+      { ...ports, timeoutMs: startTimeoutMs },
     );
     if (loaded.kind !== "done") throw new Error("the console could not start");
     const context = { ...sample, script: { ...current } };
+    startDeadline();
     worker.request({ kind: "run", stage: "before", context }, ports).then(
       (outcome) => {
         // The driver ends only when it fails.
@@ -143,31 +155,32 @@ export async function openLuaConsole(options: LuaConsoleOptions): Promise<LuaCon
     );
   };
 
-  const limited = async (act: () => Promise<void> | void): Promise<ConsoleOutcome> => {
+  /** Gives the next thing the session tells, `begin` having made it do something. */
+  const outcomeOf = async (begin: () => Promise<void> | void): Promise<ConsoleOutcome> => {
     waiting = Promise.withResolvers<ConsoleOutcome>();
     modelCalls = 0;
-    const cancel = clock.after(limits.timeoutMs, () =>
-      session?.end(new Error(`did not end within ${limits.timeoutMs} ms; the session starts again`)),
-    );
     try {
-      await act();
+      await begin();
       return await waiting.promise;
     } finally {
-      cancel();
+      cancelDeadline();
     }
   };
 
   return {
     load: async (script) => {
       current = script;
-      return await limited(start);
+      return await outcomeOf(start);
     },
     evaluate: async (source) => {
       if (session === undefined) {
-        const outcome = await limited(start);
+        const outcome = await outcomeOf(start);
         if (outcome.kind === "failed") return outcome;
       }
-      return await limited(() => session?.give(source));
+      return await outcomeOf(() => {
+        startDeadline();
+        session?.give(source);
+      });
     },
     addAnswer: (text) => void answers.push(text),
     [Symbol.asyncDispose]: async () => {

@@ -54,10 +54,10 @@ export function parseCases(text: string, script: string): readonly ScriptCase[] 
   return cases.map((each, index) => toCase(each, lineOf(["cases", index]), named, stage));
 }
 
-const caseKeys = [
-  ...["name", "script", "stage", "message", "response_format", "session_id", "actor"],
-  ...["channel", "channel_kind", "metadata", "kv", "llm", "expect"],
-];
+const caseKeys =
+  "name script stage message response_format session_id actor channel channel_kind metadata kv llm expect".split(
+    " ",
+  );
 
 function toCase(
   value: unknown,
@@ -93,9 +93,7 @@ function toCase(
   };
 }
 
-const expectedKeys = [
-  ...["message", "contains", "lacks", "refused", "metadata", "kv", "invoke", "error"],
-];
+const expectedKeys = "message contains lacks refused metadata kv invoke error".split(" ");
 
 function toExpected(value: unknown, place: string): Expected {
   const nothing = { contains: [], lacks: [], metadata: {}, keyValue: {} };
@@ -142,7 +140,8 @@ function toMap(
 
 function toText(value: unknown, place: string): string | undefined {
   if (value === undefined || value === null) return undefined;
-  if (["string", "number", "boolean"].includes(typeof value)) return String(value);
+  if (typeof value === "string") return value;
+  if (typeof value === "number" || typeof value === "boolean") return String(value);
   throw new RangeError(`${place} must be a text`);
 }
 

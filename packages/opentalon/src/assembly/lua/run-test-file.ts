@@ -22,6 +22,9 @@ export interface TestRun {
   readonly problems: readonly string[];
 }
 
+/** Only a machine that stands still takes so long to begin. */
+const startTimeoutMs = 30_000;
+
 /**
  * Runs the functions `test_*` of a file, each in an environment of its own that also holds the functions of the script
  * under test. A file that cannot be loaded is one failed test.
@@ -46,7 +49,10 @@ export async function runTestFile(
     };
     try {
       await worker.ready;
-      await worker.request({ kind: "load", source: driver, name: "driver.lua" }, ports);
+      await worker.request(
+        { kind: "load", source: driver, name: "driver.lua" },
+        { ...ports, timeoutMs: startTimeoutMs },
+      );
       const context = { message: "", tests: { ...tests }, script: { ...script }, test };
       const outcome = await worker.request({ kind: "run", stage: "before", context }, ports);
       return { outcome, printed };

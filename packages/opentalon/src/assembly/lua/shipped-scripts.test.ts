@@ -13,7 +13,11 @@ const limits = { memoryMb: 64, timeoutMs: 5_000, modelTimeoutMs: 1_000, maxModel
 
 it("the scripts that come with the program pass their tests, and each has some", async () => {
   const results = await testScripts({
-    ...{ directory, limits, environment: {}, clock: systemClock, log: createSilentLog() },
+    directory,
+    limits,
+    environment: {},
+    clock: systemClock,
+    log: createSilentLog(),
   });
   expect(results.filter(({ isPassed }) => !isPassed)).toEqual([]);
   const tested = new Set(results.map(({ file }) => file));
@@ -69,7 +73,11 @@ it.each(listScripts(directory))("%s takes no hostile text too seriously", async 
       for (const response_format of formats) {
         const startedMs = performance.now();
         const outcome = machine.run(stage as "before", {
-          ...{ message, response_format, actor: "a", channel: "c", metadata: {} },
+          message,
+          response_format,
+          actor: "a",
+          channel: "c",
+          metadata: {},
         });
         expect(outcome, text).toMatchObject({ kind: "done" });
         expect(performance.now() - startedMs, text).toBeLessThan(mostMs);

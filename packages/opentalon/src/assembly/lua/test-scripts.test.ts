@@ -74,16 +74,23 @@ it("compares refusals, actions, metadata, what is kept, and errors", async () =>
   - {message: ask, llm: [a], expect: {error: no answer left}}`,
   });
   expect(problemsOf(results)).toEqual([
-    ...["", "", "", "", "", ""],
+    "",
+    "",
+    "",
+    "",
+    "",
+    "",
     'expected that the message is refused, but the message went on: "x"',
-    ...["", ""],
+    "",
+    "",
   ]);
 });
 
 it("runs the functions test_* of a file, each afresh, with the script's functions", async () => {
-  const results = await run({
-    "shout.lua": shout,
-    "shout_test.lua": `count = 0
+  const results = await run(
+    {
+      "shout.lua": shout,
+      "shout_test.lua": `count = 0
       function test_a() count = count + 1 assert_equal(prepare("a"), "A") assert(count == 1) end
       function test_b() count = count + 1 assert(count == 1) end
       function test_equal() print("seen") assert_equal("a", 'b') end
@@ -98,14 +105,21 @@ it("runs the functions test_* of a file, each afresh, with the script's function
       end
       function test_endless() while true do end end
       function helper() error("is not called") end`,
-  }, 500);
+    },
+    1_500,
+  );
   expect(results.map(({ name }) => name)).toEqual([
-    ...["test_a", "test_b", "test_endless", "test_equal", "test_plain", "test_sample"],
+    "test_a",
+    "test_b",
+    "test_endless",
+    "test_equal",
+    "test_plain",
+    "test_sample",
   ]);
   expect(problemsOf(results)).toEqual([
     "",
     "",
-    "did not end within 500 ms",
+    "did not end within 1500 ms",
     'shout_test.lua:4: expected "b"\n     got "a"\nprinted: seen',
     expect.stringContaining("no good") as string,
     "",

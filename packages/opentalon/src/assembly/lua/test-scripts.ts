@@ -46,7 +46,12 @@ export async function testScripts(
   const files = listTests(directory);
   const store = createCaseStore();
   await using scripts = createLuaScripts({
-    ...{ directory, limits, environment, store, clock, log },
+    directory,
+    limits,
+    environment,
+    store,
+    clock,
+    log,
     watch: false,
   });
   const results: ScriptTestResult[] = [];

@@ -78,11 +78,16 @@ end
 
 function pre_hook(ctx)
   local wish = ctx.message:match("^%s*[Tt]icket:%s*(.*)$")
-  if wish and wish ~= "" then ctx.message = instruction .. wish end
+  if wish and wish ~= "" then
+    ctx.message = instruction .. wish
+    ctx.metadata.ticket = "wanted"
+  end
   return ctx
 end
 
 function post_hook(ctx)
+  -- Nothing a model has read can start a ticket that the person did not ask for.
+  if ctx.metadata.ticket ~= "wanted" then return ctx end
   local draft = read_draft(ctx.message)
   if draft == nil then return ctx end
   if tool == nil then

@@ -13,7 +13,7 @@ local tokens = {
   { kind = "a GitLab token", begins = { "glpat-", "gldt-", "glrt-" }, least = 20, made_of = "[%w_-]" },
   { kind = "a Slack token", begins = { "xoxb-", "xoxa-", "xoxp-", "xoxr-", "xoxs-", "xoxe-", "xapp-" }, least = 10, made_of = "[%w-]" },
   { kind = "an Anthropic API key", begins = { "sk-ant-" }, least = 20, made_of = "[%w_-]" },
-  { kind = "an API key", begins = { "sk-proj-", "sk-or-", "sk-svcacct-", "sk-" }, least = 20, made_of = "[%w_-]" },
+  { kind = "an API key", begins = { "sk-proj-", "sk-or-", "sk-svcacct-", "sk-" }, least = 20, made_of = "[%w_-]", has_digit = true },
   { kind = "a Google API key", begins = { "AIza" }, least = 35, made_of = "[%w_-]" },
   { kind = "a Google OAuth token", begins = { "ya29.", "GOCSPX-" }, least = 20, made_of = "[%w_-]" },
   { kind = "a Stripe key", begins = { "sk_live_", "rk_live_", "sk_test_", "rk_test_", "whsec_" }, least = 16, made_of = "[%w]" },
@@ -46,7 +46,9 @@ local function has_enough(text, token, begins)
   end
   -- A placeholder such as sk-xxxxxxxxxxxxxxxxxxxx repeats one character.
   local rest = text:sub(position, last)
-  return rest ~= rest:sub(1, 1):rep(#rest)
+  if rest == rest:sub(1, 1):rep(#rest) then return false end
+  -- sk-learn-and-some-more-words is a name.
+  return not token.has_digit or text:find("^[%w_-]*%d", position) ~= nil
 end
 
 -- Tokens by their first two characters, so that most words cost one look.

@@ -65,6 +65,8 @@ export const folders: Readonly<Record<string, Folder>> = {
       "node:child_process",
       "node:net",
       "node:tls",
+      // For the lock files.
+      { name: "yaml", within: "sources/" },
     ],
   },
   channels: {

@@ -23,23 +23,26 @@ import { runTurn } from "./orchestrator/turn.ts";
 import { createPatientStore } from "./store/patient-store.ts";
 
 export type { Terminal } from "./assembly/assemble-channels.ts";
-export { findProviderProblems } from "./assembly/check-providers.ts";
-export { completePrompt, type Completion } from "./assembly/complete-prompt.ts";
-export { replayRouting, type RoutingReplay } from "./assembly/replay-routing.ts";
-export {
-  reportRouting,
-  type RoutingReport,
-  type RoutingReportSum,
-} from "./assembly/report-routing.ts";
-export { resetAffinity, showAffinity, type AffinityView } from "./assembly/show-affinity.ts";
-export {
-  type ConsoleOutcome,
-  type LuaConsole,
-  openLuaConsole,
-} from "./assembly/lua/open-lua-console.ts";
-export { readLuaSettings } from "./assembly/lua/read-lua-settings.ts";
-export { type ScriptTestResult, testScripts } from "./assembly/lua/test-scripts.ts";
-export { assembleSignIns, type SignIns, type SignInNotice } from "./assembly/assemble-sign-ins.ts";
+export type { Completion } from "./assembly/complete-prompt.ts";
+export type { RoutingReplay } from "./assembly/replay-routing.ts";
+export type { RoutingReport, RoutingReportSum } from "./assembly/report-routing.ts";
+export type { AffinityView } from "./assembly/show-affinity.ts";
+export type { ConsoleOutcome, LuaConsole } from "./assembly/lua/open-lua-console.ts";
+export type { ScriptTestResult } from "./assembly/lua/test-scripts.ts";
+export type { SignIns, SignInNotice } from "./assembly/assemble-sign-ins.ts";
+
+/** What single commands need beside a running program; loaded by the command that uses it, so that a start stays quick. */
+export const loadPart = {
+  providerChecks: () => import("./assembly/check-providers.ts"),
+  completion: () => import("./assembly/complete-prompt.ts"),
+  routingReplay: () => import("./assembly/replay-routing.ts"),
+  routingReport: () => import("./assembly/report-routing.ts"),
+  affinity: () => import("./assembly/show-affinity.ts"),
+  luaConsole: () => import("./assembly/lua/open-lua-console.ts"),
+  luaSettings: () => import("./assembly/lua/read-lua-settings.ts"),
+  luaTests: () => import("./assembly/lua/test-scripts.ts"),
+  signIns: () => import("./assembly/assemble-sign-ins.ts"),
+} as const;
 
 export interface OpenTalonOptions {
   readonly loaded: LoadedConfig;
@@ -151,7 +154,7 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
   const recovered = Promise.withResolvers<void>();
   const sessions = createSessionQueue({
     run: async (turn, signal) => {
-      await Promise.all([recovered.promise, toolsSettled, models.settled]);
+      await Promise.all([recovered.promise, toolsSettled, models.settled, scripts.settled]);
       await runTurn(turn, stages, signal);
     },
     concurrency: config.orchestrator.maxConcurrentSessions,

@@ -5,12 +5,14 @@ import type { Config, Environment } from "../config/load-config.ts";
 import { toActor } from "../domain/actor.ts";
 import type { ModelReply } from "../domain/model.ts";
 import type { Turn } from "../domain/turn.ts";
-import { createLuaScripts, type LuaScripts } from "../hooks/lua/create-lua-scripts.ts";
+import { createLuaScripts } from "../hooks/lua/create-lua-scripts.ts";
+import { listScripts } from "../hooks/lua/script-file.ts";
 import { toScriptName, type CallScript } from "../hooks/run-script.ts";
 import type { ModelCaller } from "../providers/calling/call-model.ts";
 import { toQueryFeatures } from "../routing/learning/query-features.ts";
 import type { Router } from "../routing/router.ts";
 import type { KeyValueStore } from "../store/ports.ts";
+import { createFetchedScripts } from "./lua/fetched-scripts.ts";
 
 export interface AssembleScriptsOptions {
   readonly config: Config;
@@ -37,6 +39,8 @@ export interface Scripts extends AsyncDisposable {
   readonly callScript: (turn: ScriptTurn) => CallScript;
   /** Whether the script may have actions started. */
   readonly isTrusted: (script: string) => boolean;
+  /** Resolves when the scripts of `lua.plugins` are there, have failed, or take too long to wait for. Never rejects. */
+  readonly settled: Promise<void>;
   /** Starts the scripts that the configuration names. Never rejects. */
   readonly preload: () => Promise<void>;
 }
@@ -48,9 +52,13 @@ export interface Scripts extends AsyncDisposable {
 export function assembleScripts(options: AssembleScriptsOptions): Scripts {
   const { config, environment, keyValue, clock, log } = options;
   const { lua } = config;
+  const named = findNamedScripts(config);
+  requireScripts(named, lua);
+  const fetched = createFetchedScripts({ config, environment, clock, log });
   const toNamespace = (script: string): string => `lua/${script}`;
   const scripts = createLuaScripts({
     directory: lua.scriptsDir,
+    fetched,
     watch: lua.watch,
     limits: {
       memoryMb: lua.limits.memoryMb,
@@ -69,8 +77,6 @@ export function assembleScripts(options: AssembleScriptsOptions): Scripts {
     clock,
     log,
   });
-  const named = findNamedScripts(config);
-  requireScripts(named, lua.scriptsDir, scripts);
   return {
     callScript:
       (scriptTurn) =>
@@ -90,8 +96,15 @@ export function assembleScripts(options: AssembleScriptsOptions): Scripts {
         return scripts.run(script, stage, context, { signal, askModel, log: turnLog });
       },
     isTrusted: (script) => lua.scripts[script]?.insecure === false,
-    preload: () => scripts.preload(named),
-    [Symbol.asyncDispose]: () => scripts[Symbol.asyncDispose](),
+    settled: fetched.settled,
+    preload: async () => {
+      await fetched.settled;
+      await scripts.preload(named);
+    },
+    [Symbol.asyncDispose]: async () => {
+      await fetched[Symbol.asyncDispose]();
+      await scripts[Symbol.asyncDispose]();
+    },
   };
 }
 
@@ -135,21 +148,22 @@ function findNamedScripts({ orchestrator, channels }: Config): readonly string[]
   return [...new Set(names)];
 }
 
-function requireScripts(named: readonly string[], directory: string, scripts: LuaScripts): void {
-  const missing = named.filter((name) => directory === "" || !scripts.has(name));
+function requireScripts(named: readonly string[], { scriptsDir, plugins }: Config["lua"]): void {
+  const found = scriptsDir === "" ? [] : listScripts(scriptsDir);
+  const known = new Set([...found, ...plugins.map(({ name }) => name)]);
+  const missing = named.filter((name) => !known.has(name));
   if (missing.length === 0) return;
   const wanted = missing.map((name) => `lua:${name}`).join(", ");
-  if (directory === "") {
+  if (scriptsDir === "") {
     throw new ConfigError(
       "CONFIG_INVALID",
-      `orchestrator names ${wanted}, but lua.scripts_dir is not set: set it to the directory with your scripts`,
+      `orchestrator names ${wanted}, but lua.scripts_dir is not set: set it to the directory with your scripts, or name them in lua.plugins`,
     );
   }
-  const found = scripts.list();
   const list = found.length === 0 ? "It holds no scripts." : `It holds: ${found.join(", ")}.`;
   throw new ConfigError(
     "CONFIG_INVALID",
-    `orchestrator names ${wanted}, but there is no such file in lua.scripts_dir (${directory}). ${list}`,
+    `orchestrator names ${wanted}, but there is no such file in lua.scripts_dir (${scriptsDir}). ${list}`,
   );
 }
 

@@ -116,6 +116,20 @@ export class HookError extends OpenTalonError {
   }
 }
 
+export type SourceErrorCode =
+  | "SOURCE_INVALID"
+  | "SOURCE_MISSING"
+  | "SOURCE_UNAVAILABLE"
+  | "SOURCE_TIMED_OUT"
+  | "SOURCE_TOO_LARGE"
+  | "SOURCE_CHANGED"
+  | "SOURCE_LOCK_UNUSABLE";
+
+/** Code from a repository could not be fetched, or is not what was pinned; the operator acts. */
+export class SourceError extends OpenTalonError {
+  declare readonly code: SourceErrorCode;
+}
+
 export type StoreErrorCode =
   | "STORE_LOCKED"
   | "STORE_CORRUPT"

@@ -1,7 +1,7 @@
 import { createInterface } from "node:readline/promises";
 import type { Command } from "commander";
 import { systemClock } from "../base/clock.ts";
-import { resetAffinity, showAffinity, type AffinityView } from "../opentalon.ts";
+import { loadPart, type AffinityView } from "../opentalon.ts";
 import { load, reportError } from "./load.ts";
 import { formatCount, formatPercent, renderTable } from "./render-table.ts";
 import { explainNoChoice, toJson } from "./routing-commands.ts";
@@ -32,6 +32,7 @@ async function print(path: string, isJson: boolean): Promise<number> {
   const loaded = await load(path);
   if (loaded === undefined) return 1;
   try {
+    const { showAffinity } = await loadPart.affinity();
     const view = await showAffinity({ config: loaded.config, clock: systemClock });
     process.stdout.write(isJson ? toViewJson(view) : toViewText(view));
     return 0;
@@ -46,6 +47,7 @@ async function reset(path: string, isAgreed: boolean): Promise<number> {
   if (loaded === undefined) return 1;
   if (!isAgreed && !(await askWhetherToForget())) return 1;
   try {
+    const { resetAffinity } = await loadPart.affinity();
     const place = await resetAffinity({ config: loaded.config, clock: systemClock });
     process.stdout.write(
       `Forgotten: what was learnt in ${place}. A running OpenTalon notices with its next questions.\n`,

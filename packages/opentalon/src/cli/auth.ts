@@ -3,7 +3,7 @@ import { createLog } from "../base/create-log.ts";
 import { toPrintableLine } from "../base/printable.ts";
 import { redactSecrets } from "../base/secret.ts";
 import { readEnvironment } from "../config/read-environment.ts";
-import { assembleSignIns, type SignInNotice, type SignIns } from "../opentalon.ts";
+import { loadPart, type SignInNotice, type SignIns } from "../opentalon.ts";
 import { load, reportError } from "./load.ts";
 import { openBrowser } from "./open-browser.ts";
 
@@ -85,6 +85,7 @@ async function withSignIns(
   const { config } = loaded;
   const log = createLog({ level: "warn", file: undefined, pretty: process.stderr.isTTY });
   try {
+    const { assembleSignIns } = await loadPart.signIns();
     return await run(assembleSignIns({ config, clock: systemClock, log }));
   } catch (error) {
     reportError(error);

@@ -4,7 +4,7 @@ import { systemClock } from "../base/clock.ts";
 import { ConfigError } from "../base/errors.ts";
 import { toPrintableLine } from "../base/printable.ts";
 import { readEnvironment } from "../config/read-environment.ts";
-import { completePrompt, type Completion } from "../opentalon.ts";
+import { loadPart, type Completion } from "../opentalon.ts";
 import { load, reportError } from "./load.ts";
 import { formatCount, formatMoney } from "./render-table.ts";
 
@@ -45,6 +45,7 @@ async function complete(given: string, options: Options): Promise<number> {
   const screen = createScreen();
   try {
     const prompt = given.trim() === "" ? await readInput() : given;
+    const { completePrompt } = await loadPart.completion();
     const completion = await completePrompt({
       config: loaded.config,
       environment: readEnvironment(),

@@ -7,7 +7,7 @@ import { createLog } from "../base/create-log.ts";
 import { toPrintableLine } from "../base/printable.ts";
 import type { LoadedConfig } from "../config/load-config.ts";
 import { readEnvironment } from "../config/read-environment.ts";
-import { readLuaSettings, type ScriptTestResult, testScripts } from "../opentalon.ts";
+import { loadPart, type ScriptTestResult } from "../opentalon.ts";
 import { load, reportError } from "./load.ts";
 import { runLuaRepl } from "./lua-repl.ts";
 import { toJson } from "./routing-commands.ts";
@@ -54,6 +54,8 @@ async function printTests(
   const { stdout } = process;
   const startedMs = performance.now();
   try {
+    const { testScripts } = await loadPart.luaTests();
+    const { readLuaSettings } = await loadPart.luaSettings();
     const results = await testScripts({
       directory: folder,
       ...readLuaSettings(loaded?.config, readEnvironment()),

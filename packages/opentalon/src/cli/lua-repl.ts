@@ -6,12 +6,7 @@ import { toMessage } from "../base/errors.ts";
 import { toPrintableText } from "../base/printable.ts";
 import type { Config } from "../config/load-config.ts";
 import { readEnvironment } from "../config/read-environment.ts";
-import {
-  type ConsoleOutcome,
-  type LuaConsole,
-  openLuaConsole,
-  readLuaSettings,
-} from "../opentalon.ts";
+import { type ConsoleOutcome, type LuaConsole, loadPart } from "../opentalon.ts";
 import { reportError } from "./load.ts";
 
 const historyLength = 500;
@@ -45,6 +40,8 @@ export async function runLuaRepl(
     (isTerminal ? stdout : stderr).write(`error: ${toPrintableText(text)}\n`);
   };
   try {
+    const { openLuaConsole } = await loadPart.luaConsole();
+    const { readLuaSettings } = await loadPart.luaSettings();
     await using session = await openLuaConsole({
       ...readLuaSettings(config, readEnvironment()),
       clock: systemClock,

@@ -1,8 +1,7 @@
 import { InvalidArgumentError, type Command } from "commander";
 import { systemClock } from "../base/clock.ts";
 import {
-  replayRouting,
-  reportRouting,
+  loadPart,
   type RoutingReplay,
   type RoutingReport,
   type RoutingReportSum,
@@ -56,6 +55,7 @@ async function printReport(path: string, { since: sinceMs, json }: Options): Pro
   const loaded = await load(path);
   if (loaded === undefined) return 1;
   try {
+    const { reportRouting } = await loadPart.routingReport();
     const report = await reportRouting({ config: loaded.config, clock: systemClock, sinceMs });
     process.stdout.write(json === true ? toReportJson(report, sinceMs) : toReportText(report));
     return 0;
@@ -69,6 +69,7 @@ async function printReplay(path: string, { since: sinceMs, json }: Options): Pro
   const loaded = await load(path);
   if (loaded === undefined) return 1;
   try {
+    const { replayRouting } = await loadPart.routingReplay();
     const replay = await replayRouting({ config: loaded.config, clock: systemClock, sinceMs });
     process.stdout.write(json === true ? toReplayJson(replay, sinceMs) : toReplayText(replay));
     return 0;

@@ -1,5 +1,5 @@
 import { ConfigError } from "../base/errors.ts";
-import { findProviderProblems } from "../opentalon.ts";
+import { loadPart } from "../opentalon.ts";
 import { load, reportError } from "./load.ts";
 
 /** `opentalon config check`: exit code 0 when the file is fine, warnings on standard error. */
@@ -7,6 +7,7 @@ export async function checkConfig(path: string): Promise<number> {
   const loaded = await load(path);
   if (loaded === undefined) return 1;
   for (const { message } of loaded.warnings) process.stderr.write(`warning: ${message}\n`);
+  const { findProviderProblems } = await loadPart.providerChecks();
   const problems = await findProviderProblems(loaded.config);
   if (problems.length > 0) {
     reportError(new ConfigError("CONFIG_INVALID", problems.join("\n")));

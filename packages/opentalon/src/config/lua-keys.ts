@@ -1,6 +1,6 @@
 import { flag, list, named, path, section, text, whole } from "./keys.ts";
 
-const reference = "Branch, tag or commit.";
+const reference = "Branch, tag or whole commit; the repository's default branch when absent.";
 
 const settings = {
   scripts_dir: path({
@@ -63,18 +63,25 @@ export const lua = section({
   keys: {
     ...settings,
     plugins: list({
-      about: "Scripts to fetch: names, or maps for those from other repositories.",
+      about:
+        "Scripts to fetch, pinned in `lua_plugins.lock`: names, or maps for those from other repositories.",
       item: section({
         about: "",
         textAs: "name",
         keys: {
           name: text({ about: "Its name." }),
-          github: text({ about: "Repository it comes from; the default one when absent." }),
+          github: text({
+            about:
+              "Repository that has it as `<name>.lua`: `owner/name` on GitHub, a URL of https or ssh, or a path. The default one when absent.",
+          }),
           ref: text({ about: reference }),
         },
       }),
     }),
-    default_github: text({ about: "Repository that scripts come from.", expands: "braces" }),
+    default_github: text({
+      about: "Repository that has scripts as `<name>/<name>.lua`; written like `github`.",
+      expands: "braces",
+    }),
     default_ref: text({ about: reference, expands: "braces" }),
   },
 });

@@ -10,16 +10,22 @@ import { compileLua } from "./lua-module.ts";
 import { createScript, type Script } from "./create-script.ts";
 import type { LuaValue } from "./lua-value.ts";
 import type { LuaScriptRun, LuaScriptsOptions, ScriptStatus } from "./script-options.ts";
-import { listScripts, toScriptPath } from "./script-file.ts";
+import { listScripts, openScriptFile, openScriptText, toScriptPath } from "./script-file.ts";
 import { createSpareWorkers, type SpareWorkers } from "./spare-workers.ts";
 import { startLuaWorker } from "./start-lua-worker.ts";
 import type { LuaContext } from "./worker-messages.ts";
 
-export type { LuaLimits, LuaScriptRun, ScriptStatus, ScriptStore } from "./script-options.ts";
+export type {
+  FetchedScriptTexts,
+  LuaLimits,
+  LuaScriptRun,
+  ScriptStatus,
+  ScriptStore,
+} from "./script-options.ts";
 
 export interface LuaScripts extends AsyncDisposable {
   readonly has: (name: string) => boolean;
-  /** Names of all scripts of the folder, sorted. */
+  /** Names of all scripts of the folder and of those fetched, sorted. */
   readonly list: () => readonly string[];
   /**
    * Runs the functions of one stage; the newest saved version, or the last one that could be loaded.
@@ -40,7 +46,7 @@ export interface LuaScripts extends AsyncDisposable {
 const spareWorkers = 2;
 
 export function createLuaScripts(options: LuaScriptsOptions): LuaScripts {
-  const { directory } = options;
+  const { directory, fetched } = options;
   const scripts = new Map<string, Script>();
   let starting: Promise<SpareWorkers> | undefined;
 
@@ -66,14 +72,23 @@ export function createLuaScripts(options: LuaScriptsOptions): LuaScripts {
     if (known !== undefined) return known;
     const path = toScriptPath(directory, name);
     if (path === undefined) throw new RangeError(`"${name}" is no name of a script`);
-    const script = createScript({ ...options, name, path, startWorker: workers.take });
+    const isFetched = fetched?.list().includes(name) === true;
+    const shared = { ...options, name, startWorker: workers.take };
+    const script =
+      fetched === undefined || !isFetched || listScripts(directory).includes(name)
+        ? createScript({ ...shared, file: openScriptFile(path, options.clock.now) })
+        : // Nobody edits these; a change is a new version that was fetched, and it is looked for without a file.
+          createScript({ ...shared, file: openScriptText(() => fetched.read(name)), watch: true });
     scripts.set(name, script);
     return script;
   };
 
+  const list = (): readonly string[] =>
+    [...new Set([...listScripts(directory), ...(fetched?.list() ?? [])])].sort();
+
   return {
-    has: (name) => listScripts(directory).includes(name),
-    list: () => listScripts(directory),
+    has: (name) => list().includes(name),
+    list,
     run: async (name, stage, context, run) => (await open(name)).run(stage, context, run),
     preload: async (names) => {
       await Promise.all(names.map(async (name) => (await open(name)).preload()));

@@ -3,8 +3,8 @@ import { createDeadline, untilAborted } from "../../base/deadline.ts";
 import type { LuaScriptRun, LuaScriptsOptions, ScriptStatus } from "./script-options.ts";
 import type { LuaStage } from "./lua-machine.ts";
 import type { LuaValue } from "./lua-value.ts";
-import { openScriptFile } from "./script-file.ts";
-import { createScriptWorkers } from "./script-workers.ts";
+import type { ScriptFile } from "./script-file.ts";
+import { createScriptWorkers, WaitedTooLongError } from "./script-workers.ts";
 import type { LuaWorker, RequestPorts, WorkerOutcome } from "./start-lua-worker.ts";
 import type { LuaContext } from "./worker-messages.ts";
 
@@ -17,7 +17,7 @@ export interface Script extends AsyncDisposable {
 
 export interface ScriptOptions extends LuaScriptsOptions {
   readonly name: string;
-  readonly path: string;
+  readonly file: ScriptFile;
   /** Starts a worker with no script in it, or gives one that was started before. */
   readonly startWorker: () => LuaWorker;
 }
@@ -34,19 +34,22 @@ const idleMs = 60_000;
 const loadTimeoutMs = 3_000;
 /** How long messages wait for a changed file to be loaded before the version in use serves once more. */
 const patienceMs = 1_000;
+/** How much longer than its own time a call waits for a thread. */
+const extraPatienceMs = 10_000;
+const maxProblemLength = 1_000;
 const maxKeyLength = 256;
 const maxValueLength = 65_536;
 const maxPromptLength = 65_536;
 const levels = new Set(["debug", "info", "warn", "error"]);
 
 export function createScript(options: ScriptOptions): Script {
-  const { name, path, startWorker, limits, store, clock, watch } = options;
+  const { name, file, startWorker, limits, store, clock, watch } = options;
   const log = options.log.child({ script: name });
-  const file = openScriptFile(path, clock.now);
   const workers = createScriptWorkers({
     start: startWorker,
     maxWorkers,
     idleMs,
+    patienceMs: limits.timeoutMs + extraPatienceMs,
     clock,
   });
   /** Which version a worker has loaded. */
@@ -62,7 +65,10 @@ export function createScript(options: ScriptOptions): Script {
     switch (outcome.kind) {
       case "failed": {
         // The error names script and line itself.
-        const words = outcome.problem.replace(/^[\w.-]+\.lua:\d+: /, "");
+        const words = outcome.problem
+          .replace(/^[\w.-]+\.lua:\d+: /, "")
+          .slice(0, maxProblemLength)
+          .toWellFormed();
         const { line, isMemory } = outcome;
         return isMemory
           ? new HookError(
@@ -130,8 +136,12 @@ export function createScript(options: ScriptOptions): Script {
 
   const withWorker = async <Result>(
     task: (worker: LuaWorker) => Promise<readonly [result: Result, isUsable: boolean]>,
+    signal?: AbortSignal,
   ): Promise<Result> => {
-    const worker = await workers.take().catch((error: unknown) => {
+    const worker = await workers.take(signal).catch((error: unknown) => {
+      signal?.throwIfAborted();
+      if (error instanceof WaitedTooLongError)
+        throw new HookError("HOOK_TIMED_OUT", `did not begin: ${error.message}`, { script: name });
       throw new HookError("HOOK_FAILED", `it has no thread to run in: ${toMessage(error)}`, {
         script: name,
       });
@@ -154,7 +164,8 @@ export function createScript(options: ScriptOptions): Script {
     const number = newest;
     await withWorker(async (worker) => {
       const outcome = await load(worker, source);
-      changed = undefined;
+      // A thread that died says nothing about the text: the next message tries it again.
+      if (outcome.kind !== "broken") changed = undefined;
       if (outcome.kind === "done") {
         const functions = Array.isArray(outcome.value) ? outcome.value.map(String).sort() : [];
         if (current !== undefined) log.info("a changed script is in use");
@@ -187,6 +198,7 @@ export function createScript(options: ScriptOptions): Script {
       changed = file.readChange() ?? changed;
     } catch (error) {
       if (current !== undefined || problem !== undefined) return;
+      if (error instanceof HookError) throw error;
       throw new HookError("HOOK_UNUSABLE", `the file cannot be read: ${toMessage(error)}`, {
         script: name,
       });
@@ -200,7 +212,8 @@ export function createScript(options: ScriptOptions): Script {
   const settle = async (loading: Promise<void>): Promise<void> => {
     if (current === undefined) return loading;
     const patience = new AbortController();
-    await Promise.race([loading, clock.sleep(patienceMs, patience.signal)]);
+    const ended = loading.catch((error: unknown) => log.error(toMessage(error)));
+    await Promise.race([ended, clock.sleep(patienceMs, patience.signal)]);
     patience.abort();
   };
 
@@ -221,7 +234,7 @@ export function createScript(options: ScriptOptions): Script {
       }
       const result = await worker.request({ kind: "run", stage, context }, toPorts(given));
       return [result, isAlive(result)] as const;
-    });
+    }, given.signal);
     if (outcome.kind === "done") return outcome.value;
     throw fail(outcome, limits.timeoutMs);
   };

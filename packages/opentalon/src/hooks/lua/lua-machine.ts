@@ -1,4 +1,4 @@
-import { toMessage } from "../../base/errors.ts";
+import { randomInt } from "node:crypto";
 import { type CompiledLua, createLuaModule, type WasmFunction } from "./lua-module.ts";
 import { sandbox } from "./lua-sandbox.ts";
 import { createLuaStack } from "./lua-stack.ts";
@@ -72,6 +72,7 @@ const activationBytes = 160;
 const sourceOffset = 16;
 const currentLineOffset = 24;
 const deepestLevel = 50;
+const maxSeed = 2 ** 48 - 1;
 
 /** Starts a VM that knows nothing but what a hook needs. */
 export function createLuaMachine(options: LuaMachineOptions): LuaMachine {
@@ -113,21 +114,30 @@ export function createLuaMachine(options: LuaMachineOptions): LuaMachine {
     onLine?.(line);
   };
 
+  const pushAnswer = (answer: HostAnswer): number => {
+    lua.lua_pushboolean(state, "value" in answer ? 1 : 0);
+    push("value" in answer ? answer.value : answer.problem);
+    return 2;
+  };
   const host = addFunction("i-i", () => {
     const values: LuaValue[] = [];
-    const name = readText(1) ?? "";
     let answer: HostAnswer;
     try {
+      const name = readText(1) ?? "";
       for (let index = 2; index <= lua.lua_gettop(state); index += 1) values.push(read(index));
       answer = answerTimeCall(name, values) ?? onHostCall(name, values);
     } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-      answer = { problem: error.message };
+      answer = { problem: toLimit(error).message };
     }
-    const isDone = "value" in answer;
-    lua.lua_pushboolean(state, isDone ? 1 : 0);
-    push("value" in answer ? answer.value : answer.problem);
-    return 2;
+    const top = lua.lua_gettop(state);
+    try {
+      return pushAnswer(answer);
+    } catch (error) {
+      // Nothing of ours may pass through the interpreter: its own frames would be left as they are.
+      const { message } = toLimit(error);
+      lua.lua_settop(state, top);
+      return pushAnswer({ problem: message });
+    }
   });
   const mark = addFunction("i-i", () => {
     note();
@@ -154,7 +164,8 @@ export function createLuaMachine(options: LuaMachineOptions): LuaMachine {
   lua.lua_pushcclosure(state, mark, 0);
   push({ ...environment });
   push(memoryBytes);
-  if (lua.lua_pcallk(state, 4, 1, 0, 0, 0) !== 0) throw new Error(readText(-1) ?? "no sandbox");
+  push(randomInt(maxSeed));
+  if (lua.lua_pcallk(state, 5, 1, 0, 0, 0) !== 0) throw new Error(readText(-1) ?? "no sandbox");
   const functions = new Map<string, number>();
   lua.lua_pushnil(state);
   while (lua.lua_next(state, 1) !== 0)
@@ -179,8 +190,7 @@ export function createLuaMachine(options: LuaMachineOptions): LuaMachine {
       const { message = "the script failed", line, start } = read(2) as ReportedProblem;
       return toFailure(message, line, start);
     } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-      return toFailure(toMessage(error));
+      return toFailure(toLimit(error).message);
     } finally {
       lua.lua_settop(state, 0);
     }
@@ -202,4 +212,13 @@ export function createLuaMachine(options: LuaMachineOptions): LuaMachine {
       run("evaluate", [source, context ?? null]) as LuaOutcome<readonly string[]>,
     memoryBytes: () => memory.buffer.byteLength,
   };
+}
+
+/**
+ * The error when it is one of our own limits, after which the VM goes on.
+ * @throws any other error; a stack of the host that is full looks like ours, but leaves the VM in the middle of a call.
+ */
+function toLimit(error: unknown): RangeError {
+  if (!(error instanceof RangeError) || error.message.includes("call stack")) throw error;
+  return error;
 }

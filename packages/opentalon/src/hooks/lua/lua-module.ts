@@ -92,7 +92,7 @@ export interface LuaExports {
   readonly lua_tonumberx: (state: number, index: number, isNumber: number) => number;
   readonly lua_isinteger: (state: number, index: number) => number;
   readonly lua_tolstring: (state: number, index: number, length: number) => number;
-  readonly lua_rawlen: (state: number, index: number) => number;
+  readonly lua_rawlen: (state: number, index: number) => bigint;
   readonly lua_pushnil: (state: number) => void;
   readonly lua_pushboolean: (state: number, value: number) => void;
   readonly lua_pushnumber: (state: number, value: number) => void;

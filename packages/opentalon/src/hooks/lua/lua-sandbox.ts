@@ -6,12 +6,12 @@
  * message leaves behind is seen by the next. What stays out of reach of the script is held in locals.
  */
 export const sandbox = `
-local host, mark, environment, max_text = ...
+local host, mark, environment, max_text, seed = ...
 local base, libraries = {}, {}
 local load, pcall, xpcall, error, select, next, rawget = load, pcall, xpcall, error, select, next, rawget
 local type, tostring, setmetatable, getinfo = type, tostring, setmetatable, debug.getinfo
 local concat, unpack, table_move, rep = table.concat, table.unpack, table.move, string.rep
-local raw_find, raw_gsub = string.find, string.gsub
+local raw_find, randomseed = string.find, math.randomseed
 local current, chunk, chunk_name, entered
 
 for _, name in ipairs({ "assert", "error", "getmetatable", "ipairs", "next", "pairs", "pcall", "rawequal",
@@ -30,6 +30,7 @@ end
 function base.load(source, name, _, ...)
   local target = current
   if select("#", ...) > 0 then target = ... end
+  mark()
   return load(source, name, "t", target)
 end
 function base.loadstring(source, name) return base.load(source, name) end
@@ -37,6 +38,8 @@ function base.loadstring(source, name) return base.load(source, name) end
 -- The functions that can run long inside one instruction note where they were called.
 local quantified, quantified_count = {}, 0
 local function is_quantified(pattern)
+  -- A pattern made from a message is not worth keeping, nor may it pile up.
+  if #pattern > 100 then return true end
   local known = quantified[pattern]
   if known == nil then
     known = raw_find(pattern, "[%*%+%-]") ~= nil
@@ -109,7 +112,11 @@ end
 
 -- A function with the script's environment as its only variable.
 local upvalue = debug.setupvalue
+local calls = 0
 local function start()
+  -- What a message made of the random numbers is not seen by the next one either.
+  calls = calls + 1
+  randomseed(seed, calls)
   current = create_environment()
   upvalue(chunk, 1, current)
   chunk()

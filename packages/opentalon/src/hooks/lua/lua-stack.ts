@@ -21,6 +21,8 @@ export interface LuaStack {
 const maxDepth = 16;
 const maxEntries = 10_000;
 const maxTextBytes = 1_048_576;
+/** Of all texts of one value: a script can put one text into many places, and each becomes a copy. */
+const maxTotalBytes = 2_097_152;
 const kinds = { boolean: 1, number: 3, string: 4, table: 5 } as const;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -89,8 +91,17 @@ export function createLuaStack({ lua, memory }: LuaModule, state: number): LuaSt
     return decoder.decode(new Uint8Array(memory.buffer, pointer, byteLength));
   };
 
+  const byteLengthOf = (index: number): number =>
+    lua.lua_type(state, index) === kinds.string ? Number(lua.lua_rawlen(state, index)) : 0;
+
   const read = (index: number): LuaValue => {
     let entries = 0;
+    let textBytes = 0;
+    const count = (at: number): void => {
+      textBytes += byteLengthOf(at);
+      if (textBytes > maxTotalBytes)
+        throw new RangeError(`the texts of a table are longer than ${maxTotalBytes / 1024} KiB`);
+    };
     const copy = (at: number, depth: number): LuaValue | undefined => {
       entries += 1;
       if (depth > maxDepth)
@@ -107,6 +118,7 @@ export function createLuaStack({ lua, memory }: LuaModule, state: number): LuaSt
           return Number.isFinite(number) ? number : null;
         }
         case kinds.string:
+          count(at);
           return readText(at);
         case kinds.table:
           return copyTable(lua.lua_absindex(state, at), depth);
@@ -129,6 +141,7 @@ export function createLuaStack({ lua, memory }: LuaModule, state: number): LuaSt
       const pairs: [string, LuaValue][] = [];
       lua.lua_pushnil(state);
       while (lua.lua_next(state, at) !== 0) {
+        count(-2);
         const key = readText(-2);
         const value = key === undefined ? undefined : copy(-1, depth + 1);
         if (key !== undefined && value !== undefined) pairs.push([key, value]);

@@ -20,8 +20,17 @@ export interface ScriptStore {
 /** Answers `ctx.llm`; `alias` is empty when the script names no model. Rejections become errors of the script. */
 export type AskModel = (prompt: string, alias: string, signal: AbortSignal) => Promise<string>;
 
+/** Scripts that come from elsewhere than the folder. */
+export interface FetchedScriptTexts {
+  readonly list: () => readonly string[];
+  /** @throws HookError when the script is not there, or must not be used. */
+  readonly read: (name: string) => string;
+}
+
 export interface LuaScriptsOptions {
   readonly directory: string;
+  /** A file of the folder comes before one of these with its name. */
+  readonly fetched?: FetchedScriptTexts | undefined;
   /** Notice changed files. */
   readonly watch: boolean;
   readonly limits: LuaLimits;

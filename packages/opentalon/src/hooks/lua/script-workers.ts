@@ -6,8 +6,11 @@ import type { LuaWorker } from "./start-lua-worker.ts";
  * hangs in one conversation does not keep the others waiting.
  */
 export interface ScriptWorkers extends AsyncDisposable {
-  /** An idle worker, or the first to become so. Rejects when none can be started. */
-  readonly take: () => Promise<LuaWorker>;
+  /**
+   * An idle worker, or the first to become so. Rejects when none can be started, when `signal` aborts, and with a
+   * `WaitedTooLongError` after `patienceMs`.
+   */
+  readonly take: (signal?: AbortSignal) => Promise<LuaWorker>;
   /** Gives it back; one that `isUsable` no longer is ended. */
   readonly giveBack: (worker: LuaWorker, isUsable: boolean) => void;
   readonly count: () => number;
@@ -18,11 +21,17 @@ export interface ScriptWorkersOptions {
   readonly maxWorkers: number;
   /** How long a worker may stand idle. */
   readonly idleMs: number;
+  /** How long a call waits for a worker: behind a script that hangs, the last of many would wait for hours. */
+  readonly patienceMs: number;
   readonly clock: Clock;
 }
 
 /** A VM that has grown beyond this is replaced: its memory never becomes smaller. */
 const maxIdleBytes = 32 * 1_048_576;
+
+export class WaitedTooLongError extends Error {
+  override readonly name = "WaitedTooLongError";
+}
 
 interface Waiter {
   readonly resolve: (worker: LuaWorker) => void;
@@ -30,16 +39,19 @@ interface Waiter {
 }
 
 export function createScriptWorkers(options: ScriptWorkersOptions): ScriptWorkers {
-  const { start, maxWorkers, idleMs, clock } = options;
+  const { start, maxWorkers, idleMs, patienceMs, clock } = options;
   const all = new Set<LuaWorker>();
   const idle: { readonly worker: LuaWorker; readonly cancel: () => void }[] = [];
-  const waiting: Waiter[] = [];
+  const waiting = new Set<Waiter>();
   let starting = 0;
   let isClosed = false;
 
   const settle = (worker: LuaWorker): void => {
-    const waiter = waiting.shift();
-    if (waiter !== undefined) return waiter.resolve(worker);
+    const [waiter] = waiting;
+    if (waiter !== undefined) {
+      waiting.delete(waiter);
+      return waiter.resolve(worker);
+    }
     const end = (): void => {
       const at = idle.findIndex((each) => each.worker === worker);
       if (at < 0) return;
@@ -51,22 +63,54 @@ export function createScriptWorkers(options: ScriptWorkersOptions): ScriptWorker
 
   const grow = (): void => {
     if (isClosed || starting > 0 || all.size >= maxWorkers) return;
+    let worker: LuaWorker;
+    try {
+      worker = start();
+    } catch (error) {
+      return rejectAll(error);
+    }
     starting += 1;
-    const worker = start();
     all.add(worker);
     worker.ready.then(
       () => {
         starting -= 1;
         if (isClosed) return;
         settle(worker);
-        if (waiting.length > 0) grow();
+        if (waiting.size > 0) grow();
       },
       (error: unknown) => {
         starting -= 1;
         all.delete(worker);
-        for (const { reject } of waiting.splice(0)) reject(error);
+        rejectAll(error);
       },
     );
+  };
+
+  const rejectAll = (error: unknown): void => {
+    const given = [...waiting];
+    waiting.clear();
+    for (const { reject } of given) reject(error);
+  };
+
+  const wait = async (signal: AbortSignal | undefined): Promise<LuaWorker> => {
+    const { promise, resolve, reject } = Promise.withResolvers<LuaWorker>();
+    const waiter: Waiter = { resolve, reject };
+    const leave = (reason: unknown): void => {
+      if (waiting.delete(waiter)) reject(reason);
+    };
+    const onAbort = (): void => leave(signal?.reason);
+    const cancel = clock.after(patienceMs, () =>
+      leave(new WaitedTooLongError(`all its threads were busy for ${patienceMs} ms`)),
+    );
+    signal?.addEventListener("abort", onAbort, { once: true });
+    waiting.add(waiter);
+    grow();
+    try {
+      return await promise;
+    } finally {
+      cancel();
+      signal?.removeEventListener("abort", onAbort);
+    }
   };
 
   const remove = (worker: LuaWorker): void => {
@@ -76,28 +120,23 @@ export function createScriptWorkers(options: ScriptWorkersOptions): ScriptWorker
 
   return {
     count: () => all.size,
-    take: () => {
-      const taken = Promise.withResolvers<LuaWorker>();
+    take: async (signal) => {
+      signal?.throwIfAborted();
+      if (isClosed) throw new Error("the scripts are closed");
       const free = idle.pop();
-      if (isClosed) taken.reject(new Error("the scripts are closed"));
-      else if (free === undefined) {
-        waiting.push(taken);
-        grow();
-      } else {
-        free.cancel();
-        taken.resolve(free.worker);
-      }
-      return taken.promise;
+      if (free === undefined) return wait(signal);
+      free.cancel();
+      return free.worker;
     },
     giveBack: (worker, isUsable) => {
       if (isUsable && !isClosed && worker.memoryBytes() <= maxIdleBytes) return settle(worker);
       remove(worker);
-      if (waiting.length > 0) grow();
+      if (waiting.size > 0) grow();
     },
     [Symbol.asyncDispose]: async () => {
       isClosed = true;
       for (const { cancel } of idle) cancel();
-      for (const { reject } of waiting.splice(0)) reject(new Error("the scripts are closed"));
+      rejectAll(new Error("the scripts are closed"));
       await Promise.all([...all].map((worker) => worker.terminate()));
     },
   };

@@ -17,7 +17,13 @@ export function createSpareWorkers({ start, count }: SpareWorkersOptions): Spare
   /** One after the other, so that they do not slow down one that somebody waits for. */
   const refill = (): void => {
     if (isClosed || spares.length >= count) return;
-    const fresh = start();
+    let fresh: LuaWorker;
+    try {
+      fresh = start();
+    } catch {
+      // No thread can be had now; whoever needs one is told, and the next call tries again.
+      return;
+    }
     spares.push(fresh);
     fresh.ready.then(refill, () => {
       const at = spares.indexOf(fresh);

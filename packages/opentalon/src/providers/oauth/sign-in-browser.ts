@@ -1,4 +1,3 @@
-import { createServer } from "node:http";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Clock } from "../../base/clock.ts";
 import { createDeadline, untilAborted } from "../../base/deadline.ts";
@@ -67,6 +66,8 @@ interface Door extends AsyncDisposable {
 
 async function openDoor(onReturn: (found: BrowserReturn) => void): Promise<Door> {
   let isOwn = (_parameters: URLSearchParams): boolean => false;
+  // Node's own HTTP costs a start a good part of its time, and hardly anybody signs in while starting.
+  const { createServer } = await import("node:http");
   const server = createServer({ maxHeaderSize: 16 * 1024 }, (request, response) => {
     request.resume();
     const parameters = findReturn(request);

@@ -68,7 +68,8 @@ function buildPhrases(): PhraseNode {
   return root;
 }
 
-const root = buildPhrases();
+/** Built when the first message is read: it takes longer than any other part of a start. */
+let builtPhrases: PhraseNode | undefined;
 
 const toStem = (node: PhraseNode, token: string): ReadonlySet<PhraseKind> | undefined => {
   for (const [stem, kinds] of node.stems) if (token.startsWith(stem)) return kinds;
@@ -77,6 +78,7 @@ const toStem = (node: PhraseNode, token: string): ReadonlySet<PhraseKind> | unde
 
 /** Cuts tokens into phrases, the longest first. */
 export function matchPhrases(tokens: readonly string[]): readonly PhraseMatch[] {
+  const root = (builtPhrases ??= buildPhrases());
   const matches: PhraseMatch[] = [];
   for (let at = 0; at < tokens.length;) {
     let node: PhraseNode | undefined = root;

@@ -43,7 +43,7 @@ const run = (
   content: string,
   pinnedModel = "",
   channelKind = "console",
-  lastAnswer: AnswerRecord | undefined = undefined,
+  lastAnswer?: AnswerRecord,
 ) =>
   runCommand(
     { content, channelKind } as InboundMessage,

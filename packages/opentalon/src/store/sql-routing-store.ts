@@ -138,6 +138,10 @@ interface NewState {
   readonly nowMs: number;
 }
 
+function toStateRow({ epoch, content, nowMs }: NewState) {
+  return { name: stateName, epoch, content, updated_at_ms: nowMs };
+}
+
 function prepareStatements({ prepare }: Database) {
   return {
     insertAnswer: prepare((database, row: Omit<NewAnswer, "tried"> & { readonly tried: string }) =>
@@ -211,12 +215,7 @@ function prepareStatements({ prepare }: Database) {
     saveState: prepare((database, is: NewState) =>
       database
         .insertInto("routing_state")
-        .values({
-          name: stateName,
-          epoch: is.epoch,
-          content: is.content,
-          updated_at_ms: is.nowMs,
-        })
+        .values(toStateRow(is))
         .onConflict((conflict) =>
           conflict
             .column("name")
@@ -230,12 +229,7 @@ function prepareStatements({ prepare }: Database) {
     replaceState: prepare((database, is: NewState) =>
       database
         .insertInto("routing_state")
-        .values({
-          name: stateName,
-          epoch: is.epoch,
-          content: is.content,
-          updated_at_ms: is.nowMs,
-        })
+        .values(toStateRow(is))
         .onConflict((conflict) =>
           conflict.column("name").doUpdateSet((row) => ({
             epoch: row.ref("excluded.epoch"),

@@ -158,7 +158,7 @@ const plants: Readonly<Record<string, Plant>> = {
   "yaml outside config": [
     `${src}/channels/yaml.ts`,
     'import { parse } from "yaml"; parse("");',
-    /only config may/,
+    /only [\w/, ]*config[\w/, ]* may/,
   ],
   "zod outside config": [
     `${src}/tools/zod.ts`,

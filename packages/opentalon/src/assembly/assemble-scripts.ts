@@ -12,7 +12,10 @@ import type { ModelCaller } from "../providers/calling/call-model.ts";
 import { toQueryFeatures } from "../routing/learning/query-features.ts";
 import type { Router } from "../routing/router.ts";
 import type { KeyValueStore } from "../store/ports.ts";
+import { createScriptStore } from "./script-store.ts";
 import { createFetchedScripts } from "./lua/fetched-scripts.ts";
+
+const maxStoredKeys = 10_000;
 
 export interface AssembleScriptsOptions {
   readonly config: Config;
@@ -55,7 +58,6 @@ export function assembleScripts(options: AssembleScriptsOptions): Scripts {
   const named = findNamedScripts(config);
   requireScripts(named, lua);
   const fetched = createFetchedScripts({ config, environment, clock, log });
-  const toNamespace = (script: string): string => `lua/${script}`;
   const scripts = createLuaScripts({
     directory: lua.scriptsDir,
     fetched,
@@ -67,13 +69,7 @@ export function assembleScripts(options: AssembleScriptsOptions): Scripts {
       maxModelCalls: lua.limits.llmMaxCalls,
     },
     environment: pickVariables(environment, lua.environment),
-    store: {
-      get: (script, key) => keyValue.get(toNamespace(script), key),
-      set: (script, key, value) =>
-        value === undefined
-          ? keyValue.delete(toNamespace(script), key)
-          : keyValue.set(toNamespace(script), key, value),
-    },
+    store: createScriptStore({ keyValue, maxKeys: maxStoredKeys, clock }),
     clock,
     log,
   });

@@ -54,3 +54,14 @@ it("long arguments and such that look like our words are shown so that they cann
   expect(shown).toContain("more characters");
   expect(shown).not.toContain("`");
 });
+
+it("what is not seen in the arguments, or would show them in another order, is spelled out", () => {
+  const hidden = call("1", "pay \u202e001\u202c to\u200b eve\u2028`\u2028 \u{e0041}");
+  const { content } = askConsent(reply, [
+    { role: "assistant", content: "", toolCalls: [hidden] },
+    stopped("1", "x"),
+  ]);
+  expect(content).toContain(
+    String.raw`"pay \u202e001\u202c to\u200b eve\u2028'\u2028 \udb40\udc41"`,
+  );
+});

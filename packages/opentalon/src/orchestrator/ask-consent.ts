@@ -37,12 +37,24 @@ function findWaiting(messages: readonly TranscriptMessage[]): readonly ToolCall[
 }
 
 function toShown({ name, arguments: values }: ToolCall): string {
-  const written = JSON.stringify(values).toWellFormed();
+  const written = toVisible(JSON.stringify(values).toWellFormed());
   const rest = written.length - maxShownArguments;
   const shown =
     rest > 0
       ? `${written.slice(0, maxShownArguments).toWellFormed()} … and ${rest} more characters`
       : written;
   // Nothing in it may look like our own words or a link.
-  return `\`${name.slice(0, 100)} ${shown}\``.replaceAll(/(?<=.)`(?=.)/g, "'");
+  return `\`${toVisible(name.slice(0, 100))} ${shown}\``.replaceAll(/(?<=.)`(?=.)/g, "'");
+}
+
+/** Characters that are not seen, or that change the order in which the others are, as escapes of JSON. */
+function toVisible(text: string): string {
+  return text.replaceAll(
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu,
+    (character) =>
+      character
+        .split("")
+        .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
+        .join(""),
+  );
 }

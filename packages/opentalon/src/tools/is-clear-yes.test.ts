@@ -18,6 +18,11 @@ it.each([
   "はい",
   "是的",
   "evet",
+  "d'accord",
+  "Vas-y !",
+  "好的。",
+  "¡Sí!",
+  "ok 👍",
   "bestätigt",
 ])("%j is a yes", (text) => expect(say(text)).toBe(true));
 
@@ -31,6 +36,20 @@ it.each([
   "👍 and so on",
   "tell me more",
   "not ok",
+  "yes?",
+  "OK???",
+  "> yes",
+  '"yes"',
+  "“yes”",
+  "~~yes~~",
+  "/yes",
+  "yes 👎",
+  "❌ ok",
+  "y\u0336e\u0336s\u0336",
+  "уes",
+  "yе\u0455",
+  "ye\u200bs",
+  "\u202eyes",
   "yes ".repeat(100),
 ])("%j is none", (text) => expect(say(text)).toBe(false));
 

@@ -13,6 +13,8 @@ const words = [
     "|",
   ),
 ];
+/** Anything but these beside the words may turn a yes into something else: a question, a quotation, a frown. */
+const harmless = /^[\p{L}\p{M}\p{N}\s.,!¡…'’。．！、，،।👍✅🙏-]*$/u;
 const yes = new Set(words.map(toBare));
 
 /**
@@ -25,7 +27,7 @@ export function isClearYes({
 }: Pick<InboundMessage, "content" | "metadata">): boolean {
   const clicked = metadata["confirmation"];
   if (clicked !== undefined && clicked !== "") return clicked === "approve";
-  return content.length <= 100 && yes.has(toBare(content));
+  return content.length <= 100 && harmless.test(content) && yes.has(toBare(content));
 }
 
 /** Lower case, without punctuation and signs. */

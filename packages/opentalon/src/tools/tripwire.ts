@@ -10,6 +10,7 @@ import type { CallConsent, Tool } from "../domain/tool.ts";
 import { encodeArguments } from "./encode-arguments.ts";
 import {
   isCallRequested,
+  isCallWritten,
   toSearchableText,
   type SearchableText,
 } from "./guard/find-requested-call.ts";
@@ -47,31 +48,33 @@ export interface TripwireOptions {
 export function createTripwire(options: TripwireOptions): Tripwire {
   const { session, message, actor, isResumed } = options;
   const isYes = !isResumed && isClearYes(message);
-  const agreed = new Set(isYes ? findAwaited(session, actor) : []);
+  const agreed = new Set(
+    isYes ? findAwaited(session, actor, message.metadata["tool_call_id"]) : [],
+  );
   const refused = findRefused(session.messages);
   const readable = new WeakMap<TranscriptMessage, SearchableText>();
   let own: SearchableText | undefined;
 
-  const isRequested = (call: SuspectCall, said: TranscriptMessage): boolean => {
+  const readSaid = (said: TranscriptMessage): readonly SearchableText[] => {
     // What OpenTalon itself said about a call it did not make is no request.
-    if (said.role !== "tool" || said.byHost === true) return false;
+    if (said.role !== "tool" || said.byHost === true) return [];
     let text = readable.get(said);
     if (text === undefined) {
       text = toSearchableText(said.content);
       readable.set(said, text);
     }
-    return isCallRequested(call, text);
+    return [text];
   };
 
   return {
     judge: (call, messages) => {
       const digest = toCallDigest(call);
-      if (!refused.has(digest) && !messages.some((said) => isRequested(call, said)))
+      if (!refused.has(digest) && !isCallRequested(call, messages.flatMap(readSaid)))
         return { kind: "clear" };
       if (agreed.delete(digest))
         return { kind: "agreed", consent: { state: "given", actor, call: digest } };
       own ??= toSearchableText(message.content);
-      if (isCallRequested(call, own)) return { kind: "clear" };
+      if (isCallWritten(call, own)) return { kind: "clear" };
       return { kind: "tripped", consent: { state: "awaited", actor, call: digest } };
     },
   };
@@ -96,15 +99,26 @@ function sortValue(value: unknown): unknown {
     : value;
 }
 
-/** Calls the newest answer told `actor` of: only the message right after it can agree to them. */
-function findAwaited({ messages, lastAnswer }: Session, actor: Actor): readonly string[] {
+/**
+ * Calls the newest answer told `actor` of: only the message right after it can agree to them. A button may say which
+ * question it belongs to (`clicked`); that of an older one agrees to nothing.
+ */
+function findAwaited(
+  { messages, lastAnswer }: Session,
+  actor: Actor,
+  clicked = "",
+): readonly string[] {
   // Without an answer the person was not asked.
   if (lastAnswer === undefined || lastAnswer.unanswered !== undefined) return [];
   const from = messages.findLastIndex(({ role }) => role === "user");
-  return messages.slice(from + 1).flatMap((said) => {
-    const consent = said.role === "tool" ? said.consent : undefined;
-    return consent?.state === "awaited" && consent.actor === actor ? [consent.call] : [];
+  const awaited = messages.slice(from + 1).flatMap((said) => {
+    const { consent, callId } = said.role === "tool" ? said : {};
+    return consent?.state === "awaited" && consent.actor === actor
+      ? [{ callId, call: consent.call }]
+      : [];
   });
+  const isAnswered = clicked === "" || awaited.some(({ callId }) => callId === clicked);
+  return isAnswered ? awaited.map(({ call }) => call) : [];
 }
 
 /** Calls of earlier turns nobody agreed to: what asked for them may still be in the model's sight. */

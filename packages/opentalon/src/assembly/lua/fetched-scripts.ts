@@ -129,7 +129,11 @@ export function createFetchedScripts(options: FetchedScriptsOptions): FetchedScr
     sources.map(async (source) => {
       if (!(await prepare(source))) retrying.push(keepTrying(source));
     }),
-  ).then(() => (sources.length === 0 || ending.signal.aborted ? undefined : pinned.removeUnused()));
+  ).then(async () => {
+    // A fetch that is tried again may have put its folder there without having pinned it yet.
+    const isQuiet = retrying.length === 0 && !ending.signal.aborted;
+    if (isQuiet && sources.length > 0) await pinned.removeUnused();
+  });
 
   const waitAtStart = async (): Promise<void> => {
     if (sources.length === 0) return;

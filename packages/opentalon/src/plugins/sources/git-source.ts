@@ -92,7 +92,11 @@ export async function fetchGitSource(options: GitSourceOptions): Promise<GitSour
     const checkout = await git([
       ...inside(staging),
       `--work-tree=${tree}`,
-      ...["checkout", "--quiet", "--force", "--detach", commit],
+      "checkout",
+      "--quiet",
+      "--force",
+      "--detach",
+      commit,
     ]);
     if (checkout.kind === "failed") throw toUnavailable(url, checkout.problem);
     const folder = join(into, commit);

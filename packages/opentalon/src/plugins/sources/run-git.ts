@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Clock } from "../../base/clock.ts";
 import { SourceError } from "../../base/errors.ts";
 import { toPrintableLine } from "../../base/printable.ts";
-import { type Environment } from "../child-environment.ts";
+import type { Environment } from "../child-environment.ts";
 import { describeEnd, startChildProcess } from "../child-process.ts";
 import type { SourceAddress } from "./parse-source.ts";
 

@@ -16,6 +16,8 @@ export interface SearchableText {
   readonly folded: string;
   /** The same with everything that separates parts of names as `_`. */
   readonly names: string;
+  /** Letters and digits only, with a space wherever something else was: however it was wrapped, quoted or set in bold. */
+  readonly words: string;
 }
 
 /** More arguments than these are not compared. */
@@ -23,23 +25,51 @@ const maxValues = 200;
 
 export function toSearchableText(text: string): SearchableText {
   const folded = foldText(text).text.toLowerCase();
-  return { folded, names: toNames(folded) };
+  return { folded, names: toNames(folded), words: toWords(folded) };
 }
 
-export function isCallRequested(
-  { tool, arguments: values }: SoughtCall,
-  { folded, names }: SearchableText,
-): boolean {
+/**
+ * Whether the texts together ask for the call: one may have the name and another an argument. What is true or false can
+ * be asked for in too many ways to be compared, so it counts only where there is nothing else.
+ */
+export function isCallRequested(call: SoughtCall, texts: readonly SearchableText[]): boolean {
+  const wanted = toValues(call.arguments);
+  const telling = wanted.filter((value) => value !== "true" && value !== "false");
+  const compared = telling.length > 0 ? telling : wanted;
+  return (
+    texts.some((text) => isNamed(call, text, wanted.length)) &&
+    compared.every((value) =>
+      texts.some((text) => holdsWhole(text.folded, value) || holdsWords(text, value)),
+    )
+  );
+}
+
+/** Whether one text has the whole call, with every argument as it is. */
+export function isCallWritten(call: SoughtCall, text: SearchableText): boolean {
+  const wanted = toValues(call.arguments);
+  return (
+    isNamed(call, text, wanted.length) && wanted.every((value) => holdsWhole(text.folded, value))
+  );
+}
+
+function isNamed({ tool }: SoughtCall, { folded, names }: SearchableText, count: number): boolean {
   const full = toNames(`${tool.plugin}_${tool.action}`.toLowerCase());
-  const wanted = toValues(values);
-  const isNamed = wanted.length > 0 && holdsWhole(names, full);
-  if (
-    !isNamed &&
-    !looksCalled(folded, `${tool.plugin}__${tool.action}`) &&
-    !looksCalled(folded, tool.action, wanted.length === 0)
-  )
-    return false;
-  return wanted.every((value) => holdsWhole(folded, value));
+  return (
+    (count > 0 && holdsWhole(names, full)) ||
+    looksCalled(folded, `${tool.plugin}__${tool.action}`) ||
+    looksCalled(folded, tool.action, count === 0)
+  );
+}
+
+function toWords(text: string): string {
+  return text
+    .replaceAll(/(?<=[0-9])[,_' ](?=[0-9]{3}(?![0-9]))/g, "")
+    .replaceAll(/[^a-z0-9\u0080]+/g, " ");
+}
+
+function holdsWords({ words }: SearchableText, value: string): boolean {
+  const sought = toWords(value).trim();
+  return sought !== "" && holdsWhole(words, sought);
 }
 
 function toNames(text: string): string {

@@ -18,7 +18,10 @@ const refusedWithoutWords = "Your message was blocked by a rule of this installa
  * turn (with `message`, or with `invoke` steps); a JSON object with `message` replaces it by that. Other members, such
  * as the lists of what a search found, mean nothing here; blocks of knowledge are taken out of the text.
  */
-export function parsePreparerResult(content: string): PreparerVerdict {
+export function parsePreparerResult(content: string, given: string): PreparerVerdict {
+  // A hook that gives a message back as it came has decided nothing, even if a person wrote what looks like a verdict.
+  if (content.trim() === given.trim())
+    return { kind: "replace", content: withoutKnowledge(content) };
   const parsed = parseObject(content);
   if (parsed === undefined) return { kind: "replace", content: withoutKnowledge(content) };
   const message = typeof parsed["message"] === "string" ? parsed["message"] : undefined;
@@ -27,7 +30,7 @@ export function parsePreparerResult(content: string): PreparerVerdict {
     if (steps.length > 0) return { kind: "invoke", steps };
     return {
       kind: "refuse",
-      message: message ?? (content.trim() === "" ? refusedWithoutWords : content),
+      message: message?.trim() === "" ? refusedWithoutWords : (message ?? content),
     };
   }
   return { kind: "replace", content: withoutKnowledge(message ?? content) };

@@ -163,7 +163,7 @@ async function runPreparer(
       { type: "error", error_code: "guard_blocked" },
     );
   }
-  const verdict = parsePreparerResult(result.content);
+  const verdict = parsePreparerResult(result.content, content);
   switch (verdict.kind) {
     case "replace":
       report(verdict.content === content ? "unchanged" : "changed");

@@ -15,13 +15,7 @@ import { createSpareWorkers, type SpareWorkers } from "./spare-workers.ts";
 import { startLuaWorker } from "./start-lua-worker.ts";
 import type { LuaContext } from "./worker-messages.ts";
 
-export type {
-  FetchedScriptTexts,
-  LuaLimits,
-  LuaScriptRun,
-  ScriptStatus,
-  ScriptStore,
-} from "./script-options.ts";
+export type { LuaLimits, LuaScriptRun, ScriptStatus, ScriptStore } from "./script-options.ts";
 
 export interface LuaScripts extends AsyncDisposable {
   readonly has: (name: string) => boolean;

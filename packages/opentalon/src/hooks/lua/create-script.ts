@@ -36,6 +36,7 @@ const loadTimeoutMs = 3_000;
 const patienceMs = 1_000;
 /** How much longer than its own time a call waits for a thread. */
 const extraPatienceMs = 10_000;
+const maxDeaths = 3;
 const maxProblemLength = 1_000;
 const maxKeyLength = 256;
 const maxValueLength = 65_536;
@@ -59,6 +60,8 @@ export function createScript(options: ScriptOptions): Script {
   let problem: HookError | undefined;
   /** A text of the file that was not tried yet. */
   let changed: string | undefined;
+  /** How often a thread died over the newest text. */
+  let deaths = 0;
   let reloading: Promise<void> | undefined;
 
   const fail = (outcome: Exclude<WorkerOutcome, { kind: "done" }>, limitMs: number): HookError => {
@@ -165,7 +168,8 @@ export function createScript(options: ScriptOptions): Script {
     await withWorker(async (worker) => {
       const outcome = await load(worker, source);
       // A thread that died says nothing about the text: the next message tries it again.
-      if (outcome.kind !== "broken") changed = undefined;
+      deaths += outcome.kind === "broken" ? 1 : 0;
+      if (outcome.kind !== "broken" || deaths >= maxDeaths) changed = undefined;
       if (outcome.kind === "done") {
         const functions = Array.isArray(outcome.value) ? outcome.value.map(String).sort() : [];
         if (current !== undefined) log.info("a changed script is in use");
@@ -195,7 +199,9 @@ export function createScript(options: ScriptOptions): Script {
     }
     if (current !== undefined && !watch) return;
     try {
-      changed = file.readChange() ?? changed;
+      const read = file.readChange();
+      if (read !== undefined) deaths = 0;
+      changed = read ?? changed;
     } catch (error) {
       if (current !== undefined || problem !== undefined) return;
       if (error instanceof HookError) throw error;

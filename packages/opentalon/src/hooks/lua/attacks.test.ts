@@ -102,7 +102,8 @@ describe("what comes out stays small", () => {
     const machine = start(`function pre_hook(ctx)
       ctx.metadata = { ["__proto__"] = "p", constructor = "c", toString = "t" } return ctx end`);
     const outcome = machine.run("before", { message: "m", metadata: {} });
-    const { metadata } = (outcome as { value: { metadata: object } }).value;
+    if (outcome.kind === "failed") throw new Error(outcome.problem);
+    const { metadata } = outcome.value as { readonly metadata: object };
     expect(Object.entries(metadata).sort(([a], [b]) => (a < b ? -1 : 1))).toEqual([
       ["__proto__", "p"],
       ["constructor", "c"],

@@ -311,13 +311,16 @@ describe("the guide", () => {
     );
     expect(scripts.map(([name]) => name)).toEqual(["words", "secrets", "first", "footer"]);
     const settings = [...guide.matchAll(/```yaml\n([^]*?)```/g)].map(([, text = ""]) => text);
+    // The block that names all four; what follows it fetches scripts from elsewhere.
+    const whole = settings.find((text) => text.includes("lua:footer"));
+    expect(whole).toBeDefined();
     using scratch = createScratch();
     await using models = await createModelServer();
     writeScripts(scratch, Object.fromEntries(scripts));
     const configPath = scratch.writeConfig(models.url);
     const own = JSON.parse(readFileSync(configPath, "utf8")) as Settings;
     const toYaml = Object.entries(own).map(([key, value]) => `${key}: ${JSON.stringify(value)}`);
-    writeFileSync(configPath, `${toYaml.join("\n")}\n${settings.at(-1) ?? ""}`);
+    writeFileSync(configPath, `${toYaml.join("\n")}\n${whole ?? ""}`);
     await using core = startCore({ configPath });
     const said = async (text: string): Promise<string> => {
       const start = core.output().length;

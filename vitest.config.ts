@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 if (Number.parseInt(process.versions.node, 10) < 26) {
@@ -21,6 +22,8 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["{packages,plugins,tooling,bench}/**/*.test.ts"],
+          // Most of them wait for processes and timers, so two at once fit even on two cores.
+          maxWorkers: Math.max(2, availableParallelism() - 1),
           testTimeout: 20 * seconds,
           hookTimeout: 30 * seconds,
         },

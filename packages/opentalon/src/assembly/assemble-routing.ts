@@ -45,7 +45,7 @@ const typicalCall = { inputTokens: 1_000, outputTokens: 300 };
 
 /** Joins pins, weights and what was learnt. */
 export function assembleRouting(options: AssembleRoutingOptions): Routing {
-  const { config, models, store, clock, log } = options;
+  const { config, models, clock } = options;
   const weights = toWeights(config);
   const affinity = createOwnAffinity(options, weights);
   const router = createRouter({
@@ -134,18 +134,20 @@ export function assembleRouting(options: AssembleRoutingOptions): Routing {
       await affinity?.[Symbol.asyncDispose]();
     },
   };
+}
 
-  function createOwnAffinity(
-    { models: known }: AssembleRoutingOptions,
-    weightOf: Readonly<Record<string, number>>,
-  ): Affinity | undefined {
-    const routed = known()
-      .filter(({ name }) => (weightOf[name] ?? 0) > 0)
-      .map((model) => toRoutedModel(model, weightOf[model.name] ?? 0));
-    const { enabled, decayDays } = config.routing.affinity;
-    if (!enabled || store === undefined || routed.length < 2) return undefined;
-    return createAffinity({ models: routed, store, decayDays, clock, log, random: options.random });
-  }
+/** Nothing is learnt where there is no choice, or where nobody wants it. */
+function createOwnAffinity(
+  options: AssembleRoutingOptions,
+  weights: Readonly<Record<string, number>>,
+): Affinity | undefined {
+  const { config, models, store, clock, log, random } = options;
+  const routed = models()
+    .filter(({ name }) => (weights[name] ?? 0) > 0)
+    .map((model) => toRoutedModel(model, weights[model.name] ?? 0));
+  const { enabled, decayDays } = config.routing.affinity;
+  if (!enabled || store === undefined || routed.length < 2) return undefined;
+  return createAffinity({ models: routed, store, decayDays, clock, log, random });
 }
 
 export function toRoutedModel(model: Model, weight: number): RoutedModel {

@@ -14,6 +14,7 @@ import type { Router } from "../routing/router.ts";
 import type { KeyValueStore } from "../store/ports.ts";
 import { createScriptStore } from "./script-store.ts";
 import { createFetchedScripts } from "./lua/fetched-scripts.ts";
+import { readLuaSettings } from "./lua/read-lua-settings.ts";
 
 const maxStoredKeys = 10_000;
 
@@ -62,13 +63,7 @@ export function assembleScripts(options: AssembleScriptsOptions): Scripts {
     directory: lua.scriptsDir,
     fetched,
     watch: lua.watch,
-    limits: {
-      memoryMb: lua.limits.memoryMb,
-      timeoutMs: lua.limits.timeoutSeconds * 1_000,
-      modelTimeoutMs: lua.limits.llmTimeoutSeconds * 1_000,
-      maxModelCalls: lua.limits.llmMaxCalls,
-    },
-    environment: pickVariables(environment, lua.environment),
+    ...readLuaSettings(config, environment),
     store: createScriptStore({ keyValue, maxKeys: maxStoredKeys, clock }),
     clock,
     log,
@@ -160,17 +155,5 @@ function requireScripts(named: readonly string[], { scriptsDir, plugins }: Confi
   throw new ConfigError(
     "CONFIG_INVALID",
     `orchestrator names ${wanted}, but there is no such file in lua.scripts_dir (${scriptsDir}). ${list}`,
-  );
-}
-
-function pickVariables(
-  environment: Environment,
-  names: readonly string[],
-): Readonly<Record<string, string>> {
-  return Object.fromEntries(
-    names.flatMap((name) => {
-      const value = environment[name];
-      return value === undefined ? [] : [[name, value]];
-    }),
   );
 }

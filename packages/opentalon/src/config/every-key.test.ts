@@ -97,7 +97,7 @@ orchestrator:
   preparer:
     tool_error_handling: {loop_cap_per_turn: 3, sticky_demotion_threshold: 2}
   repair: {enabled: true, model: small, prompt: Repair it., max_attempts: 1, timeout: 5s}
-agent: {max_rounds: 5, first_token_timeout: 10s, idle_timeout: 20s, tool_timeout: 40s}
+agent: {max_rounds: 5, first_token_timeout: 10s, idle_timeout: 20s, tool_timeout: 40s, max_tools: 12}
 channels:
   slack:
     enabled: true
@@ -124,13 +124,20 @@ plugins:
     http_port: 9001
     grpc_port: 9002
     env: [MODE=fast]
-    limits: {memory_mb: 256, cpu_seconds: 60, processes: 8, open_files: 64}
+    limits: {memory_mb: 256, cpu_seconds: 60, processes: 8, open_files: 64, disk_mb: 100}
+    sandbox: strict
+    network: true
+    token: plugin-token
+    tls: {ca: ./ca.pem, cert: ./cert.pem, key: ./key.pem, server_name: plugin.internal}
     timeout: 2m
   tools:
     plugin_dir: ./plugins
     health_check_interval: 10s
     restart_on_failure: false
     max_restarts: 3
+    refresh_interval: 1m
+    build_timeout: 2m
+    limits: {memory_mb: 512, cpu_seconds: 600, processes: 16, open_files: 128, disk_mb: 200}
     defaults: {timeout: 10s, max_response_bytes: 1024}
     overrides: {weaviate: {timeout: 1m}}
   lua:
@@ -344,7 +351,7 @@ test("every key loads, and none is unknown", () => {
     insecure: false,
     dialTimeoutMs: 20_000,
     timeoutMs: 120_000,
-    limits: { memoryMb: 256, cpuSeconds: 60, processes: 8, openFiles: 64 },
+    limits: { memoryMb: 256, cpuSeconds: 60, processes: 8, openFiles: 64, diskMb: 100 },
   });
   expect(Object.keys(config.plugins)).toEqual(["weaviate"]);
   expect(config.pluginSettings.tools).toMatchObject({
@@ -377,6 +384,7 @@ test("printing or serialising a loaded configuration shows no credential", () =>
     "xoxb-slack",
     "postgres://host/db",
     "server-token",
+    "plugin-token",
     "sentinel-password",
   ]) {
     expect(printed).not.toContain(credential);

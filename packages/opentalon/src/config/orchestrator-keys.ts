@@ -195,6 +195,12 @@ export const agent = section({
       about: "How long a model may pause inside its answer.",
       default: "60s",
     }),
+    max_tools: whole({
+      about:
+        "Tools a model is told of in full. When there are more, it gets a list of their names and loads those it needs.",
+      default: 40,
+      least: 1,
+    }),
     tool_timeout: duration({
       about:
         "How long one call of a tool may take; `plugins.<name>.timeout` sets it for one plugin.",

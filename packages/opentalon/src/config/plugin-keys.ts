@@ -1,4 +1,5 @@
 import {
+  choice,
   duration,
   flag,
   list,
@@ -8,6 +9,7 @@ import {
   optionalDuration,
   optionalWhole,
   path,
+  secret,
   section,
   sectionAs,
   text,
@@ -21,6 +23,19 @@ const repository =
   "GitHub repository as `owner/name`, or the address of a Git repository. It is fetched and built once, then locked.";
 const reference = "Branch, tag or commit; the default branch when absent.";
 
+const limits = section({
+  about: "Bounds of the program; those of `plugins.tools.limits` when absent.",
+  keys: {
+    memory_mb: optionalWhole({ about: "Memory of all its processes together, in MiB." }),
+    cpu_seconds: optionalWhole({ about: "Processor time in seconds, over its whole life." }),
+    processes: optionalWhole({ about: "Processes and threads." }),
+    open_files: optionalWhole({ about: "Open files and connections of one process." }),
+    disk_mb: optionalWhole({
+      about: "What its own folders may hold, and the largest file it may write, in MiB.",
+    }),
+  },
+});
+
 const plugin = sectionAs(
   {
     about: "A program that offers tools.",
@@ -28,7 +43,7 @@ const plugin = sectionAs(
       enabled: flag({ about: "Switches the plugin on.", default: false }),
       plugin: program({
         about:
-          "What to run: the path of a program, a list of a program and its arguments, or `grpc://host:port` for one that runs elsewhere.",
+          "What to run: the path of a program, a list of a program and its arguments, the name of a plugin that comes with OpenTalon, or `grpc://host:port` (`grpcs://` with TLS) for one that runs elsewhere.",
         formerly: ["path"],
       }),
       github: text({ about: repository }),
@@ -75,13 +90,31 @@ const plugin = sectionAs(
         about:
           "Environment of the program. It gets nothing of the host's own environment but what is listed here.",
       }),
-      limits: section({
-        about: "Bounds of the program; the built-in ones when absent.",
+      limits,
+      sandbox: choice({
+        about:
+          "`strict` runs the program, on Linux, in namespaces of its own: the system can only be read, `/tmp` and the own folder are private, and there is no network. Needs bubblewrap.",
+        words: ["off", "strict"],
+        default: "off",
+      }),
+      network: flag({
+        about: "Leaves a program in a strict sandbox the network.",
+        default: false,
+      }),
+      token: secret({
+        about:
+          "Credential for a plugin that runs elsewhere, sent as `authorization: Bearer <token>` with every call.",
+        expands: "braces",
+      }),
+      tls: section({
+        about: "Certificates for a plugin at `grpcs://`; those of the system when absent.",
         keys: {
-          memory_mb: optionalWhole({ about: "Memory in MiB." }),
-          cpu_seconds: optionalWhole({ about: "Processor time in seconds, over its whole life." }),
-          processes: optionalWhole({ about: "Processes and threads." }),
-          open_files: optionalWhole({ about: "Open files and connections." }),
+          ca: path({ about: "File with the authorities that may have signed its certificate." }),
+          cert: path({ about: "File with our own certificate." }),
+          key: path({ about: "File with the key of our own certificate." }),
+          server_name: text({
+            about: "Name in its certificate, when it is not that of the address.",
+          }),
         },
       }),
       timeout: optionalDuration({
@@ -111,6 +144,16 @@ export const plugins = namedWithSettings({
           about: "Restarts in a row before it stays stopped; 0 is no limit.",
           default: 0,
         }),
+        refresh_interval: duration({
+          about:
+            "Time between two questions to a plugin whether its actions have changed; 0 is never.",
+          default: "15m",
+        }),
+        build_timeout: duration({
+          about: "How long building a fetched plugin may take.",
+          default: "10m",
+        }),
+        limits,
         defaults: section({
           about: "Bounds of a call.",
           keys: {

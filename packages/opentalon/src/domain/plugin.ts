@@ -1,3 +1,4 @@
+import type { Secret } from "../base/secret.ts";
 import type { Tool } from "./tool.ts";
 
 /** What a plugin answered to one execution, before the guard has seen it. */
@@ -14,6 +15,27 @@ export interface Execution {
   readonly arguments: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
   readonly timeoutMs: number;
+  /** Headers that let the plugin's own requests run in the name of the person, by server name. */
+  readonly credentialHeaders?: Readonly<Record<string, CredentialHeader>> | undefined;
+  /**
+   * Runs an action the plugin wants in the middle of this call. The plugin that asks is the one that was called: nothing it
+   * says about that is believed. Never rejects; a refusal is a result with `error`. Absent where callbacks are not taken.
+   */
+  readonly onCallback?:
+    | ((request: CallbackRequest, signal: AbortSignal) => Promise<RawToolResult>)
+    | undefined;
+}
+
+export interface CredentialHeader {
+  readonly header: string;
+  readonly value: Secret;
+}
+
+/** An action a plugin wants in the middle of a call, unchecked. */
+export interface CallbackRequest {
+  readonly plugin: string;
+  readonly action: string;
+  readonly arguments: Readonly<Record<string, string>>;
 }
 
 export interface PluginCapabilities {
@@ -22,9 +44,11 @@ export interface PluginCapabilities {
   readonly description: string;
   readonly tools: readonly Tool[];
   readonly systemPromptAddition: string;
+  /** Its calls may ask for actions of other plugins. */
+  readonly supportsCallbacks: boolean;
 }
 
-export type PluginState = "starting" | "ready" | "restarting" | "failed" | "stopped";
+export type PluginState = "building" | "starting" | "ready" | "restarting" | "failed" | "stopped";
 
 export interface PluginStatus {
   /** Key under `plugins:`. */

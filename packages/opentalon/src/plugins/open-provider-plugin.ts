@@ -60,7 +60,13 @@ function createRunning(
   const refuse = (problem: string): PluginError =>
     new PluginError(key, "unavailable", `the plugin "${key}" ${problem}`);
   return {
-    capabilities: { name: key, description: "", tools: [], systemPromptAddition: "" },
+    capabilities: {
+      name: key,
+      description: "",
+      tools: [],
+      systemPromptAddition: "",
+      supportsCallbacks: false,
+    },
     models,
     gone,
     execute: () => Promise.reject(refuse("is a provider of models and has no tools")),

@@ -9,6 +9,11 @@ export interface PluginEntry {
    * with `./` or `../` are relative to where OpenTalon runs.
    */
   readonly command: string | readonly string[];
+  /**
+   * Makes the program ready before each start, fetching and building it when it is not there, and says what to run instead
+   * of `command`. Rejects with words for the operator.
+   */
+  readonly prepare?: ((signal: AbortSignal) => Promise<PreparedProgram>) | undefined;
   /** An existing folder to run in; one of its own when absent. */
   readonly workingDirectory?: string | undefined;
   /** Added to the plugin's environment. */
@@ -21,4 +26,47 @@ export interface PluginEntry {
   readonly handshakeTimeoutMs?: number | undefined;
   /** Longest message taken from the plugin, in bytes; 32 MiB or `OPENTALON_GRPC_MAX_MSG_BYTES` when absent. */
   readonly maxMessageBytes?: number | undefined;
+  /** Bounds of the program, all its processes together unless said otherwise. */
+  readonly limits?: ProcessLimits | undefined;
+  /** `strict`: in namespaces of its own; off when absent. */
+  readonly sandbox?: "off" | "strict" | undefined;
+  /** Leaves a program in a strict sandbox the network. */
+  readonly sandboxNetwork?: boolean | undefined;
+  /** Sent with every call to a plugin that runs elsewhere. */
+  readonly token?: Secret | undefined;
+  /** For `grpcs://`: paths of files in PEM, and the name in the certificate when it is not that of the address. */
+  readonly tls?:
+    | {
+        readonly ca?: string | undefined;
+        readonly cert?: string | undefined;
+        readonly key?: string | undefined;
+        readonly serverName?: string | undefined;
+      }
+    | undefined;
+  /** Told to the plugin as the port it should serve HTTP on; not told when absent. */
+  readonly httpPort?: number | undefined;
+  /** Time between two checks that it still answers; no checks when absent or 0. */
+  readonly healthCheckIntervalMs?: number | undefined;
+  /** Time between two questions for its capabilities; none when absent or 0. */
+  readonly refreshIntervalMs?: number | undefined;
+  /** Whether it is started again after it was lost; yes when absent. */
+  readonly restartOnFailure?: boolean | undefined;
+  /** Restarts in a row before it stays stopped; no limit when absent or 0. */
+  readonly maxRestarts?: number | undefined;
+}
+
+/** What to run for an entry whose program had to be fetched or built. */
+export interface PreparedProgram {
+  readonly command: readonly string[];
+  /** Its sources, readable also in a sandbox; `migrations` may lie in it. */
+  readonly folder?: string | undefined;
+}
+
+/** What a program may use; what is absent is not bounded. */
+export interface ProcessLimits {
+  readonly memoryMb?: number | undefined;
+  readonly cpuSeconds?: number | undefined;
+  readonly processes?: number | undefined;
+  readonly openFiles?: number | undefined;
+  readonly diskMb?: number | undefined;
 }

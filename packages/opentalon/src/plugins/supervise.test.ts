@@ -29,7 +29,13 @@ function setUp({ claimName = () => "" }: { readonly claimName?: (name: string) =
     const process = { crash: () => gone.abort(crashed), stopped: false };
     opened.push(process);
     return {
-      capabilities: { name: "reported", description: "", tools: [], systemPromptAddition: "" },
+      capabilities: {
+        name: "reported",
+        description: "",
+        tools: [],
+        systemPromptAddition: "",
+        supportsCallbacks: false,
+      },
       gone: gone.signal,
       execute: () =>
         new Promise((_resolve, reject) => {

@@ -53,6 +53,7 @@ export function toPluginCapabilities(
     description: cut(reported.description, limits.descriptionBytes),
     tools: [...tools.values()],
     systemPromptAddition: cut(reported.systemPromptAddition, limits.promptBytes),
+    supportsCallbacks: reported.supportsCallbacks,
   };
 }
 

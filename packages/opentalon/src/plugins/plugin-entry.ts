@@ -14,6 +14,8 @@ export interface PluginEntry {
    * of `command`. Rejects with words for the operator.
    */
   readonly prepare?: ((signal: AbortSignal) => Promise<PreparedProgram>) | undefined;
+  /** Where the program came from, when that is a folder of its own; readable also in a sandbox. */
+  readonly programFolder?: string | undefined;
   /** An existing folder to run in; one of its own when absent. */
   readonly workingDirectory?: string | undefined;
   /** Added to the plugin's environment. */

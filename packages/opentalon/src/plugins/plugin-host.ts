@@ -101,7 +101,7 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
     };
     const plugin: SupervisedPlugin = supervise({
       entry,
-      open: (signal) => openPlugin(entry, dependencies, signal),
+      open: (prepared, signal) => openPlugin(prepared, dependencies, signal),
       claimName: (name) => claimName(plugin, name),
       clock,
       log: pluginLog,

@@ -77,7 +77,7 @@ export function createProviderPlugins(options: ProviderPluginsOptions): Provider
     const dependencies = { ...shared, maxMessageBytes, credential };
     return supervise({
       entry,
-      open: async (signal) => {
+      open: async (_prepared, signal) => {
         await (tidied ??= folders.removeLeftOvers());
         const running = await openProviderPlugin(entry, dependencies, signal);
         entry.onModels(running.models);

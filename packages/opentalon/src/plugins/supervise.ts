@@ -10,6 +10,7 @@ import type {
   PluginStatus,
   RawToolResult,
 } from "../domain/plugin.ts";
+import { untilAborted } from "./deadline.ts";
 import type { PluginEntry } from "./plugin-entry.ts";
 
 /** A plugin that runs and has said what it can do. */
@@ -25,8 +26,8 @@ export interface RunningPlugin {
 
 export interface SuperviseOptions<Running extends RunningPlugin = RunningPlugin> {
   readonly entry: PluginEntry;
-  /** Starts the plugin once; gives up when the signal aborts. Rejects with `PluginError`, and leaves nothing then. */
-  readonly open: (signal: AbortSignal) => Promise<Running>;
+  /** Starts the plugin once, as the entry it is handed says; gives up when the signal aborts. Rejects with `PluginError`, and leaves nothing then. */
+  readonly open: (entry: PluginEntry, signal: AbortSignal) => Promise<Running>;
   /** Says why the plugin cannot have this name, or gives it the name and says "". */
   readonly claimName: (name: string) => string;
   readonly clock: Clock;
@@ -83,10 +84,20 @@ export function supervise<Running extends RunningPlugin = RunningPlugin>({
     onChange();
   };
 
+  /** The entry with the program to run, which may have to be fetched and built first. */
+  const prepare = async (): Promise<PluginEntry> => {
+    if (entry.prepare === undefined) return entry;
+    const before = state;
+    if (state !== "restarting") change("building", "");
+    const prepared = await untilAborted(key, ending.signal, entry.prepare(ending.signal));
+    if (state === "building") change(before, "");
+    return { ...entry, command: prepared.command, programFolder: prepared.folder };
+  };
+
   const attempt = async (): Promise<void> => {
     let plugin: Running;
     try {
-      plugin = await open(ending.signal);
+      plugin = await open(await prepare(), ending.signal);
     } catch (error) {
       if (!ending.signal.aborted) retry("failed", toMessage(error));
       return;

@@ -6,7 +6,12 @@ import type { Environment } from "../child-environment.ts";
 import { fetchGitSource, type GitSourceLimits } from "./git-source.ts";
 import { isCommit, parseSourceAddress } from "./parse-source.ts";
 import { hashFolder } from "./source-files.ts";
-import { changeSourceLock, readSourceLock, type SourceLock, type SourcePin } from "./source-lock.ts";
+import {
+  changeSourceLock,
+  readSourceLock,
+  type SourceLock,
+  type SourcePin,
+} from "./source-lock.ts";
 
 export interface WantedSource {
   /** Of the entry in the lock file; empty for the shared repository. */

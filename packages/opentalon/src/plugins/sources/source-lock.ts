@@ -119,7 +119,11 @@ export async function changeSourceLock({
   await replaceFile({ path, mode: 0o644, clock, toText }).catch((error: unknown) => {
     throw new SourceError("SOURCE_LOCK_UNUSABLE", `${path} cannot be written: ${toMessage(error)}`);
   });
-  if (problem !== undefined) throw problem instanceof Error ? problem : new Error(String(problem));
+  if (problem !== undefined) throw toError(problem);
+}
+
+function toError(problem: unknown): Error {
+  return problem instanceof Error ? problem : new Error(toMessage(problem));
 }
 
 function toLockText({ repo, entries }: SourceLock, section: string): string {

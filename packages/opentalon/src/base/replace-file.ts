@@ -40,6 +40,7 @@ export async function replaceFile({
     await file.writeFile(text);
     // What the process takes away from new files is not taken away here.
     await file.chmod(mode);
+    await keepOwner(path, file);
     await file.sync();
     await rename(draft, path);
     isDraftLeft = false;
@@ -64,6 +65,13 @@ async function openDraft(draft: string, mode: number, clock: Clock): Promise<Fil
     if (Math.abs(clock.now() - found.mtimeMs) > abandonedMs) await rm(draft, { force: true });
     else await clock.sleep(pauseMs);
   }
+}
+
+/** An administrator who writes the file of a service leaves it to the service. */
+async function keepOwner(path: string, file: FileHandle): Promise<void> {
+  const before = await stat(path).catch(() => undefined);
+  if (before === undefined || process.geteuid?.() !== 0) return;
+  await file.chown(before.uid, before.gid);
 }
 
 async function syncDirectory(path: string): Promise<void> {

@@ -331,7 +331,7 @@ describe.skipIf(!hasGit())("plugins from repositories (needs git)", () => {
   it("end with all their processes when they are given up", async () => {
     const repository = createGitRepository();
     repository.commit({ Makefile: "build:\n\t@sh -c 'echo pid $$$$; exec sleep 600' & wait\n" });
-    const place = createPlace({ PATH: `${pathWith(...shellTools, "sleep")}` });
+    const place = createPlace({ PATH: pathWith(...shellTools, "sleep") });
     const giveUp = new AbortController();
     let pid = 0;
     const pending = place.sources.install(wantGit(repository.path), {

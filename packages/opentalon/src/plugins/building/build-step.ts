@@ -62,7 +62,8 @@ export function createStepRunner(options: StepRunnerOptions): RunStep {
         `building it needs the program ${program}, which is not here; install ${origins[program] ?? program}, or build it elsewhere and set \`plugin:\` to the path of the result`,
       );
     }
-    onLine(`$ ${command.join(" ")}`);
+    const shown = command.map((part) => (part.includes("\n") ? "…" : part)).join(" ");
+    onLine(`$ ${shown}`);
     const child = startChildProcess({ command, workingDirectory: folder, environment, clock });
     const { pid } = child;
     if (pid !== undefined) onGroup?.begin(pid);
@@ -101,7 +102,7 @@ export function createStepRunner(options: StepRunnerOptions): RunStep {
       signal.throwIfAborted();
       if (end.kind === "exited" && end.code === 0) return;
       const how = isTooMuch ? "wrote more than 256 MiB and was ended" : describeEnd(end);
-      throw new SourceError("SOURCE_BUILD_FAILED", `${command.join(" ")} ${how}`, {
+      throw new SourceError("SOURCE_BUILD_FAILED", `${shown} ${how}`, {
         lastLines: lastLines.list(),
       });
     } finally {

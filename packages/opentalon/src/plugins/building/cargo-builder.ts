@@ -1,4 +1,4 @@
-import { chmod, copyFile } from "node:fs/promises";
+import { chmod, copyFile, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { SourceError } from "../../base/errors.ts";
 import { readInside } from "../sources/source-files.ts";
@@ -36,6 +36,8 @@ export const cargoBuilder: Builder = {
       );
     }
     const kept = join(place.folder, place.binary);
+    // What has the name already may be a link to somewhere else.
+    await rm(kept, { recursive: true, force: true });
     await copyFile(program, kept);
     await chmod(kept, 0o755);
     return { command: [`./${place.binary}`], path: `./${place.binary}` };

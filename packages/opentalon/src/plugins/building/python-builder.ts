@@ -31,6 +31,8 @@ export const pythonBuilder: Builder = {
     // Copies, because a link to the interpreter would lead out of the folder.
     await run({ command: ["python3", "-m", "venv", "--copies", environmentFolder] });
     await run({ command: [python, "-m", "pip", "install", "."] });
+    // It has done its work, and would be looked through before each start.
+    await run({ command: [python, "-m", "pip", "uninstall", "--yes", "pip"] });
     let listed = "";
     await run({
       command: [python, "-c", listPrograms],

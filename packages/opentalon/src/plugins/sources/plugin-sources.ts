@@ -177,7 +177,7 @@ export function createPluginSources(options: PluginSourcesOptions): PluginSource
       place = await mkdtemp(join(own, `${fetched.commit.slice(0, 12)}-`));
       await rename(fetched.folder, place);
       await writeBundle(place, wanted.bundle);
-      onLine(`building ${name} at ${fetched.commit.slice(0, 12)}`);
+      onLine(`building ${name} at ${fetched.commit.slice(0, 12)}, with the rights of this program`);
       const fileName = toFolderName(name);
       const built = await buildPlugin({
         place: { folder: place, scratch, name: fileName, binary: toBinaryName(fileName) },

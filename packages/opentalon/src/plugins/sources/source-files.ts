@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
+import { createReadStream, type Stats } from "node:fs";
 import { lstat, readdir, readFile, readlink, realpath } from "node:fs/promises";
 import { dirname, join, resolve, sep } from "node:path";
 import { SourceError } from "../../base/errors.ts";
@@ -27,36 +27,57 @@ export async function hashFolder(folder: string, options: HashOptions = {}): Pro
   const begin = (kind: string, path: string, length: number): void => {
     hash.update(`${kind} ${Buffer.byteLength(path)} ${length}\n${path}\n`);
   };
+  const addEntry = async ({ inner, full, info, content }: Entry): Promise<void> => {
+    files += 1;
+    bytes += info.isFile() ? info.size : 0;
+    if (files > maxFiles || bytes > maxBytes)
+      throw new SourceError("SOURCE_CHANGED", `${folder} holds more than was fetched`);
+    if (info.isDirectory()) await walk(inner);
+    else if (info.isSymbolicLink()) {
+      const target = await readlink(full);
+      if (options.linksStayInside === true) await checkLink(root, full, target);
+      begin("link", inner, Buffer.byteLength(target));
+      hash.update(target);
+    } else if (info.isFile()) {
+      begin((info.mode & 0o100) === 0 ? "file" : "program", inner, info.size);
+      if (content !== undefined) hash.update(content);
+      else for await (const chunk of createReadStream(full)) hash.update(chunk as Buffer);
+    } else throw new SourceError("SOURCE_CHANGED", `${join(folder, inner)} is no file`);
+  };
   const walk = async (path: string): Promise<void> => {
-    const names = await readdir(join(root, path));
-    for (const name of names.toSorted()) {
-      if (options.without?.has(name) === true) continue;
-      const inner = path === "" ? name : `${path}/${name}`;
-      const full = join(root, inner);
-      const info = await lstat(full);
-      files += 1;
-      bytes += info.isFile() ? info.size : 0;
-      if (files > maxFiles || bytes > maxBytes)
-        throw new SourceError("SOURCE_CHANGED", `${folder} holds more than was fetched`);
-      if (info.isDirectory()) await walk(inner);
-      else if (info.isSymbolicLink()) {
-        const target = await readlink(full);
-        if (options.linksStayInside === true) await checkLink(root, full, target);
-        begin("link", inner, Buffer.byteLength(target));
-        hash.update(target);
-      } else if (info.isFile()) {
-        begin((info.mode & 0o100) === 0 ? "file" : "program", inner, info.size);
-        if (info.size <= wholeFileBytes) hash.update(await readFile(full));
-        else for await (const chunk of createReadStream(full)) hash.update(chunk as Buffer);
-      } else throw new SourceError("SOURCE_CHANGED", `${join(folder, inner)} is no file`);
+    const all = await readdir(join(root, path));
+    const names = all.filter((name) => options.without?.has(name) !== true).toSorted();
+    for (let start = 0; start < names.length; start += readAtOnce) {
+      const read = names
+        .slice(start, start + readAtOnce)
+        .map((name) => readEntry(root, path, name));
+      for (const entry of await Promise.all(read)) await addEntry(entry);
     }
   };
   await walk("");
   return `sha256:${hash.digest("hex")}`;
 }
 
-/** Smaller files are read at once, which is quicker. */
-const wholeFileBytes = 1_048_576;
+interface Entry {
+  /** From the folder. */
+  readonly inner: string;
+  readonly full: string;
+  readonly info: Stats;
+  /** Of a file that is not large. */
+  readonly content: Buffer | undefined;
+}
+
+/** Most folders hold many small files, and waiting for one after another takes most of the time. */
+const readAtOnce = 16;
+const smallBytes = 1_048_576;
+
+async function readEntry(root: string, path: string, name: string): Promise<Entry> {
+  const inner = path === "" ? name : `${path}/${name}`;
+  const full = join(root, inner);
+  const info = await lstat(full);
+  const isSmall = info.isFile() && info.size <= smallBytes;
+  return { inner, full, info, content: isSmall ? await readFile(full) : undefined };
+}
 
 /** @throws SourceError */
 async function checkLink(root: string, link: string, target: string): Promise<void> {

@@ -78,7 +78,11 @@ export const keysWithoutEffect: readonly string[] = [
   "orchestrator.escalation",
   "orchestrator.knowledge",
   "orchestrator.notify",
-  "orchestrator.pipeline",
+  "orchestrator.pipeline.confirmation_classifier_enabled",
+  "orchestrator.pipeline.enabled",
+  "orchestrator.pipeline.max_step_retries",
+  "orchestrator.pipeline.plan_timeout",
+  "orchestrator.pipeline.step_timeout",
   "orchestrator.preparer",
   "orchestrator.repair",
   "orchestrator.show_tool_calls",
@@ -95,7 +99,6 @@ export const keysWithoutEffect: readonly string[] = [
   "plugins.*.sandbox",
   "plugins.*.tls",
   "plugins.*.token",
-  "agent.max_tools",
   "plugins.tools.build_timeout",
   "plugins.tools.limits",
   "plugins.tools.plugin_dir",
@@ -122,7 +125,11 @@ export const keysWithoutEffect: readonly string[] = [
 
 /** Keys without effect that are meant to protect something: whoever sets them is warned, not only informed. */
 export const protectingKeys: readonly string[] = [
-  "orchestrator.pipeline",
+  "orchestrator.pipeline.confirmation_classifier_enabled",
+  "orchestrator.pipeline.enabled",
+  "orchestrator.pipeline.max_step_retries",
+  "orchestrator.pipeline.plan_timeout",
+  "orchestrator.pipeline.step_timeout",
   "plugins.*.limits",
   "plugins.*.network",
   "plugins.*.sandbox",

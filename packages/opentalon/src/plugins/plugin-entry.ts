@@ -5,7 +5,7 @@ export interface PluginEntry {
   /** Key under `plugins:`. */
   readonly key: string;
   /**
-   * Path of a program; or a program and its arguments; or `grpc://host:port` of one that runs elsewhere. Paths that begin
+   * Path of a program; or a program and its arguments; or `grpc://host:port`, with TLS `grpcs://host:port`, of one that runs elsewhere. Paths that begin
    * with `./` or `../` are relative to where OpenTalon runs.
    */
   readonly command: string | readonly string[];
@@ -53,6 +53,8 @@ export interface PluginEntry {
   readonly refreshIntervalMs?: number | undefined;
   /** Whether it is started again after it was lost; yes when absent. */
   readonly restartOnFailure?: boolean | undefined;
+  /** Which version of its sources runs, where that is known. */
+  readonly version?: string | undefined;
   /** Restarts in a row before it stays stopped; no limit when absent or 0. */
   readonly maxRestarts?: number | undefined;
 }
@@ -62,6 +64,8 @@ export interface PreparedProgram {
   readonly command: readonly string[];
   /** Its sources, readable also in a sandbox; `migrations` may lie in it. */
   readonly folder?: string | undefined;
+  /** Which version of the sources it is, in words for the operator. */
+  readonly version?: string | undefined;
 }
 
 /** What a program may use; what is absent is not bounded. */

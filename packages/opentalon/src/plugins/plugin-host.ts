@@ -2,7 +2,13 @@ import { parseMessageLimit } from "@opentalon/protocol";
 import type { Clock } from "../base/clock.ts";
 import { PluginError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
-import type { Execution, PluginStatus, RawToolResult } from "../domain/plugin.ts";
+import type {
+  Execution,
+  PluginCall,
+  PluginStatus,
+  RawToolResult,
+  ReloadOutcome,
+} from "../domain/plugin.ts";
 import type { Tool } from "../domain/tool.ts";
 import { toToolName } from "../domain/tool.ts";
 import { builtInNames } from "./built-in-names.ts";
@@ -10,7 +16,11 @@ import type { Environment } from "./child-environment.ts";
 import { createGenerationMemory } from "./detect-generation.ts";
 import { openPlugin } from "./open-plugin.ts";
 import { createOrphanGuard } from "./orphan-guard.ts";
+import { observeCall } from "./observe-call.ts";
+import { isRemoteCommand } from "./plugin-address.ts";
 import type { PluginEntry } from "./plugin-entry.ts";
+import { createRecentLines, type RecentLines } from "./recent-lines.ts";
+import { findRemoteRisk } from "./remote-access.ts";
 import type { SupervisedPlugin } from "./supervise.ts";
 import { supervise } from "./supervise.ts";
 import { createTemporaryFolders } from "./temporary-folder.ts";
@@ -27,6 +37,8 @@ export interface PluginHostOptions {
   readonly stateDirectory?: string | undefined;
   /** Called after a state or the list of tools has changed. Must not throw. */
   readonly onChange: () => void;
+  /** Told of each call that is over. Must not throw. */
+  readonly onCall?: ((call: PluginCall) => void) | undefined;
 }
 
 /** All configured plugins. Whatever one of them does is a state of that one, never an exception. */
@@ -49,6 +61,13 @@ export interface PluginHost {
    * @throws PluginError: crashed, timed-out, protocol-violated, unavailable.
    */
   readonly execute: (pluginName: string, execution: Execution) => Promise<RawToolResult>;
+  /**
+   * Starts a plugin anew without losing a call, see `SupervisedPlugin.reload`; `undefined` when there is none with this
+   * key. Never rejects.
+   */
+  readonly reload: (key: string) => Promise<ReloadOutcome | undefined>;
+  /** The last lines a plugin wrote and the log has about it; `undefined` when there is none with this key. */
+  readonly recentLines: (key: string) => RecentLines | undefined;
   /** Largest message a plugin is sent or may send, in bytes. */
   readonly maxMessageBytes: number;
   /** Stops all side by side. Afterwards no process, socket or folder of them is left. */
@@ -56,7 +75,7 @@ export interface PluginHost {
 }
 
 export function createPluginHost(options: PluginHostOptions): PluginHost {
-  const { entries, environment, log, clock, stateDirectory, onChange } = options;
+  const { entries, environment, log, clock, stateDirectory, onChange, onCall } = options;
   const limit = parseMessageLimit(environment["OPENTALON_GRPC_MAX_MSG_BYTES"]);
   if (limit.problem !== "") log.warn(limit.problem);
   const folders = createTemporaryFolders(stateDirectory);
@@ -87,8 +106,13 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
     return "";
   };
 
+  const recentLines = new Map<string, RecentLines>();
   const plugins: readonly SupervisedPlugin[] = entries.map((entry) => {
-    const pluginLog = log.child({ plugin: entry.key });
+    const recent = createRecentLines(clock);
+    recentLines.set(entry.key, recent);
+    const pluginLog = recent.record(log.child({ plugin: entry.key }));
+    const risk = findRemoteRisk(entry);
+    if (risk !== "") pluginLog.warn({ problem: risk }, "A plugin is not reached as it should be");
     const dependencies = {
       environment,
       folders,
@@ -101,6 +125,7 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
     };
     const plugin: SupervisedPlugin = supervise({
       entry,
+      isRemote: isRemoteCommand(entry.command),
       open: (prepared, signal) => openPlugin(prepared, dependencies, signal),
       claimName: (name) => claimName(plugin, name),
       clock,
@@ -144,8 +169,12 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
       const plugin = owners.get(pluginName);
       if (plugin === undefined)
         throw new PluginError(pluginName, "unavailable", `there is no plugin "${pluginName}"`);
-      return plugin.execute(execution);
+      return onCall === undefined
+        ? plugin.execute(execution)
+        : observeCall(plugin.key, execution, plugin.execute, { clock, onCall });
     },
+    reload: async (key) => plugins.find((plugin) => plugin.key === key)?.reload(),
+    recentLines: (key) => recentLines.get(key),
     [Symbol.asyncDispose]: async () => {
       await Promise.all(plugins.map((plugin) => plugin[Symbol.asyncDispose]()));
       await guard[Symbol.asyncDispose]();

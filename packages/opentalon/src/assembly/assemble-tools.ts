@@ -1,4 +1,5 @@
 import type { Clock } from "../base/clock.ts";
+import type { HttpRoute } from "../base/http-route.ts";
 import type { Log } from "../base/log.ts";
 import type { Config, Environment } from "../config/load-config.ts";
 import { type Actor, toActor } from "../domain/actor.ts";
@@ -17,6 +18,7 @@ import { createPermissionCheck } from "../hooks/check-permission.ts";
 import type { InvokeStep } from "../hooks/parse-preparer-result.ts";
 import type { CallHookAction } from "../hooks/run-preparers.ts";
 import { createPluginHost } from "../plugins/plugin-host.ts";
+import { createPluginWebRoute } from "../plugins/plugin-web-route.ts";
 import { createMetaTools, metaTools } from "../tools/catalogue/meta-tools.ts";
 import { createToolOffer, toRoom, type ToolOffer } from "../tools/catalogue/offer-tools.ts";
 import { type CheckedCall, createToolCaller } from "../tools/call-tool.ts";
@@ -27,6 +29,8 @@ import { toToolSpecification } from "../tools/tool-specification.ts";
 import { toPluginEntries } from "./plugin-entries.ts";
 
 export interface Tools extends AsyncDisposable {
+  /** What plugins with `expose_http` offer at the HTTP door. */
+  readonly routes: readonly HttpRoute[];
   /** Starts all plugins side by side; resolves when each is ready or has failed once. Never rejects. */
   readonly start: () => Promise<void>;
   /** Plugins that cannot be called right now, by name. */
@@ -187,6 +191,16 @@ export function assembleTools({
     });
 
   return {
+    routes: Object.entries(config.plugins)
+      .filter(([, { enabled, exposeHttp }]) => enabled && exposeHttp)
+      .map(([key]) =>
+        createPluginWebRoute({
+          key,
+          findAddress: () => host.webAddressOf(key),
+          maxBodyBytes: maxWebBodyBytes,
+          log,
+        }),
+      ),
     start: host.start,
     findUnready: () =>
       host
@@ -239,6 +253,9 @@ interface OfferedNow {
   readonly specifications: ReadonlyMap<Tool, ToolSpecification>;
   readonly offer: ToolOffer;
 }
+
+/** Of a request that is passed on to a plugin's web server. */
+const maxWebBodyBytes = 8_388_608;
 
 interface OwnCallOptions extends HookCallOptions {
   readonly wantsStructured?: boolean | undefined;

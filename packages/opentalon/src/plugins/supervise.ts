@@ -24,6 +24,8 @@ export interface RunningPlugin {
   /** It runs elsewhere: calls under way may still succeed when it is gone for new ones. */
   readonly isRemote?: boolean | undefined;
   readonly pid?: number | undefined;
+  /** `host:port` of its own web server. */
+  readonly webAddress?: string | undefined;
   /** Aborts, with a `PluginError` as reason, when the plugin is lost and has to be started again. */
   readonly gone: AbortSignal;
   /** The calls it works on; absent for one that is ended without regard to them. */
@@ -64,6 +66,8 @@ export interface SupervisedPlugin<Running extends RunningPlugin = RunningPlugin>
   readonly status: () => PluginStatus;
   /** What it can do, while it is ready or about to be again. */
   readonly capabilities: () => PluginCapabilities | undefined;
+  /** `host:port` of the web server of the running process; `undefined` without one. */
+  readonly webAddress: () => string | undefined;
   /** The process that can be spoken to. @throws PluginError "unavailable" when there is none right now. */
   readonly running: () => Running;
   /** Rejects with `PluginError` only, also when the plugin is not ready. */
@@ -332,6 +336,7 @@ export function supervise<Running extends RunningPlugin = RunningPlugin>(
       version,
     }),
     capabilities: () => known,
+    webAddress: () => running?.webAddress,
     running: toRunning,
     execute: async (execution) => toRunning().execute(execution),
     fail,

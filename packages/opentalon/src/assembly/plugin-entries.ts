@@ -1,5 +1,7 @@
 import type { Log } from "../base/log.ts";
+import { createDefaultPlugin } from "../config/default-plugin.ts";
 import { type Config, revealBlock } from "../config/load-config.ts";
+import { isPluginName } from "../plugins/to-capabilities.ts";
 import type { PluginEntry } from "../plugins/plugin-entry.ts";
 import { discoverPlugins } from "./discover-plugins.ts";
 import { type ConfiguredPlugin, findPluginProgram, type PluginProgram } from "./plugin-program.ts";
@@ -35,7 +37,7 @@ export function toPluginEntries({
   });
   const others = [...discovered]
     .filter(([key]) => config.plugins[key] === undefined)
-    .map(([key, file]) => ({ key, command: [file] }));
+    .map(([key, file]) => toEntry(key, createDefaultPlugin(), { command: [file] }));
   return [...configured, ...others];
 }
 
@@ -57,5 +59,17 @@ function toEntry(key: string, plugin: ConfiguredPlugin, runnable: Runnable): Plu
     env: plugin.env,
     configJson: JSON.stringify(revealBlock(plugin.config)),
     dialTimeoutMs: plugin.dialTimeoutMs,
+    servers: toServers(plugin.config),
+    httpPort: plugin.httpPort === 0 ? undefined : plugin.httpPort,
   };
+}
+
+/** Names of the servers a bridge is configured for: `config.servers`, a list of objects with `server` or `name`. */
+function toServers({ servers }: ConfiguredPlugin["config"]): readonly string[] {
+  if (!Array.isArray(servers)) return [];
+  return servers.flatMap((entry: unknown) => {
+    if (typeof entry !== "object" || entry === null) return [];
+    const { name, server = name } = entry as { server?: unknown; name?: unknown };
+    return typeof server === "string" && isPluginName(server) ? [server] : [];
+  });
 }

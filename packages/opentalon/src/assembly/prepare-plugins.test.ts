@@ -42,8 +42,8 @@ const want = (repository: string, reference = ""): WantedPlugin => ({
 });
 
 const canBuild = hasGit() && hasTool("make");
-const title = `preparing a plugin${canBuild ? "" : ", skipped: git and make are needed"}`;
-describe.skipIf(!canBuild)(title, () => {
+const skipNote = canBuild ? "" : ", skipped: git and make are needed";
+describe.skipIf(!canBuild)(`preparing a plugin${skipNote}`, () => {
   it("builds it once, and a failed build is not repeated at once", async () => {
     const trace = join(createFolder(), "builds");
     const builds = (): number => (existsSync(trace) ? readFileSync(trace, "utf8").length : 0);

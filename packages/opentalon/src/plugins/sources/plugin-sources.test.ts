@@ -347,6 +347,7 @@ describe.skipIf(!hasGit())("plugins from repositories (needs git)", () => {
     await expect
       .poll(
         () => existsSync(`/proc/${pid}/cmdline`) && readFileSync(`/proc/${pid}/cmdline`, "utf8"),
+        { timeout: 10_000 },
       )
       .toBeFalsy();
     expect(readdirSync(join(place.dataDir, "plugin_builds", "tiny"))).toEqual([]);

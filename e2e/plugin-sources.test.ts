@@ -22,6 +22,7 @@ import {
 } from "../packages/opentalon/src/providers/testing/model-server.ts";
 import { hasTool } from "../packages/opentalon/src/plugins/sources/testing/plugin-repositories.ts";
 import { type CoreProcess, startCore } from "./support/core-process.ts";
+import { isRunning } from "./support/processes.ts";
 import { type FinishedRun, runOpenTalon } from "./support/run-opentalon.ts";
 import { createScratch, root, type Scratch } from "./support/scratch.ts";
 
@@ -56,15 +57,6 @@ async function ask(
   expect(await core.exited).toBe(0);
   const first = models.requests.at(-1)?.body.messages?.[0];
   return { prompt: String(first?.content), core };
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 const hasBuilt = ({ log }: CoreProcess): boolean =>
@@ -229,7 +221,7 @@ describe.skipIf(!canBuild)(
       core.signal("SIGKILL");
       await core.exited;
       const builder = Number(readFileSync(trace, "utf8"));
-      await expect.poll(() => isAlive(builder), { timeout: 30_000 }).toBe(false);
+      await expect.poll(() => isRunning(builder), { timeout: 30_000 }).toBe(false);
       expect(existsSync(join(scratch.stateFolder, "plugins.lock"))).toBe(false);
       expect((await ask(scratch, models)).prompt).toContain("in the end");
     });

@@ -6,6 +6,7 @@ import { ConfigError, SourceError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Config, Environment } from "../config/load-config.ts";
 import { toFolderName } from "../plugins/folder-name.ts";
+import { findReadyProgram } from "../plugins/sources/find-ready-program.ts";
 import { checkReference, parseSourceAddress } from "../plugins/sources/parse-source.ts";
 import {
   createPluginSources,
@@ -55,7 +56,7 @@ export interface PluginManager {
     options: InstallOptions,
   ) => Promise<InstalledPlugin | undefined>;
   /** Names of the enabled plugins that are built from sources. */
-  readonly builtPlugins: () => readonly string[];
+  readonly builtPlugins: () => Promise<readonly string[]>;
   /**
    * Fetches and builds the newest of a configured plugin.
    * @throws SourceError, ConfigError
@@ -111,19 +112,32 @@ export function createPluginManager(options: PluginManagerOptions): PluginManage
     install: async ({ name, origin }, installOptions) => {
       const entry = { plugin: "", arguments: [], github: "", ref: "", bundle: [], ...origin };
       const program = findPluginProgram(name, entry, bundledPlugins);
-      if (program.kind !== "built") return undefined;
+      if (program.kind !== "built" || (await findReadyProgram(program.wanted)) !== undefined)
+        return undefined;
       return sources.install(program.wanted, installOptions);
     },
-    builtPlugins: () =>
-      Object.entries(config.plugins)
-        .filter(([name, { enabled }]) => enabled && programOf(name).kind === "built")
-        .map(([name]) => name),
+    builtPlugins: async () => {
+      const names: string[] = [];
+      for (const [name, { enabled }] of Object.entries(config.plugins)) {
+        const program = programOf(name);
+        if (!enabled || program.kind !== "built") continue;
+        if ((await findReadyProgram(program.wanted)) === undefined) names.push(name);
+      }
+      return names;
+    },
     update: async (name, installOptions) => {
       const program = programOf(name);
       if (program.kind !== "built") {
         throw new SourceError(
           "SOURCE_INVALID",
           `the plugin "${name}" is not built from sources, so there is nothing to update`,
+        );
+      }
+      const ready = await findReadyProgram(program.wanted);
+      if (ready !== undefined) {
+        throw new SourceError(
+          "SOURCE_INVALID",
+          `the plugin "${name}" is run as it lies in ${ready.folder}, so there is nothing to update; build it there`,
         );
       }
       return sources.install(program.wanted, { ...installOptions, newest: true });

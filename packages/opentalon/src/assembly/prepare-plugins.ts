@@ -1,4 +1,3 @@
-import { basename } from "node:path";
 import { type Backoff, createBackoff } from "../base/backoff.ts";
 import type { Clock } from "../base/clock.ts";
 import { formatDuration } from "../base/duration.ts";
@@ -96,9 +95,10 @@ export function createPluginPreparation(options: PluginPreparationOptions): Plug
   };
 
   const prepare = async (wanted: WantedPlugin, signal: AbortSignal): Promise<PreparedProgram> => {
-    const { name, source } = wanted;
-    if (source.kind === "folder") {
-      const ready = await findReady(name, source.path);
+    const { name } = wanted;
+    if (wanted.source.kind === "folder") {
+      const { findReadyProgram } = await import("../plugins/sources/find-ready-program.ts");
+      const ready = await findReadyProgram(wanted);
       if (ready !== undefined) return ready;
     }
     const sources = await (opened ??= openSources());
@@ -126,18 +126,6 @@ export function createPluginPreparation(options: PluginPreparationOptions): Plug
 }
 
 const toKey = ({ name, source }: WantedPlugin): string => JSON.stringify([name, source]);
-
-/** A program that lies ready in a folder of the operator's. */
-async function findReady(name: string, folder: string): Promise<PreparedProgram | undefined> {
-  const { findExecutable } = await import("../plugins/building/find-executable.ts");
-  const { toBinaryName } = await import("../plugins/building/builder.ts");
-  for (const called of [name, basename(folder)]) {
-    const place = { folder, name: called, binary: toBinaryName(called) };
-    const found = await findExecutable(place);
-    if (found !== undefined) return { command: [`${folder}/${found.slice(2)}`], folder };
-  }
-  return undefined;
-}
 
 /** What stands behind the plugin in lists; all lines are in the log. */
 function withLastLine(error: unknown): unknown {

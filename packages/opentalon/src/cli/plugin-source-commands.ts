@@ -133,7 +133,7 @@ async function remove(
 }
 
 async function update({ manager, signal }: Place, names: readonly string[]): Promise<number> {
-  const wanted = names.length === 0 ? manager.builtPlugins() : names;
+  const wanted = names.length === 0 ? await manager.builtPlugins() : names;
   if (wanted.length === 0) say("no plugin is built from sources");
   let failed = 0;
   for (const name of wanted) {

@@ -175,6 +175,7 @@ describe.skipIf(!hasGit())("plugins from repositories (needs git)", () => {
     expect(await commitOf("trunk", "branch")).toBe(two);
     const updated = await place.install(wantGit(url, "trunk", "branch"), true);
     expect(updated).toMatchObject({ commit: three, before: two });
+    expect(updated.program.version).toBe(`trunk at ${three.slice(0, 12)}`);
     expect(await say(updated)).toBe("three");
     const requests = server.requests();
     expect((await place.sources.find(wantGit(url, "trunk", "branch"))).kind).toBe("current");

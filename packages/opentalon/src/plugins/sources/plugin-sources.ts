@@ -121,7 +121,7 @@ export function createPluginSources(options: PluginSourcesOptions): PluginSource
     return {
       kind: isCurrent ? "current" : "earlier",
       commit: pin.resolved,
-      program: toProgram(folder, program.command),
+      program: toProgram(folder, program.command, pin),
     };
   };
 
@@ -191,39 +191,32 @@ export function createPluginSources(options: PluginSourcesOptions): PluginSource
       });
       const hash = await hashFolder(place, builtLimits);
       signal.throwIfAborted();
-      const folder = place;
+      const newPin: SourcePin = {
+        github: toAddress(wanted),
+        ref: source.kind === "git" ? source.reference : "",
+        resolved: fetched.commit,
+        path: relative(dataDir, resolve(place, built.path)),
+        hash,
+        program: {
+          folder: relative(dataDir, place),
+          command: built.command,
+          sources,
+          bundle: toBundleHash(wanted),
+        },
+      };
       await changeSourceLock({
         path: lockFile,
         section,
         clock,
-        change: ({ repo, entries }) => ({
-          repo,
-          entries: new Map([
-            ...entries,
-            [
-              name,
-              {
-                github: toAddress(wanted),
-                ref: source.kind === "git" ? source.reference : "",
-                resolved: fetched.commit,
-                path: relative(dataDir, resolve(folder, built.path)),
-                hash,
-                program: {
-                  folder: relative(dataDir, folder),
-                  command: built.command,
-                  sources,
-                  bundle: toBundleHash(wanted),
-                },
-              },
-            ],
-          ]),
-        }),
+        change: ({ repo, entries }) => ({ repo, entries: new Map([...entries, [name, newPin]]) }),
       });
       isKept = true;
-      return { program: toProgram(place, built.command), commit: fetched.commit, before };
+      const program = toProgram(place, built.command, newPin);
+      return { program, commit: fetched.commit, before };
     } finally {
-      if (place !== undefined && !isKept) await removeFolder(place);
-      await removeFolder(scratch);
+      // What cannot be removed costs room, and says nothing about the build.
+      if (place !== undefined && !isKept) await removeFolder(place).catch(() => undefined);
+      await removeFolder(scratch).catch(() => undefined);
     }
   };
 
@@ -276,6 +269,8 @@ function toAddress({ source }: WantedPlugin): string {
 
 /** Stands for a commit where there is none. */
 async function readCommit(folder: string): Promise<string> {
+  if (!(await isFolder(folder)))
+    throw new SourceError("SOURCE_MISSING", `there is no folder ${folder} any more`);
   return (await hashFolder(folder, sourceLimits)).replace("sha256:", "");
 }
 
@@ -291,10 +286,15 @@ async function writeBundle(folder: string, bundle: string): Promise<void> {
   await writeFile(path, bundle, { flag: "wx" });
 }
 
-function toProgram(folder: string, command: readonly string[]): PreparedProgram {
+function toProgram(
+  folder: string,
+  command: readonly string[],
+  { ref, resolved }: SourcePin,
+): PreparedProgram {
   const toPart = (part: string): string =>
     part === "." || part.startsWith("./") ? resolve(folder, part) : part;
-  return { command: command.map(toPart), folder };
+  const version = `${ref === "" || ref === resolved ? "" : `${ref} at `}${resolved.slice(0, 12)}`;
+  return { command: command.map(toPart), folder, version };
 }
 
 function isFolder(path: string): Promise<boolean> {

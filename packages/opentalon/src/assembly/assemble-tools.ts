@@ -3,12 +3,13 @@ import type { Log } from "../base/log.ts";
 import type { Config, Environment } from "../config/load-config.ts";
 import { type Actor, toActor } from "../domain/actor.ts";
 import type { ToolSpecification } from "../domain/model.ts";
+import type { PluginCall } from "../domain/plugin.ts";
 import { type Tool, type ToolCall, type ToolResult, toToolName } from "../domain/tool.ts";
 import type { Turn } from "../domain/turn.ts";
 import { createPermissionCheck } from "../hooks/check-permission.ts";
 import type { InvokeStep } from "../hooks/parse-preparer-result.ts";
 import type { CallHookAction } from "../hooks/run-preparers.ts";
-import { createPluginHost } from "../plugins/plugin-host.ts";
+import { createPluginHost, type PluginHost } from "../plugins/plugin-host.ts";
 import { createToolCaller, type GateVerdict } from "../tools/call-tool.ts";
 import type { CallOrigin } from "../tools/context-arguments.ts";
 import { createToolRegistry, type ToolRegistry } from "../tools/tool-registry.ts";
@@ -44,6 +45,8 @@ export interface Tools extends AsyncDisposable {
   ) => CallHookAction;
   /** Largest message a plugin can be sent, in bytes. */
   readonly maxMessageBytes: number;
+  /** The plugins, for who looks at them from outside. */
+  readonly plugins: Pick<PluginHost, "statuses" | "reload" | "recentLines">;
 }
 
 export interface HookCallOptions {
@@ -67,6 +70,8 @@ export interface AssembleToolsOptions {
   readonly bundledPlugins: string;
   readonly clock: Clock;
   readonly log: Log;
+  /** Told of each call of a plugin that is over. */
+  readonly onPluginCall?: ((call: PluginCall) => void) | undefined;
 }
 
 /** Plugins, the registry over them, and the one way to call what they offer. */
@@ -76,6 +81,7 @@ export function assembleTools({
   bundledPlugins,
   clock,
   log,
+  onPluginCall,
 }: AssembleToolsOptions): Tools {
   const steps = findPipelineSteps(config);
   let offered: readonly ToolSpecification[] | undefined;
@@ -87,6 +93,7 @@ export function assembleTools({
     log,
     stateDirectory: config.state.dataDir,
     onChange: () => (offered = undefined),
+    onCall: onPluginCall,
   });
   const registry = createToolRegistry({ sources: [host], log });
   const findOffered: ToolRegistry["offered"] = (plugins) =>
@@ -160,6 +167,7 @@ export function assembleTools({
     callHookAction: (turn, signal, options) => (step, callId, onExecute) =>
       callOwn(step, callId, toOrigin(turn), signal, { ...options, onExecute }),
     maxMessageBytes: host.maxMessageBytes,
+    plugins: host,
     [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
   };
 }

@@ -26,7 +26,8 @@ export function toPluginEntries({
   return Object.entries(config.plugins).flatMap(([key, plugin]) => {
     if (!plugin.enabled) return [];
     const command = toCommand(plugin, bundledPlugins);
-    if (command !== undefined) return [toEntry(key, plugin, command)];
+    if (command !== undefined)
+      return [{ ...toEntry(key, plugin, command), ...toSupervision(config.pluginSettings.tools) }];
     log.error(
       { plugin: key, github: plugin.github },
       "this plugin is left out: fetching plugins from repositories is not supported yet; build it and set `plugin:` to its path",
@@ -51,5 +52,17 @@ function toEntry(key: string, plugin: ConfiguredPlugin, command: readonly string
     env: plugin.env,
     configJson: JSON.stringify(revealBlock(plugin.config)),
     dialTimeoutMs: plugin.dialTimeoutMs,
+    token: plugin.token,
+    tls: plugin.tls,
+    httpPort: plugin.httpPort === 0 ? undefined : plugin.httpPort,
   };
+}
+
+function toSupervision({
+  healthCheckIntervalMs,
+  refreshIntervalMs,
+  restartOnFailure,
+  maxRestarts,
+}: Config["pluginSettings"]["tools"]) {
+  return { healthCheckIntervalMs, refreshIntervalMs, restartOnFailure, maxRestarts };
 }

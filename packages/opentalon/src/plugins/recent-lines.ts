@@ -53,7 +53,7 @@ export function createRecentLines(clock: Clock): RecentLines {
           // What a plugin wrote comes as text alone, see `log-lines.ts`.
           if (typeof first !== "string") add("opentalon", toText(first, rest[0]));
           else add(level === "info" ? "plugin" : "opentalon", first);
-          (log[level] as (...parts: readonly unknown[]) => void)(first, ...rest);
+          log[level](first, ...rest);
         };
       return {
         debug: log.debug.bind(log),
@@ -62,7 +62,7 @@ export function createRecentLines(clock: Clock): RecentLines {
         error: keep("error"),
         child: log.child.bind(log),
         isLevelEnabled: log.isLevelEnabled.bind(log),
-      } as Log;
+      };
     },
   };
 }

@@ -78,10 +78,13 @@ export async function createControlSocket(options: ControlSocketOptions): Promis
     [Symbol.asyncDispose]: async () => {
       isClosing = true;
       await closeServer(server, closeTimeoutMs);
+      // Another process may have taken the place over.
+      if (dirname(path) !== directory) {
+        if ((await readNote(note)) === path) await removeForeign(note);
+        return;
+      }
       const now = await lstat(path).catch(() => undefined);
-      if (now?.ino !== own.ino) return;
-      await unlink(path).catch(() => {});
-      if (dirname(path) !== directory) await removeForeign(note);
+      if (now?.ino === own.ino) await unlink(path).catch(() => {});
     },
   };
 }
@@ -143,5 +146,6 @@ async function writePrivately(path: string, text: string): Promise<void> {
 /** Where the socket of a program over this state folder may be, the likeliest first. */
 export async function findControlSockets(directory: string): Promise<readonly string[]> {
   const noted = await readNote(join(directory, noteName));
-  return [join(directory, socketName), ...(noted === undefined ? [] : [noted])];
+  const paths = [join(directory, socketName), ...(noted === undefined ? [] : [noted])];
+  return paths.filter((path) => Buffer.byteLength(path) <= maxPathBytes);
 }

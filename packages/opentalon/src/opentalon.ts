@@ -62,7 +62,7 @@ export interface OpenTalonOptions {
 }
 
 export interface OpenTalon extends AsyncDisposable {
-  /** What channels offer at the HTTP door; empty when none needs it. */
+  /** What channels and plugins offer at the HTTP door; empty when none needs it. */
   readonly routes: readonly HttpRoute[];
   /** What the operator of this machine may ask the running program. */
   readonly controlRoutes: readonly HttpRoute[];
@@ -186,7 +186,7 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
   const built = parts.move();
 
   return {
-    routes: channels.routes,
+    routes: [...channels.routes, ...tools.routes],
     controlRoutes: toPluginRoutes(tools.plugins),
     metricsRoute: metrics?.route,
     findUnready: () => [...tools.findUnready(), ...models.findUnready(), ...channels.findUnready()],

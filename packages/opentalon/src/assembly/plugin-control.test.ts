@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import type { HttpAnswer, HttpRequest } from "../base/http-route.ts";
+import type { HttpAnswer } from "../base/http-route.ts";
+import { toHttpRequest } from "../base/testing/http-request.ts";
 import { present } from "../plugins/testing/present.ts";
 import { startFakeHost } from "../plugins/testing/start-fake-host.ts";
 import { toPluginRoutes } from "./plugin-control.ts";
@@ -23,15 +24,12 @@ async function start(fakes: Parameters<typeof startFakeHost>[0]) {
     key = "",
     query: Readonly<Record<string, string>> = {},
   ): Promise<HttpAnswer> => {
-    const request: HttpRequest = {
+    const request = toHttpRequest({
       method,
       path,
       parameters: { key },
       query: (name) => query[name],
-      header: () => undefined,
-      body: new Uint8Array(),
-      isTrusted: true,
-    };
+    });
     return present(routes.find((route) => route.method === method && route.path === path)).handle(
       request,
     );

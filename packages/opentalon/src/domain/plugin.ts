@@ -12,6 +12,8 @@ export interface RawToolResult {
 
 export interface Execution {
   readonly callId: string;
+  /** Name the plugin is called by, where that is not its own: a server it is the bridge to. */
+  readonly server?: string | undefined;
   readonly action: string;
   readonly arguments: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;

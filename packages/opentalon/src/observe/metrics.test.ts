@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { toHttpRequest } from "../base/testing/http-request.ts";
 import type { PluginStatus } from "../domain/plugin.ts";
 import { createMetrics } from "./metrics.ts";
 
@@ -23,15 +24,7 @@ test("tells the states, restarts and calls of plugins, and how the process is", 
       body,
       contentType,
       status: code,
-    } = await metrics.route.handle({
-      method: "GET",
-      path: "/metrics",
-      parameters: {},
-      query: () => undefined,
-      header: () => undefined,
-      body: new Uint8Array(),
-      isTrusted: true,
-    });
+    } = await metrics.route.handle(toHttpRequest({ path: "/metrics" }));
     expect(code).toBe(200);
     expect(contentType).toContain("text/plain");
     return String(body);

@@ -1,3 +1,4 @@
+import { parseHostAndPort } from "@opentalon/protocol";
 import type { Clock } from "../base/clock.ts";
 import { PluginError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
@@ -42,7 +43,7 @@ export async function openPlugin(
         const problem = `the plugin "${key}" reports a name no action can be called by: ${JSON.stringify(capabilities.name.slice(0, 100))}`;
         throw new PluginError(key, "protocol-violated", problem);
       }
-      return createRunning({ key, log, clock, client, capabilities }, endpoint);
+      return createRunning({ ...entry, log, clock, client, capabilities }, endpoint);
     } catch (error) {
       generations.forget(command);
       await client?.[Symbol.asyncDispose]();
@@ -76,8 +77,8 @@ async function connect(
 }
 
 function createRunning(
-  { key, log, clock, client, capabilities }: Introduced,
-  { isRemote, pid, gone, stop }: PluginEndpoint,
+  { key, httpPort, log, clock, client, capabilities }: Introduced,
+  { isRemote, address, pid, gone, stop }: PluginEndpoint,
 ): RunningPlugin {
   const calls = createCallsUnderWay(clock);
   const { name } = capabilities;
@@ -88,6 +89,7 @@ function createRunning(
   return {
     capabilities,
     isRemote,
+    webAddress: toWebAddress(address.httpAddress, httpPort, log),
     pid,
     gone,
     calls,
@@ -103,7 +105,9 @@ function createRunning(
         throw new PluginError(key, "unavailable", problem);
       }
       try {
-        return await calls.track(execution.timeoutMs, () => client.execute(execution, name));
+        return await calls.track(execution.timeoutMs, () =>
+          client.execute(execution, execution.server ?? name),
+        );
       } catch (error) {
         if (isRemote || execution.signal.aborted) throw error;
         throw await explainLoss(error, gone, clock);
@@ -116,8 +120,24 @@ function createRunning(
   };
 }
 
-interface Introduced {
-  readonly key: string;
+/**
+ * The address a plugin says it serves web pages at, when the operator gave it that port: otherwise it could open the door
+ * to any other program on this machine.
+ */
+function toWebAddress(
+  address: string | undefined,
+  port: number | undefined,
+  log: Log,
+): string | undefined {
+  if (address === undefined || parseHostAndPort(address)?.port === port) return address;
+  log.warn(
+    { address },
+    "The plugin serves web pages at another port than `http_port`; they are not passed on",
+  );
+  return undefined;
+}
+
+interface Introduced extends Pick<PluginEntry, "key" | "httpPort"> {
   readonly log: Log;
   readonly clock: Clock;
   readonly client: PluginClient;

@@ -7,7 +7,7 @@ import { PluginError, toMessage } from "../base/errors.ts";
 import { toAbortError, untilAborted } from "./deadline.ts";
 
 /** Where a plugin listens. */
-export type PluginAddress = Pick<Handshake, "network" | "address">;
+export type PluginAddress = Handshake;
 
 /** Where a plugin that is not ours to start listens. */
 export interface RemoteAddress extends PluginAddress {

@@ -45,6 +45,8 @@ export interface PluginEntry {
         readonly serverName?: string | undefined;
       }
     | undefined;
+  /** Servers a bridge stands for, each of which counts as a plugin of its own, see `toServerTool`. */
+  readonly servers?: readonly string[] | undefined;
   /** Told to the plugin as the port it should serve HTTP on; not told when absent. */
   readonly httpPort?: number | undefined;
   /** Time between two checks that it still answers; no checks when absent or 0. */

@@ -21,6 +21,7 @@ import { isRemoteCommand } from "./plugin-address.ts";
 import type { PluginEntry } from "./plugin-entry.ts";
 import { createRecentLines, type RecentLines } from "./recent-lines.ts";
 import { findRemoteRisk } from "./remote-access.ts";
+import { toBridgeAction, toServerTool } from "./server-names.ts";
 import type { SupervisedPlugin } from "./supervise.ts";
 import { supervise } from "./supervise.ts";
 import { createTemporaryFolders } from "./temporary-folder.ts";
@@ -68,6 +69,8 @@ export interface PluginHost {
   readonly reload: (key: string) => Promise<ReloadOutcome | undefined>;
   /** The last lines a plugin wrote and the log has about it; `undefined` when there is none with this key. */
   readonly recentLines: (key: string) => RecentLines | undefined;
+  /** `host:port` of a plugin's own web server; `undefined` when it serves none where its entry says. */
+  readonly webAddressOf: (key: string) => string | undefined;
   /** Largest message a plugin is sent or may send, in bytes. */
   readonly maxMessageBytes: number;
   /** Stops all side by side. Afterwards no process, socket or folder of them is left. */
@@ -103,7 +106,29 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
     }
     for (const [old, plugin] of owners) if (plugin === claimant) owners.delete(old);
     owners.set(name, claimant);
+    claimServers(claimant);
     return "";
+  };
+
+  /** Names of the servers a bridge stands for that nobody else has; the tools of the others stay under the bridge's own name. */
+  const serversOf = new Map<string, ReadonlySet<string>>();
+  const claimServers = (claimant: SupervisedPlugin): void => {
+    const wanted = entries.find(({ key }) => key === claimant.key)?.servers ?? [];
+    const free = wanted.filter((server) => {
+      const owner = owners.get(server);
+      const isFree =
+        (owner === undefined || owner === claimant) &&
+        (server === claimant.key || !keys.has(server)) &&
+        !builtInNames.has(server);
+      if (isFree) owners.set(server, claimant);
+      else
+        log.warn(
+          { plugin: claimant.key, server },
+          "A server has the name of another plugin; its tools are called by the name of its bridge",
+        );
+      return isFree;
+    });
+    serversOf.set(claimant.key, new Set(free));
   };
 
   const recentLines = new Map<string, RecentLines>();
@@ -151,7 +176,11 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
     statuses: () => plugins.map((plugin) => plugin.status()),
     tools: () => {
       const tools = new Map<string, Tool>();
-      for (const tool of plugins.flatMap((plugin) => plugin.capabilities()?.tools ?? [])) {
+      const all = plugins.flatMap((plugin) => {
+        const servers = serversOf.get(plugin.key) ?? new Set();
+        return plugin.capabilities()?.tools.map((tool) => toServerTool(tool, servers)) ?? [];
+      });
+      for (const tool of all) {
         // `a` with `b__c` and `a__b` with `c` have the same full name; the first one keeps it.
         if (!tools.has(toToolName(tool))) tools.set(toToolName(tool), tool);
       }
@@ -165,16 +194,21 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
       }),
     configKeyOf: (pluginName) => owners.get(pluginName)?.key,
     maxMessageBytes: limit.bytes,
-    execute: async (pluginName, execution) => {
+    execute: async (pluginName, asked) => {
       const plugin = owners.get(pluginName);
       if (plugin === undefined)
         throw new PluginError(pluginName, "unavailable", `there is no plugin "${pluginName}"`);
+      const isServer = serversOf.get(plugin.key)?.has(pluginName) === true;
+      const execution = isServer
+        ? { ...asked, server: pluginName, action: toBridgeAction(pluginName, asked.action) }
+        : asked;
       return onCall === undefined
         ? plugin.execute(execution)
         : observeCall(plugin.key, execution, plugin.execute, { clock, onCall });
     },
     reload: async (key) => plugins.find((plugin) => plugin.key === key)?.reload(),
     recentLines: (key) => recentLines.get(key),
+    webAddressOf: (key) => plugins.find((plugin) => plugin.key === key)?.webAddress(),
     [Symbol.asyncDispose]: async () => {
       await Promise.all(plugins.map((plugin) => plugin[Symbol.asyncDispose]()));
       await guard[Symbol.asyncDispose]();

@@ -24,6 +24,8 @@ export interface RunningPlugin {
   /** It runs elsewhere: calls under way may still succeed when it is gone for new ones. */
   readonly isRemote?: boolean | undefined;
   readonly pid?: number | undefined;
+  /** `host:port` of its own web server. */
+  readonly webAddress?: string | undefined;
   /** Aborts, with a `PluginError` as reason, when the plugin is lost and has to be started again. */
   readonly gone: AbortSignal;
   /** The calls it works on; absent for one that is ended without regard to them. */
@@ -58,12 +60,15 @@ export interface SupervisedPlugin<Running extends RunningPlugin = RunningPlugin>
   readonly start: () => Promise<void>;
   /**
    * Starts it anew without losing a call: the new process comes up beside the old one, takes its place, and the old one
-   * ends after its last call. When the new one does not come up, the old one stays. Never rejects.
+   * ends after its last call. When the new one does not come up, the old one stays. One that was given a port of its own
+   * ends before the new one begins. Never rejects.
    */
   readonly reload: () => Promise<ReloadOutcome>;
   readonly status: () => PluginStatus;
   /** What it can do, while it is ready or about to be again. */
   readonly capabilities: () => PluginCapabilities | undefined;
+  /** `host:port` of the web server of the running process; `undefined` without one. */
+  readonly webAddress: () => string | undefined;
   /** The process that can be spoken to. @throws PluginError "unavailable" when there is none right now. */
   readonly running: () => Running;
   /** Rejects with `PluginError` only, also when the plugin is not ready. */
@@ -264,14 +269,26 @@ export function supervise<Running extends RunningPlugin = RunningPlugin>(
     }
     cancelRetry();
     policy.reset();
-    if (old === undefined) {
-      restarts += 1;
-      opening = stopping.then(attempt);
-      await opening;
-      return running === undefined ? toFailure(problem) : { kind: "reloaded" };
+    if (old === undefined) return startAnew(stopping);
+    if (entry.httpPort === undefined) {
+      log.info({}, "Plugin is started anew beside the process that runs");
+      return replace(old);
     }
-    log.info({}, "Plugin is started anew beside the process that runs");
-    return replace(old);
+    // Two processes cannot have one port.
+    log.info({}, "Plugin is started anew once the process that runs has finished its calls");
+    release();
+    retire(old);
+    change("restarting", "it is being started anew; try again in a moment");
+    return startAnew(Promise.all(retiring));
+  };
+
+  const startAnew = async (free: Promise<unknown>): Promise<ReloadOutcome> => {
+    await free;
+    if (ending.signal.aborted) return toFailure("OpenTalon stops");
+    restarts += 1;
+    opening = attempt();
+    await opening;
+    return running === undefined ? toFailure(problem) : { kind: "reloaded" };
   };
 
   const replace = async (old: Running): Promise<ReloadOutcome> => {
@@ -332,6 +349,7 @@ export function supervise<Running extends RunningPlugin = RunningPlugin>(
       version,
     }),
     capabilities: () => known,
+    webAddress: () => running?.webAddress,
     running: toRunning,
     execute: async (execution) => toRunning().execute(execution),
     fail,

@@ -46,6 +46,8 @@ export interface FakePluginOptions {
   readonly overrides?: string;
   /** Speaks TLS (gRPC only): files in PEM. With `ca` it takes only callers with a certificate signed by that. */
   readonly tls?: { readonly cert: string; readonly key: string; readonly ca?: string };
+  /** Serves HTTP at the port it was given, or at another one. */
+  readonly web?: "given-port" | "other-port";
   /** Appends one line of JSON per event: {"event":"started","pid":…}, {"event":"grandchild","pid":…}, {"event":"call",…}. */
   readonly journal?: string;
   /** Appends every question too (gRPC only): {"event":"asked","method":…,"authorization":…}. */

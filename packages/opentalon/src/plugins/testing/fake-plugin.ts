@@ -14,7 +14,7 @@
  *     no-id           content without an identifier
  *     invalid-utf8    content with bytes that are no UTF-8
  *     status          gRPC: status FAILED_PRECONDITION "not today"; JSON: hangs up
- *     slow            answers "done" after args.ms milliseconds
+ *     slow            answers "done" after args.ms (or args.text) milliseconds
  *     hang            never answers
  *     cancelled       how many calls of "hang" and "slow" their callers gave up
  *     crash           ends the process at once, with exit code 7
@@ -117,7 +117,10 @@ function answer(call: Call, reply: (result: Result) => void): void {
     case "invalid-utf8":
       return say(invalidUtf8);
     case "slow": {
-      const timer = setTimeout(() => say("done"), Number(call.args["ms"] ?? "0"));
+      const timer = setTimeout(
+        () => say("done"),
+        Number(call.args["ms"] ?? call.args["text"] ?? "0"),
+      );
       return call.onCancelled(() => (clearTimeout(timer), (cancelled += 1)));
     }
     case "hang":

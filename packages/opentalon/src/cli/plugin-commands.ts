@@ -1,5 +1,4 @@
 import { InvalidArgumentError, type Command } from "commander";
-import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { formatDuration } from "../base/duration.ts";
 import { systemClock } from "../base/clock.ts";
@@ -138,10 +137,16 @@ async function logs(
   const end = (): void => void reply.body.destroy();
   process.once("SIGINT", end).once("SIGTERM", end);
   process.stdout.once("error", end);
-  // The program may end in the middle of a line; what came before is worth having.
-  reply.body.on("error", () => undefined);
-  for await (const line of createInterface({ input: reply.body }))
-    process.stdout.write(toLogLine(line));
+  let rest = "";
+  try {
+    for await (const part of reply.body.setEncoding("utf8")) {
+      const complete = (rest + String(part)).split("\n");
+      rest = complete.pop() ?? "";
+      for (const line of complete) process.stdout.write(toLogLine(line));
+    }
+  } catch {
+    // The program has ended, or whoever read this has had enough.
+  }
   return 0;
 }
 

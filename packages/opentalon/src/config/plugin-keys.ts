@@ -141,10 +141,13 @@ export const plugins = namedWithSettings({
       keys: {
         plugin_dir: path({ about: "Directory whose programs are run as plugins." }),
         health_check_interval: duration({
-          about: "Time between two checks that a plugin still answers.",
+          about: "Time between two checks that a plugin still answers; 0 is never.",
           default: "30s",
         }),
-        restart_on_failure: flag({ about: "Start a plugin again that ended.", default: true }),
+        restart_on_failure: flag({
+          about: "Start a plugin again that ended or hangs.",
+          default: true,
+        }),
         max_restarts: whole({
           about: "Restarts in a row before it stays stopped; 0 is no limit.",
           default: 0,

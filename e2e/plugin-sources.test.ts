@@ -178,7 +178,7 @@ describe.skipIf(!canBuild)(
       expect(await plugin(scratch, "add", url, "--name", "mine")).toMatchObject({ code: 1 });
 
       const two = repository.commit(pluginFiles("second version"));
-      await using running = startCore({ configPath: scratch.configPath });
+      await using running = startCore({ configPath: join(scratch.folder, "config.yaml") });
       await running.ready();
       const updated = await plugin(scratch, "update");
       expect(updated).toMatchObject({ code: 0 });

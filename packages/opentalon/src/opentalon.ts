@@ -146,6 +146,7 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
   const turnLog = createTurnLog({ log, clock });
   const delivery = createDeliveryLoop({
     outbox: store.outbox,
+    split: channels.split,
     send: channels.send,
     maxAttempts: maxDeliveryAttempts,
     clock,

@@ -80,6 +80,8 @@ export const folders: Readonly<Record<string, Folder>> = {
       "node:https",
       "node:net",
       { name: "node:readline", within: "console" },
+      // For the definitions of channels.
+      { name: "yaml", within: "yaml/" },
     ],
   },
   inbound: {

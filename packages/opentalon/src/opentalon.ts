@@ -3,7 +3,7 @@
  * the parts is spelled in `orchestrator/turn.ts`; here stands who is handed what, and in which order all of it starts
  * and ends.
  */
-import { assembleChannels, type Terminal } from "./assembly/assemble-channels.ts";
+import { assembleChannels, type PortRoutes, type Terminal } from "./assembly/assemble-channels.ts";
 import { assembleModels } from "./assembly/assemble-models.ts";
 import { assembleScripts } from "./assembly/assemble-scripts.ts";
 import { assembleTools } from "./assembly/assemble-tools.ts";
@@ -55,6 +55,8 @@ export interface OpenTalonOptions {
   readonly environment: Environment;
   /** Folder of the plugins that come with the program. */
   readonly bundledPlugins: string;
+  /** Folder of the channel definitions that come with the program. */
+  readonly bundledChannels: string;
   readonly clock: Clock;
   readonly log: Log;
   /** The terminal a console channel may own. */
@@ -66,6 +68,8 @@ export interface OpenTalonOptions {
 export interface OpenTalon extends AsyncDisposable {
   /** What channels and plugins offer at the HTTP door; empty when none needs it. */
   readonly routes: readonly HttpRoute[];
+  /** What channels offer at ports of their own. */
+  readonly portRoutes: readonly PortRoutes[];
   /** What the operator of this machine may ask the running program. */
   readonly controlRoutes: readonly HttpRoute[];
   /** Numbers for Prometheus; absent unless they are switched on. */
@@ -91,7 +95,7 @@ const pruneIntervalMs = 3_600_000;
  * @throws StoreError, ConfigError, ChannelError
  */
 export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTalon> {
-  const { loaded, environment, bundledPlugins, clock, log, terminal } = options;
+  const { loaded, environment, bundledPlugins, bundledChannels, clock, log, terminal } = options;
   const { config } = loaded;
   refuseUnenforced(config);
   await using parts = new AsyncDisposableStack();
@@ -138,7 +142,16 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
     findNamedModel(models.router, preferredModel);
   }
   const channels = parts.use(
-    assembleChannels({ config, terminal, clock, log, onFinished: ending.resolve }),
+    assembleChannels({
+      config,
+      environment,
+      bundledChannels,
+      keyValue,
+      terminal,
+      clock,
+      log,
+      onFinished: ending.resolve,
+    }),
   );
 
   const scripts = parts.use(assembleScripts({ config, environment, keyValue, clock, log }));
@@ -190,6 +203,7 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
 
   return {
     routes: [...channels.routes, ...tools.routes],
+    portRoutes: channels.portRoutes,
     controlRoutes: toPluginRoutes(tools.plugins),
     metricsRoute: metrics?.route,
     findUnready: () => [...tools.findUnready(), ...models.findUnready(), ...channels.findUnready()],

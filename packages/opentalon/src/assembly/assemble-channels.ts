@@ -8,7 +8,8 @@ import { splitMessage } from "../channels/split-message.ts";
 import { parseChannelAddress } from "../channels/parse-channel-address.ts";
 import { isLoopbackHost, parseListenAddress } from "../base/listen-address.ts";
 import { createWebhookInlet } from "../channels/webhook-inlet.ts";
-import { type Config, revealBlock } from "../config/load-config.ts";
+import type { ChannelMemory } from "../channels/yaml/sent-memory.ts";
+import { type Config, type Environment, revealBlock } from "../config/load-config.ts";
 import {
   type AcceptOutcome,
   type Channel,
@@ -18,11 +19,17 @@ import {
 import type { InboundMessage, OutboundMessage } from "../domain/message.ts";
 import type { Turn, TurnEvent } from "../domain/turn.ts";
 import { type SendOutcome, toSendOutcome } from "../orchestrator/delivery.ts";
+import type { KeyValueStore } from "../store/ports.ts";
+import { toChannelAddress } from "./channel-address.ts";
+import { createChannelPorts, type PortRoutes } from "./channel-ports.ts";
 
+export type { PortRoutes } from "./channel-ports.ts";
 export type Terminal = ConsoleTerminal;
 
 export interface Channels extends AsyncDisposable {
   readonly routes: readonly HttpRoute[];
+  /** What channels offer at ports other than the door's. */
+  readonly portRoutes: readonly PortRoutes[];
   /** Channels that are configured and do not run, by name and with the reason. */
   readonly findUnready: () => readonly string[];
   readonly capabilitiesOf: (channel: string) => ChannelCapabilities;
@@ -36,6 +43,11 @@ export interface Channels extends AsyncDisposable {
 
 export interface AssembleChannelsOptions {
   readonly config: Config;
+  readonly environment: Environment;
+  /** Folder of the definitions that come with the program. */
+  readonly bundledChannels: string;
+  /** Where channels keep what must survive a restart. */
+  readonly keyValue: KeyValueStore;
   readonly terminal: Terminal;
   /** Called when the terminal ended that is the only channel, or that a person sits at. */
   readonly onFinished: () => void;
@@ -48,26 +60,31 @@ export interface AssembleChannelsOptions {
  * @throws ConfigError when none is left.
  */
 export function assembleChannels(options: AssembleChannelsOptions): Channels {
-  const { config, terminal, onFinished, clock, log } = options;
+  const { config, environment, bundledChannels, keyValue, terminal, onFinished, clock, log } =
+    options;
   const inlet = createWebhookInlet();
   const problems = new Map<string, string>();
   const channels = new Map<string, Channel>();
   const enabled = Object.entries(config.channels).filter(([, channel]) => channel.enabled);
   let needsDoor = false;
+  const ports = createChannelPorts(parseListenAddress(config.server.addr).port);
 
   for (const [name, entry] of enabled) {
     try {
-      const address = toAddress(entry);
+      const address = toChannelAddress(entry, bundledChannels);
       needsDoor ||= parseChannelAddress(address).kind === "webhook";
       const channel = createChannel({
         name,
         address,
         config: revealBlock(entry.config),
         webhooks: { inlet, doorChecksCallers: doorChecksCallers(config) },
+        environment,
+        memory: toMemory(keyValue, name),
         terminal,
         clock,
         log: log.child({ channel: name }),
       });
+      ports.add(name, channel);
       channels.set(name, channel);
     } catch (error) {
       problems.set(name, toMessage(error));
@@ -83,7 +100,8 @@ export function assembleChannels(options: AssembleChannelsOptions): Channels {
     channels.get(name)?.capabilities() ?? plainCapabilities;
 
   return {
-    routes: needsDoor ? inlet.routes : [],
+    routes: [...(needsDoor ? inlet.routes : []), ...ports.atDoor()],
+    portRoutes: ports.elsewhere(),
     findUnready: () => [...problems].map(([name, problem]) => `channel ${name}: ${problem}`),
     capabilitiesOf,
     start: async (accept) => {
@@ -137,14 +155,12 @@ function doorChecksCallers({ server: { addr, token, allowPublic } }: Config): bo
   return token !== undefined || allowPublic || isLoopbackHost(parseListenAddress(addr).host);
 }
 
-/** Older files name the console channel by its repository; it comes with the program now. */
-function toAddress({ plugin, github }: Config["channels"][string]): string {
-  if (plugin === "" && github === "opentalon/console-channel") return "console";
-  if (plugin !== "" || github === "") return plugin;
-  throw new ConfigError(
-    "CONFIG_INVALID",
-    `fetching channels from repositories is not supported yet; build ${github} and set \`plugin:\` to its path`,
-  );
+function toMemory(keyValue: KeyValueStore, channel: string): ChannelMemory {
+  const namespace = `channel:${channel}`;
+  return {
+    get: (key) => keyValue.get(namespace, key),
+    set: (key, value) => keyValue.set(namespace, key, value),
+  };
 }
 
 function noChannelError(problems: ReadonlyMap<string, string>): ConfigError {

@@ -4,13 +4,24 @@ import { createSilentLog } from "../base/create-log.ts";
 import { type ChannelOptions, createChannel } from "./create-channel.ts";
 import { createFakeTerminal } from "./testing/fake-terminal.ts";
 import { createWebhookInlet } from "./webhook-inlet.ts";
+import { createVolatileMemory } from "./yaml/sent-memory.ts";
 
 function create(
   address: string,
   more: Partial<ChannelOptions> = {},
 ): ReturnType<typeof createChannel> {
   const log = createSilentLog();
-  return createChannel({ name: "one", address, config: {}, clock: systemClock, log, ...more });
+  const memory = createVolatileMemory();
+  return createChannel({
+    name: "one",
+    address,
+    config: {},
+    environment: {},
+    memory,
+    clock: systemClock,
+    log,
+    ...more,
+  });
 }
 
 describe("createChannel", () => {
@@ -22,7 +33,7 @@ describe("createChannel", () => {
     expect(webhook).toMatchObject({ name: "one", kind: "webhook" });
   });
 
-  it.each(["./program", "grpc://host:1", "docker://image", "wss://host", "channel.yaml"])(
+  it.each(["./program", "grpc://host:1", "docker://image", "wss://host"])(
     "says of %s that its transport does not exist yet, and which do",
     (address) => {
       expect(() => create(address)).toThrow(

@@ -6,6 +6,9 @@ import { type ConsoleTerminal, createConsoleChannel } from "./console/console-ch
 import { parseChannelAddress } from "./parse-channel-address.ts";
 import { createWebhookChannel } from "./webhook-channel.ts";
 import type { WebhookInlet } from "./webhook-inlet.ts";
+import { loadDefinition } from "./yaml/load-definition.ts";
+import type { ChannelMemory } from "./yaml/sent-memory.ts";
+import { createYamlChannel } from "./yaml/yaml-channel.ts";
 
 export interface ChannelOptions {
   /** Instance name: the key under `channels:`. */
@@ -18,6 +21,10 @@ export interface ChannelOptions {
   readonly terminal?: ConsoleTerminal | undefined;
   /** Where webhook channels are reached; absent when the HTTP door stays closed. */
   readonly webhooks?: WebhookAccess | undefined;
+  /** Of this program; a channel sees only the names its definition asks for. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** What a channel may keep over a restart. */
+  readonly memory: ChannelMemory;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -34,7 +41,7 @@ export interface WebhookAccess {
  * settings do not fit.
  */
 export function createChannel(options: ChannelOptions): Channel {
-  const { name, config, terminal, webhooks, clock, log } = options;
+  const { name, config, terminal, webhooks, environment, memory, clock, log } = options;
   const address = parseChannelAddress(options.address);
   switch (address.kind) {
     case "console":
@@ -46,22 +53,39 @@ export function createChannel(options: ChannelOptions): Channel {
       }
       return createConsoleChannel({ name, terminal, config, clock, log });
     case "webhook":
-      if (webhooks === undefined) {
-        throw new ChannelError(
-          "CHANNEL_MISCONFIGURED",
-          `channel ${name} takes messages at the HTTP door, which is closed; set server.enabled`,
-        );
-      }
+      if (webhooks === undefined) throw closedDoor(name);
       return createWebhookChannel({ name, url: address.url, config, ...webhooks, clock, log });
     case "binary":
     case "grpc":
     case "docker":
     case "websocket":
-    case "yaml":
       throw new ChannelError(
         "CHANNEL_UNSUPPORTED",
         `channel ${name} is of the kind "${address.kind}", which does not exist yet; ` +
-          "today `plugin` may be `console`, http://… or https://…",
+          "today `plugin` may be `console`, a .yaml file, http://… or https://…",
       );
+    case "yaml": {
+      const { definition, warnings } = loadDefinition(address.path);
+      for (const warning of warnings) log.warn(warning);
+      if (definition.inbound.webhook !== undefined && webhooks === undefined) throw closedDoor(name);
+      const doorChecksCallers = webhooks?.doorChecksCallers ?? false;
+      return createYamlChannel({
+        name,
+        definition,
+        config,
+        environment,
+        memory,
+        doorChecksCallers,
+        clock,
+        log,
+      });
+    }
   }
+}
+
+function closedDoor(name: string): ChannelError {
+  return new ChannelError(
+    "CHANNEL_MISCONFIGURED",
+    `channel ${name} takes messages at the HTTP door, which is closed; set server.enabled`,
+  );
 }

@@ -4,3 +4,8 @@ import { join } from "node:path";
 export function findBundledPlugins(): string {
   return join(import.meta.dirname.replace(/\/packages\/opentalon\/.*$/, ""), "plugins");
 }
+
+/** The folder of the channel definitions that come with the program. */
+export function findBundledChannels(): string {
+  return join(findBundledPlugins(), "..", "channels");
+}

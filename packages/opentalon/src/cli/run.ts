@@ -2,11 +2,12 @@ import { enableCompileCache } from "node:module";
 import { join } from "node:path";
 import { createLog } from "../base/create-log.ts";
 import { systemClock } from "../base/clock.ts";
+import { parseListenAddress } from "../base/listen-address.ts";
 import type { Log } from "../base/log.ts";
 import type { Config, LoadedConfig } from "../config/load-config.ts";
 import { readEnvironment } from "../config/read-environment.ts";
 import { createOpenTalon, type OpenTalon, type Terminal } from "../opentalon.ts";
-import { findBundledPlugins } from "./find-bundled-plugins.ts";
+import { findBundledChannels, findBundledPlugins } from "./find-bundled-plugins.ts";
 import { load, reportError } from "./load.ts";
 import { programVersion } from "./program-version.ts";
 
@@ -60,12 +61,14 @@ async function runUntilEnded(
       loaded,
       environment: readEnvironment(),
       bundledPlugins: findBundledPlugins(),
+      bundledChannels: findBundledChannels(),
       log,
       clock: systemClock,
       terminal: toTerminal(loaded, signals.end),
       preferredModel,
     });
     await using door = await openDoor(loaded, openTalon, log);
+    await using _ports = await openPorts(loaded, openTalon, log);
     await using _metrics = await openMetricsDoor(loaded, openTalon, log);
     await using control = openControlLater(loaded, openTalon, log);
     if (!signals.endAsked()) {
@@ -110,6 +113,27 @@ async function openDoor({ config }: LoadedConfig, openTalon: OpenTalon, log: Log
     allowPublic: config.server.allowPublic,
     log,
   });
+}
+
+/** Ports that channels ask for, at the host of the door and with its rules. */
+async function openPorts({ config }: LoadedConfig, openTalon: OpenTalon, log: Log) {
+  await using doors = new AsyncDisposableStack();
+  const { host } = parseListenAddress(config.server.addr);
+  for (const { port, setting, routes } of openTalon.portRoutes) {
+    const { createHttpDoor } = await import("../server/http-door.ts");
+    doors.use(
+      await createHttpDoor({
+        address: `${host.includes(":") ? `[${host}]` : host}:${port}`,
+        setting,
+        routes,
+        findUnready: openTalon.findUnready,
+        token: config.server.token,
+        allowPublic: config.server.allowPublic,
+        log,
+      }),
+    );
+  }
+  return doors.move();
 }
 
 async function openMetricsDoor({ config }: LoadedConfig, openTalon: OpenTalon, log: Log) {

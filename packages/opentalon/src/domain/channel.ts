@@ -1,3 +1,4 @@
+import type { HttpRoute } from "../base/http-route.ts";
 import type { InboundMessage, OutboundMessage } from "./message.ts";
 import type { Turn, TurnEvent } from "./turn.ts";
 
@@ -28,6 +29,12 @@ export interface ChannelHost {
   readonly finished: () => void;
 }
 
+/** An address of a channel at the HTTP door, or at a port of its own. */
+export interface ChannelRoute extends HttpRoute {
+  /** `undefined`: the port of the door. */
+  readonly port: number | undefined;
+}
+
 /**
  * A connection to one messaging platform. Created stopped; `start` begins intake; disposal ends it and releases all.
  * `send` resolves when the platform has the message, rejects when it certainly has not.
@@ -43,6 +50,8 @@ export interface Channel {
   readonly send: (message: OutboundMessage, deliveryId: string) => Promise<void>;
   /** Shows live progress of a turn (streamed text, running tool) where the platform can. */
   readonly show?: (turn: Turn, event: TurnEvent) => void;
+  /** Where its platform reaches it; empty or absent when it reaches out itself. */
+  readonly routes?: readonly ChannelRoute[];
   readonly [Symbol.asyncDispose]: () => Promise<void>;
 }
 

@@ -1,0 +1,36 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { ConfigError } from "../base/errors.ts";
+import type { Config } from "../config/load-config.ts";
+
+type ChannelEntry = Pick<Config["channels"][string], "plugin" | "github">;
+
+/** Definitions that come with the program, by the repository configuration files name them by. */
+const bundledRepositories: Readonly<Record<string, string>> = {
+  "opentalon/slack-channel": "slack",
+  "opentalon/msteams-channel": "msteams",
+};
+
+/**
+ * What `parseChannelAddress` reads for an entry. A bare name is a definition that comes with the program, where there is
+ * one of that name.
+ * @throws ConfigError CONFIG_INVALID
+ */
+export function toChannelAddress({ plugin, github }: ChannelEntry, bundledChannels: string): string {
+  // Older files name the console channel by its repository; it comes with the program now.
+  if (plugin === "" && github === "opentalon/console-channel") return "console";
+  const name = plugin === "" ? (bundledRepositories[github] ?? "") : plugin.trim();
+  const bundled = findBundledChannel(name, bundledChannels);
+  if (bundled !== undefined) return bundled;
+  if (plugin !== "" || github === "") return plugin;
+  throw new ConfigError(
+    "CONFIG_INVALID",
+    `fetching channels from repositories is not supported yet; build ${github} and set \`plugin:\` to its path`,
+  );
+}
+
+function findBundledChannel(name: string, bundledChannels: string): string | undefined {
+  if (!/^[a-z][a-z0-9-]*$/.test(name)) return undefined;
+  const path = join(bundledChannels, name, "channel.yaml");
+  return existsSync(path) ? path : undefined;
+}

@@ -1,0 +1,246 @@
+import type { Clock } from "../../base/clock.ts";
+import { ChannelError, toMessage } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
+import { createSecret } from "../../base/secret.ts";
+import type { Channel, ChannelCapabilities, ChannelHost, ChannelRoute } from "../../domain/channel.ts";
+import type { OutboundMessage } from "../../domain/message.ts";
+import { createBackgroundCalls } from "./background-calls.ts";
+import type { ChannelDefinition, ChannelTool, WebhookRules } from "./definition.ts";
+import { createMessageDelivery } from "./deliver-message.ts";
+import { createEnrichEvent } from "./enrich-event.ts";
+import { toText } from "./field-path.ts";
+import { createHttpCaller } from "./http-call.ts";
+import { toHookScope } from "./message-scope.ts";
+import { startPollingIntake } from "./polling-intake.ts";
+import { type ChannelMemory, createSentMemory } from "./sent-memory.ts";
+import { createSessionValues, type SessionValues } from "./session-values.ts";
+import { createEventIntake, type GivenMessage } from "./take-event.ts";
+import { renderText, type Template } from "./template.ts";
+import { createVerifyToken } from "./verify-token.ts";
+import { createWebhookRoute } from "./webhook-intake.ts";
+import { type IntakeOptions, type RunningIntake, startWebSocketIntake } from "./websocket-intake.ts";
+
+export interface YamlChannelOptions {
+  /** Instance name: the key under `channels:`. */
+  readonly name: string;
+  readonly definition: ChannelDefinition;
+  /** The entry's `config`. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** Of the program; the channel sees only what its definition asks for. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly memory: ChannelMemory;
+  /** Whether the HTTP door knows its callers by other means than a signature (see `HttpRequest.isTrusted`). */
+  readonly doorChecksCallers: boolean;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface YamlChannel extends Channel {
+  /** Tools the definition describes. */
+  readonly tools: () => readonly ChannelTool[];
+}
+
+const drainPatienceMs = 2_000;
+
+/**
+ * A platform as a YAML file describes it.
+ * @throws ChannelError CHANNEL_MISCONFIGURED when what it takes in comes from anybody.
+ */
+export function createYamlChannel(options: YamlChannelOptions): YamlChannel {
+  const { name, definition, config, environment, memory, doorChecksCallers, clock, log } = options;
+  const { inbound, outbound, connection } = definition;
+  for (const problem of findMissing(definition, environment)) log.warn(problem);
+  hideCredentials(definition, environment);
+  const caller = createHttpCaller(clock);
+  const values = createSessionValues({
+    definition,
+    config,
+    environment: (key) => environment[key],
+    caller,
+    clock,
+    log,
+  });
+  for (const key of definition.requiredConfig) {
+    if (toText(values.scope["config"]?.(key)) === "") throw missingSetting(name, key, definition);
+  }
+  const sent = createSentMemory(memory, clock, log);
+  const hooks = createBackgroundCalls(values, log);
+  const capabilities = toCapabilities(definition);
+  const { maxMessageLength } = capabilities;
+  const delivery = createMessageDelivery({ definition, maxMessageLength, values, sent, hooks, clock, log });
+  let host: ChannelHost | undefined;
+
+  const tell = async (message: GivenMessage, words: string, errorCode: string): Promise<void> => {
+    const { conversationId, threadId, metadata, platformMessageId } = message;
+    const { profile_token: _, ...returned } = metadata;
+    const answer: OutboundMessage = {
+      channel: name,
+      conversationId,
+      threadId,
+      content: words,
+      files: [],
+      metadata: { ...returned, type: "error", error_code: errorCode, in_reply_to: platformMessageId },
+    };
+    try {
+      await delivery.send(answer, `told:${platformMessageId}`);
+    } catch (error) {
+      log.warn({ problem: toMessage(error) }, "a person could not be told that a message was not taken");
+    }
+  };
+
+  const intake = createEventIntake({
+    definition,
+    values,
+    enrich: createEnrichEvent(inbound.enrich, values, clock),
+    sent,
+    host: () => host,
+    tell,
+    onStored: (message) => hooks.add(definition.onReceive, toHookScope(message)),
+    clock,
+    log,
+  });
+  const routes =
+    inbound.webhook === undefined
+      ? []
+      : [
+          toRoute(inbound.webhook, {
+            name,
+            values,
+            verifyToken:
+              inbound.webhook.jwt &&
+              createVerifyToken({ rules: inbound.webhook.jwt, scope: values.scope, caller, clock }),
+            intake,
+            isOpen: () => host !== undefined,
+            doorChecksCallers,
+            clock,
+            log,
+          }),
+        ];
+
+  const stopping = new AbortController();
+  let running: RunningIntake | undefined;
+  let stopped: Promise<void> | undefined;
+  let disposed: Promise<void> | undefined;
+
+  const begin = async (): Promise<void> => {
+    await values.runInit(undefined, stopping.signal);
+    const parts: IntakeOptions = { definition, values, intake, clock, log };
+    if (inbound.polling !== undefined) {
+      running = await startPollingIntake(inbound.polling, memory, parts);
+    } else if (inbound.webhook === undefined && connection !== undefined) {
+      running = await startWebSocketIntake(connection, parts);
+    }
+    if (stopping.signal.aborted) await running?.stop();
+  };
+
+  const stopIntake = async (): Promise<void> => {
+    stopping.abort();
+    await running?.stop();
+    host = undefined;
+    // Files and lookups under way may take long; what is not stored by then comes again.
+    const patience = new AbortController();
+    await Promise.race([intake.idle(), clock.sleep(drainPatienceMs, patience.signal)]);
+    patience.abort();
+  };
+
+  const dispose = async (): Promise<void> => {
+    await (stopped ??= stopIntake());
+    delivery.close();
+    caller.close();
+    await hooks.idle();
+    await sent.close();
+  };
+
+  return {
+    name,
+    kind: definition.id,
+    capabilities: () => capabilities,
+    routes,
+    tools: () => definition.tools,
+    start: async (channelHost) => {
+      host = channelHost;
+      await sent.load();
+      try {
+        await begin();
+      } catch (error) {
+        host = undefined;
+        throw error;
+      }
+    },
+    stopIntake: () => (stopped ??= stopIntake()),
+    send: delivery.send,
+    ...(outbound.typing === undefined && !definition.capabilities.edits ? {} : { show: delivery.show }),
+    [Symbol.asyncDispose]: () => (disposed ??= dispose()),
+  };
+}
+
+function toCapabilities({ capabilities, outbound }: ChannelDefinition): ChannelCapabilities {
+  const lengths = [capabilities.maxMessageLength, outbound.chunkLength].filter((length) => length > 0);
+  return {
+    ...capabilities,
+    edits: capabilities.edits && outbound.update !== undefined,
+    maxMessageLength: lengths.length === 0 ? 0 : Math.min(...lengths),
+  };
+}
+
+interface RouteOptions extends Omit<Parameters<typeof createWebhookRoute>[0], "rules" | "path" | "scope"> {
+  readonly name: string;
+  readonly values: SessionValues;
+  readonly doorChecksCallers: boolean;
+}
+
+function toRoute(rules: WebhookRules, { name, values, doorChecksCallers, ...rest }: RouteOptions): ChannelRoute {
+  const { jwt, secret, signature } = rules;
+  if (jwt === undefined && secret === undefined && signature === undefined) {
+    const problem = `channel ${name}: its http_webhook checks no caller (validate_jwt, secret_header, signature_scheme)`;
+    if (!doorChecksCallers) {
+      throw misconfigured(`${problem}, and the HTTP door is open to other machines`);
+    }
+    rest.log.warn(`${problem}: whoever reaches the HTTP door can speak as anybody`);
+  }
+  const read = (template: Template): string => renderText(template, values.scope).trim();
+  const path = read(rules.path);
+  if (!/^\/[\w.~/-]*$/.test(path)) {
+    throw misconfigured(`channel ${name}: http_webhook.path must begin with / and hold letters, digits and -._~ only`);
+  }
+  const portText = rules.port === undefined ? "" : read(rules.port);
+  if (!/^\d{0,5}$/.test(portText) || Number(portText) > 65_535) {
+    throw misconfigured(`channel ${name}: http_webhook.port is no port`);
+  }
+  const port = portText === "" ? undefined : Number(portText);
+  return { ...createWebhookRoute({ ...rest, rules, path, scope: values.scope }), port };
+}
+
+function findMissing(
+  { requiredEnv, file }: ChannelDefinition,
+  environment: Readonly<Record<string, string | undefined>>,
+): readonly string[] {
+  return requiredEnv
+    .filter((name) => (environment[name] ?? "") === "")
+    .map((name) => `${file} needs the environment variable ${name}, which is not set`);
+}
+
+/** What the definition takes out of the environment and looks like a credential never stands in the log. */
+function hideCredentials(
+  { environmentNames }: ChannelDefinition,
+  environment: Readonly<Record<string, string | undefined>>,
+): void {
+  for (const name of environmentNames) {
+    const value = environment[name] ?? "";
+    if (/TOKEN|SECRET|PASSWORD|PASS|KEY|CREDENTIAL|AUTH/i.test(name) && value !== "") createSecret(value);
+  }
+}
+
+function missingSetting(
+  name: string,
+  key: string,
+  { configDefaults }: ChannelDefinition,
+): ChannelError {
+  const variable = /\{\{env\.([^}]+)\}\}/.exec(configDefaults[key]?.text ?? "")?.[1];
+  const other = variable === undefined ? "" : `, or the environment variable ${variable}`;
+  return misconfigured(`channel ${name}: set config.${key}${other}`);
+}
+
+function misconfigured(message: string): ChannelError {
+  return new ChannelError("CHANNEL_MISCONFIGURED", message);
+}

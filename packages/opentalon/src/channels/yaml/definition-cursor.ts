@@ -56,11 +56,16 @@ export function openDefinition(file: string, text: string): DefinitionFile {
     throw misconfigured(`${file}:${line}: this is not valid YAML (${problem.code})`);
   }
   const warnings: string[] = [];
+  const reads = new Map<YAMLMap, Set<string>>();
   const opened: { map: YAMLMap; path: string; read: Set<string> }[] = [];
 
   const open = (map: YAMLMap, path: string): DefinitionCursor => {
-    const read = new Set<string>();
-    opened.push({ map, path, read });
+    // A map may be looked into more than once.
+    const read = reads.get(map) ?? new Set<string>();
+    if (!reads.has(map)) {
+      reads.set(map, read);
+      opened.push({ map, path, read });
+    }
     const join = (key: string): string => (path === "" ? key : `${path}.${key}`);
     const find = (key: string): Node | undefined => {
       read.add(key);

@@ -158,6 +158,8 @@ export interface Source {
   readonly when: Condition | undefined;
   /** Only where this holds the paths behind the first one count. */
   readonly fallbackWhen: Condition | undefined;
+  /** What stands for a value that was found; others stay as they are. */
+  readonly values: Readonly<Record<string, string>>;
 }
 
 /** A value of the metadata: a source, or `"true"` where a condition holds. */

@@ -5,7 +5,7 @@ import type { OutboundMessage } from "../../domain/message.ts";
 import type { Turn, TurnEvent } from "../../domain/turn.ts";
 import { DeliveryError } from "../delivery-error.ts";
 import type { BackgroundCalls } from "./background-calls.ts";
-import type { ChannelDefinition } from "./definition.ts";
+import type { ChannelDefinition, RequestTemplate } from "./definition.ts";
 import { findField, toText } from "./field-path.ts";
 import { parseAnswer, RefusedError } from "./http-call.ts";
 import { type ScopedMessage, toHookScope, toMessageLookup } from "./message-scope.ts";
@@ -42,7 +42,19 @@ export function createMessageDelivery(options: MessageDeliveryOptions): MessageD
 
   const post = async (message: ScopedMessage): Promise<string> => {
     const isQuestion = message.metadata["type"] === "confirmation";
-    const request = (isQuestion ? confirm : undefined) ?? send;
+    if (isQuestion && confirm !== undefined) {
+      try {
+        return await postWith(confirm, message);
+      } catch (error) {
+        if (!isPlainRefusal(error)) throw error;
+        // Too long for buttons: the words alone can be answered with words.
+        log.warn({ problem: toMessage(error) }, "a question could not be asked with buttons");
+      }
+    }
+    return postWith(send, message);
+  };
+
+  const postWith = async (request: RequestTemplate | undefined, message: ScopedMessage): Promise<string> => {
     if (request === undefined) {
       const problem = "the definition has no outbound.send: this channel only listens";
       throw new DeliveryError(problem, { outcome: "not-delivered" });
@@ -101,14 +113,15 @@ export function createMessageDelivery(options: MessageDeliveryOptions): MessageD
       await edit(message, shownId);
     } catch (error) {
       const { retryAfterMs } = error as { retryAfterMs?: number | undefined };
-      const isGone = error instanceof RefusedError && error.status !== 429 && error.status < 500;
-      if (isGone && retryAfterMs === undefined) {
+      // An edit that had come through before.
+      const isAlreadySo = error instanceof RefusedError && /not modified/i.test(error.message);
+      if (isPlainRefusal(error) && !isAlreadySo) {
         log.warn({ problem: toMessage(error) }, "an answer could not be edited and is posted anew");
         streams.forget(key);
         return false;
       }
       // The same edit twice shows the same text.
-      throw new DeliveryError(toMessage(error), { outcome: "not-delivered", retryAfterMs, cause: error });
+      if (!isAlreadySo) throw new DeliveryError(toMessage(error), { outcome: "not-delivered", retryAfterMs, cause: error });
     }
     streams.forget(key);
     return true;
@@ -136,6 +149,12 @@ export function createMessageDelivery(options: MessageDeliveryOptions): MessageD
       streams.close();
     },
   };
+}
+
+/** The platform will not take it, now or later. */
+function isPlainRefusal(error: unknown): boolean {
+  if (!(error instanceof RefusedError) || error.retryAfterMs !== undefined) return false;
+  return error.status < 500 && ![401, 408, 429].includes(error.status);
 }
 
 /** A turn that takes longer than so many signs goes on without them. */

@@ -42,7 +42,7 @@ export function readConversation(mapping: Mapping, context: ConditionContext): s
 }
 
 function readSource(
-  { paths, template, when, fallbackWhen }: Source,
+  { paths, template, when, fallbackWhen, values }: Source,
   context: ConditionContext,
 ): string {
   if (when !== undefined && !holds(when, context)) return "";
@@ -50,7 +50,7 @@ function readSource(
   for (const [index, path] of paths.entries()) {
     if (index === 1 && fallbackWhen !== undefined && !holds(fallbackWhen, context)) return "";
     const text = toText(findField(context.event, path));
-    if (text !== "") return text;
+    if (text !== "") return (Object.hasOwn(values, text) ? values[text] : undefined) ?? text;
   }
   return "";
 }

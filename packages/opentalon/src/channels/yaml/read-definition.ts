@@ -284,6 +284,7 @@ const noSource: Source = {
   template: undefined,
   when: undefined,
   fallbackWhen: undefined,
+  values: {},
 };
 
 function readSource(cursor: DefinitionCursor, key: string): Source {
@@ -297,6 +298,7 @@ function readSource(cursor: DefinitionCursor, key: string): Source {
     ...toSource([value.text("field"), ...fallback].filter((path) => path !== "")),
     when: when && readCondition(when),
     fallbackWhen: fallbackWhen && readCondition(fallbackWhen),
+    values: readTexts(value, "values"),
   };
 }
 

@@ -44,12 +44,16 @@ export function renderUrl(
 ): { readonly url: URL; readonly isOriginFromData: boolean } {
   let text = "";
   let isOriginFromData = false;
+  let isBase = false;
   for (const part of template.parts) {
     if (typeof part === "string") {
-      text += part;
+      // Bases of addresses are written with a slash at their end and without.
+      text += isBase && text.endsWith("/") && part.startsWith("/") ? part.slice(1) : part;
+      isBase = false;
       continue;
     }
     const value = renderText({ text: "", parts: [part] }, scope);
+    isBase = locate(text) === "origin";
     const where = locate(text);
     if (where === "origin") {
       isOriginFromData ||= !operatorNamespaces.has(part.namespace);

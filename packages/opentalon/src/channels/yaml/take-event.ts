@@ -172,8 +172,9 @@ export function createEventIntake(options: EventIntakeOptions): EventIntake {
     dedupKey: string | undefined,
   ): GivenMessage => {
     const { messageId, sentAtMs, ...rest } = mapped;
-    const reactionTo = mapped.metadata["reaction_to"];
-    const thread = reactionTo === undefined ? undefined : sent.findThread(conversationId, reactionTo);
+    const { reaction_to: reactionTo, clicked_message: clicked } = mapped.metadata;
+    const about = reactionTo ?? clicked;
+    const thread = about === undefined ? undefined : sent.findThread(conversationId, about);
     return {
       ...rest,
       threadId: thread ?? rest.threadId,
@@ -210,7 +211,7 @@ export function createEventIntake(options: EventIntakeOptions): EventIntake {
     take: async (frame) => {
       const paths = inbound.eventPaths.length === 0 ? [""] : inbound.eventPaths;
       for (const path of paths) {
-        const events = findFields(frame, path, maxEventsOfFrame);
+        const events = findFields(frame, path === "." ? "" : path, maxEventsOfFrame);
         if (events.length === 0) continue;
         const outcomes = await Promise.all(
           events.map(({ value, parent }) => takeOne(toContext(frame, value, parent))),

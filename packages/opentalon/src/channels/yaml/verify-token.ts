@@ -103,7 +103,7 @@ export function createVerifyToken({ rules, scope, caller, clock }: VerifyTokenOp
     if (key === undefined) return stranger("the token is signed with an unknown key");
     const isSigned = verify("RSA-SHA256", Buffer.from(`${head}.${payload}`), key, Buffer.from(signature, "base64url"));
     if (!isSigned) return stranger("the token's signature is wrong");
-    const problem = findClaimProblem(claims, audience, issuer || keys.issuer, clock.now());
+    const problem = findClaimProblem(claims, audience, [issuer, keys.issuer], clock.now());
     return problem === undefined ? { kind: "genuine", claims } : stranger(problem);
   };
 }
@@ -111,13 +111,14 @@ export function createVerifyToken({ rules, scope, caller, clock }: VerifyTokenOp
 function findClaimProblem(
   claims: Readonly<Record<string, unknown>>,
   audience: string,
-  issuer: string,
+  /** What the definition says, and what the document says that the keys come from. */
+  issuers: readonly string[],
   nowMs: number,
 ): string | undefined {
   const { aud, iss, exp, nbf } = claims;
   const audiences: readonly unknown[] = Array.isArray(aud) ? aud : [aud];
   if (!audiences.includes(audience)) return "the token is for somebody else";
-  if (issuer === "" || iss !== issuer) return "the token is from somebody else";
+  if (typeof iss !== "string" || iss === "" || !issuers.includes(iss)) return "the token is from somebody else";
   if (typeof exp !== "number" || exp * 1_000 + clockSkewMs <= nowMs) return "the token has expired";
   if (nbf !== undefined && (typeof nbf !== "number" || nbf * 1_000 - clockSkewMs > nowMs)) {
     return "the token is not valid yet";

@@ -8,7 +8,7 @@ import { splitMessage } from "../channels/split-message.ts";
 import { parseChannelAddress } from "../channels/parse-channel-address.ts";
 import { isLoopbackHost, parseListenAddress } from "../base/listen-address.ts";
 import { createWebhookInlet } from "../channels/webhook-inlet.ts";
-import type { ChannelMemory } from "../channels/yaml/sent-memory.ts";
+import type { ChannelMemory } from "../channels/yaml/written-value.ts";
 import { type Config, type Environment, revealBlock } from "../config/load-config.ts";
 import {
   type AcceptOutcome,

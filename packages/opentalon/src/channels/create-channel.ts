@@ -7,7 +7,7 @@ import { parseChannelAddress } from "./parse-channel-address.ts";
 import { createWebhookChannel } from "./webhook-channel.ts";
 import type { WebhookInlet } from "./webhook-inlet.ts";
 import { loadDefinition } from "./yaml/load-definition.ts";
-import type { ChannelMemory } from "./yaml/sent-memory.ts";
+import type { ChannelMemory } from "./yaml/written-value.ts";
 import { createYamlChannel } from "./yaml/yaml-channel.ts";
 
 export interface ChannelOptions {

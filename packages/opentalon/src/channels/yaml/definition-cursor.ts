@@ -55,6 +55,8 @@ export function openDefinition(file: string, text: string): DefinitionFile {
     const { line } = lines.linePos(problem.pos[0]);
     throw misconfigured(`${file}:${line}: this is not valid YAML (${problem.code})`);
   }
+  const follow = (node: Node | undefined): Node | undefined =>
+    isAlias(node) ? node.resolve(document) : node;
   const warnings: string[] = [];
   const reads = new Map<YAMLMap, Set<string>>();
   const opened: { map: YAMLMap; path: string; read: Set<string> }[] = [];
@@ -70,7 +72,7 @@ export function openDefinition(file: string, text: string): DefinitionFile {
     const find = (key: string): Node | undefined => {
       read.add(key);
       const node = map.get(key, true) as Node | undefined;
-      const value = isAlias(node) ? node.resolve(document) : node;
+      const value = follow(node);
       return value === undefined || (isScalar(value) && value.value === null) ? undefined : value;
     };
     const fail = (key: string, what: string): never => {
@@ -90,7 +92,8 @@ export function openDefinition(file: string, text: string): DefinitionFile {
     const toList = (key: string): readonly Node[] => {
       const node = find(key);
       if (node === undefined) return [];
-      return isSeq(node) ? (node.items as Node[]) : fail(key, "a list is expected here");
+      if (!isSeq(node)) return fail(key, "a list is expected here");
+      return (node.items as Node[]).flatMap((item) => follow(item) ?? []);
     };
     const cursor: DefinitionCursor = {
       path,
@@ -98,11 +101,7 @@ export function openDefinition(file: string, text: string): DefinitionFile {
       text: (key, fallback = "") => scalar(key) ?? fallback,
       template: (key) => {
         const value = scalar(key);
-        if (value === undefined) return undefined;
-        if (/\{\{\s|\{\{[^}]*\s\}\}/.test(value)) {
-          cursor.warn(key, "a placeholder with spaces in its braces is taken literally; write {{name.key}}");
-        }
-        return parseTemplate(value);
+        return value === undefined ? undefined : parseTemplate(value);
       },
       flag: (key, fallback) => {
         const value = scalar(key)?.toLowerCase();

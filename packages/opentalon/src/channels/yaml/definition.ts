@@ -82,6 +82,8 @@ export interface InboundRules {
   /** In the order of their names. */
   readonly enrich: readonly EnrichStep[];
   readonly mapping: Mapping;
+  /** Metadata that is kept for every conversation, for messages to it that come without. */
+  readonly remember: readonly string[];
   readonly media: readonly MediaRule[];
   readonly transforms: readonly Transform[];
   readonly dedup: { readonly key: Template; readonly ttlMs: number } | undefined;

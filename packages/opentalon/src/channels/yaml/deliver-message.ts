@@ -5,6 +5,7 @@ import type { OutboundMessage } from "../../domain/message.ts";
 import type { Turn, TurnEvent } from "../../domain/turn.ts";
 import { DeliveryError } from "../delivery-error.ts";
 import type { BackgroundCalls } from "./background-calls.ts";
+import type { ConversationMemory } from "./conversation-memory.ts";
 import type { ChannelDefinition, RequestTemplate } from "./definition.ts";
 import { findField, toText } from "./field-path.ts";
 import { parseAnswer, RefusedError } from "./http-call.ts";
@@ -27,6 +28,7 @@ export interface MessageDeliveryOptions {
   readonly maxMessageLength: number;
   readonly values: SessionValues;
   readonly sent: SentMemory;
+  readonly conversations: ConversationMemory;
   readonly hooks: BackgroundCalls;
   readonly clock: Clock;
   readonly log: Log;
@@ -35,7 +37,7 @@ export interface MessageDeliveryOptions {
 const rememberMs = 3_600_000;
 
 export function createMessageDelivery(options: MessageDeliveryOptions): MessageDelivery {
-  const { definition, maxMessageLength, values, sent, hooks, clock, log } = options;
+  const { definition, maxMessageLength, values, sent, conversations, hooks, clock, log } = options;
   const { outbound, capabilities } = definition;
   const { send, update, confirm, typing, storeId } = outbound;
   const hooked = createRecentKeys<true>(1_000, clock);
@@ -128,7 +130,8 @@ export function createMessageDelivery(options: MessageDeliveryOptions): MessageD
   };
 
   return {
-    send: async (message, deliveryId) => {
+    send: async (given, deliveryId) => {
+      const message = conversations.complete(given);
       if (message.metadata["_typing"] === "true") return showTyping(message);
       if (message.content === "" && message.files.length === 0) return;
       const isQuestion = message.metadata["type"] === "confirmation" && confirm !== undefined;

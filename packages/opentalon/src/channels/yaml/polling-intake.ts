@@ -3,7 +3,7 @@ import { toMessage } from "../../base/errors.ts";
 import type { PollingRules } from "./definition.ts";
 import { findField } from "./field-path.ts";
 import { parseAnswer } from "./http-call.ts";
-import type { ChannelMemory } from "./sent-memory.ts";
+import type { ChannelMemory } from "./written-value.ts";
 import type { TakeOutcome } from "./take-event.ts";
 import type { IntakeOptions, RunningIntake } from "./websocket-intake.ts";
 

@@ -91,7 +91,7 @@ export function readDefinition(file: string, text: string): ReadDefinition {
   return {
     definition,
     toolsFile,
-    warnings: [...warnings, ...findUnread(), ...findUnknownNamespaces(file, text)],
+    warnings: [...warnings, ...findUnread(), ...findOddPlaceholders(file, text)],
   };
 }
 
@@ -193,6 +193,7 @@ function readInbound(cursor: DefinitionCursor | undefined, readRequest: RequestR
     dispatch,
     enrich: readEnrich(cursor?.map("enrich"), readRequest),
     mapping: readMapping(cursor?.map("mapping")),
+    remember: cursor?.texts("remember") ?? [],
     media: cursor?.maps("media").map((rule) => readMedia(rule, readRequest)) ?? [],
     transforms: cursor?.maps("transforms").map(readTransform) ?? [],
     dedup:
@@ -384,7 +385,7 @@ function findEnvironmentNames(text: string): readonly string[] {
   return [...text.matchAll(/\{\{env\.([^}]+)\}\}/g)].map(([, name = ""]) => name);
 }
 
-function findUnknownNamespaces(file: string, text: string): readonly string[] {
+function findOddPlaceholders(file: string, text: string): readonly string[] {
   const unknown = text
     .split("\n")
     .entries()
@@ -393,5 +394,12 @@ function findUnknownNamespaces(file: string, text: string): readonly string[] {
         .filter(([, namespace = ""]) => !namespaces.has(namespace))
         .map(([whole]) => `${file}:${index + 1}: ${whole} is always empty: there is no such namespace`),
     );
-  return [...unknown];
+  const spaced = text
+    .split("\n")
+    .flatMap((line, index) =>
+      /\{\{\s+\w+\.|\{\{\w+\.\w+\s+\}\}/.test(line)
+        ? [`${file}:${index + 1}: a placeholder with spaces in its braces is taken literally; write {{name.key}}`]
+        : [],
+    );
+  return [...unknown, ...spaced];
 }

@@ -6,6 +6,7 @@ import type { Log } from "../../base/log.ts";
 import type { ChannelHost } from "../../domain/channel.ts";
 import type { InboundMessage } from "../../domain/message.ts";
 import { type ConditionContext, holds } from "./conditions.ts";
+import type { ConversationMemory } from "./conversation-memory.ts";
 import type { ChannelDefinition } from "./definition.ts";
 import type { EnrichEvent } from "./enrich-event.ts";
 import { findField, findFields, toText } from "./field-path.ts";
@@ -38,6 +39,7 @@ export interface EventIntakeOptions {
   readonly values: SessionValues;
   readonly enrich: EnrichEvent;
   readonly sent: SentMemory;
+  readonly conversations: ConversationMemory;
   /** `undefined` while nothing is taken in. */
   readonly host: () => ChannelHost | undefined;
   /** Says something to the person at once, beside the outbox. Never rejects. */
@@ -59,7 +61,7 @@ const enrichmentFailed =
 
 /** The way of an event: filter, dispatch, deduplicate, look up, map, load files, transform, store. */
 export function createEventIntake(options: EventIntakeOptions): EventIntake {
-  const { definition, values, enrich, sent, host, tell, onStored, clock, log } = options;
+  const { definition, values, enrich, sent, conversations, host, tell, onStored, clock, log } = options;
   const { inbound } = definition;
   const seen = createRecentKeys<true>(maxSeen, clock);
   const seenMs = inbound.dedup?.ttlMs ?? defaultSeenMs;
@@ -151,6 +153,7 @@ export function createEventIntake(options: EventIntakeOptions): EventIntake {
     const content = transformText(mapped.content, inbound.transforms, scope, log);
     const message = { ...mapped, content: content === "" ? media.description : content, files };
     if (isEmpty(message)) return done;
+    conversations.note(message.conversationId, message.metadata);
     const outcome = await (host()?.accept(message) ?? Promise.resolve(notNow));
     switch (outcome.kind) {
       case "accepted":

@@ -1,3 +1,4 @@
+import { createBackoff } from "../../base/backoff.ts";
 import type { Clock } from "../../base/clock.ts";
 import { ChannelError, toMessage } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
@@ -5,19 +6,21 @@ import { createSecret } from "../../base/secret.ts";
 import type { Channel, ChannelCapabilities, ChannelHost, ChannelRoute } from "../../domain/channel.ts";
 import type { OutboundMessage } from "../../domain/message.ts";
 import { createBackgroundCalls } from "./background-calls.ts";
+import { createConversationMemory } from "./conversation-memory.ts";
 import type { ChannelDefinition, ChannelTool, WebhookRules } from "./definition.ts";
 import { createMessageDelivery } from "./deliver-message.ts";
 import { createEnrichEvent } from "./enrich-event.ts";
 import { toText } from "./field-path.ts";
-import { createHttpCaller } from "./http-call.ts";
+import { createHttpCaller, RefusedError } from "./http-call.ts";
 import { toHookScope } from "./message-scope.ts";
 import { startPollingIntake } from "./polling-intake.ts";
-import { type ChannelMemory, createSentMemory } from "./sent-memory.ts";
+import { createSentMemory } from "./sent-memory.ts";
 import { createSessionValues, type SessionValues } from "./session-values.ts";
 import { createEventIntake, type GivenMessage } from "./take-event.ts";
 import { renderText, type Template } from "./template.ts";
 import { createVerifyToken } from "./verify-token.ts";
 import { createWebhookRoute } from "./webhook-intake.ts";
+import type { ChannelMemory } from "./written-value.ts";
 import { type IntakeOptions, type RunningIntake, startWebSocketIntake } from "./websocket-intake.ts";
 
 export interface YamlChannelOptions {
@@ -64,10 +67,11 @@ export function createYamlChannel(options: YamlChannelOptions): YamlChannel {
     if (toText(values.scope["config"]?.(key)) === "") throw missingSetting(name, key, definition);
   }
   const sent = createSentMemory(memory, clock, log);
+  const conversations = createConversationMemory(inbound.remember, memory, clock, log);
   const hooks = createBackgroundCalls(values, log);
   const capabilities = toCapabilities(definition);
   const { maxMessageLength } = capabilities;
-  const delivery = createMessageDelivery({ definition, maxMessageLength, values, sent, hooks, clock, log });
+  const delivery = createMessageDelivery({ definition, maxMessageLength, values, sent, conversations, hooks, clock, log });
   let host: ChannelHost | undefined;
 
   const tell = async (message: GivenMessage, words: string, errorCode: string): Promise<void> => {
@@ -96,6 +100,7 @@ export function createYamlChannel(options: YamlChannelOptions): YamlChannel {
     host: () => host,
     tell,
     onStored: (message) => hooks.add(definition.onReceive, toHookScope(message)),
+    conversations,
     clock,
     log,
   });
@@ -119,6 +124,7 @@ export function createYamlChannel(options: YamlChannelOptions): YamlChannel {
 
   const stopping = new AbortController();
   let running: RunningIntake | undefined;
+  let beginning: Promise<void> | undefined;
   let stopped: Promise<void> | undefined;
   let disposed: Promise<void> | undefined;
 
@@ -135,6 +141,7 @@ export function createYamlChannel(options: YamlChannelOptions): YamlChannel {
 
   const stopIntake = async (): Promise<void> => {
     stopping.abort();
+    await beginning;
     await running?.stop();
     host = undefined;
     // Files and lookups under way may take long; what is not stored by then comes again.
@@ -143,12 +150,29 @@ export function createYamlChannel(options: YamlChannelOptions): YamlChannel {
     patience.abort();
   };
 
+  /** A platform that is away while the program starts is no reason to do without it for good. */
+  const beginLater = async (): Promise<void> => {
+    const backoff = createBackoff({ initialMs: 1_000, maxMs: 60_000, jitter: 0.2 });
+    for (;;) {
+      await clock.sleep(backoff.nextMs(), stopping.signal);
+      if (stopping.signal.aborted) return;
+      try {
+        await begin();
+        log.info("the platform is reached now");
+        return;
+      } catch (error) {
+        if (!stopping.signal.aborted) log.warn({ problem: toMessage(error) }, "the platform cannot be reached");
+      }
+    }
+  };
+
   const dispose = async (): Promise<void> => {
     await (stopped ??= stopIntake());
     delivery.close();
     caller.close();
     await hooks.idle();
     await sent.close();
+    await conversations.close();
   };
 
   return {
@@ -160,11 +184,16 @@ export function createYamlChannel(options: YamlChannelOptions): YamlChannel {
     start: async (channelHost) => {
       host = channelHost;
       await sent.load();
+      await conversations.load();
       try {
         await begin();
       } catch (error) {
-        host = undefined;
-        throw error;
+        if (isFinal(error)) {
+          host = undefined;
+          throw error;
+        }
+        log.warn({ problem: toMessage(error) }, "the platform cannot be reached; it is tried again and again");
+        beginning = beginLater();
       }
     },
     stopIntake: () => (stopped ??= stopIntake()),
@@ -172,6 +201,13 @@ export function createYamlChannel(options: YamlChannelOptions): YamlChannel {
     ...(outbound.typing === undefined && !definition.capabilities.edits ? {} : { show: delivery.show }),
     [Symbol.asyncDispose]: () => (disposed ??= dispose()),
   };
+}
+
+/** The platform answered and said no: trying again would bring the same. */
+function isFinal(error: unknown): boolean {
+  const { cause } = error as { cause?: unknown };
+  if (!(cause instanceof RefusedError)) return false;
+  return cause.retryAfterMs === undefined && cause.status < 500 && cause.status !== 429;
 }
 
 function toCapabilities({ capabilities, outbound }: ChannelDefinition): ChannelCapabilities {

@@ -59,7 +59,7 @@ export function createSessionValues(options: SessionValuesOptions): SessionValue
     self: (key) => self.get(key),
   };
   const guard = createOriginGuard(definition, scope);
-  let signedInAtMs = Number.NEGATIVE_INFINITY;
+  let signedInAgainAtMs = Number.NEGATIVE_INFINITY;
   let signingIn: Promise<void> | undefined;
 
   const makeOnce = async (request: RequestTemplate, all: Scope, limits: CallLimits): Promise<HttpResult> => {
@@ -93,7 +93,6 @@ export function createSessionValues(options: SessionValuesOptions): SessionValue
     for (const step of definition.init) {
       if (names === undefined || names.includes(step.name)) await runStep(step, signal);
     }
-    if (names === undefined) signedInAtMs = clock.now();
   };
 
   /** One at a time, for all requests that were turned away together. */
@@ -110,10 +109,10 @@ export function createSessionValues(options: SessionValuesOptions): SessionValue
       return await makeOnce(request, all, limits);
     } catch (error) {
       const isUnknown = error instanceof RefusedError && error.status === 401;
-      const isRecent = signingIn === undefined && clock.now() - signedInAtMs < leastBetweenSignInsMs;
+      const isRecent = signingIn === undefined && clock.now() - signedInAgainAtMs < leastBetweenSignInsMs;
       if (!isUnknown || isRecent || definition.init.length === 0) throw error;
       log.info({ place: request.place }, "the platform does not know us any more; signing in again");
-      signedInAtMs = clock.now();
+      signedInAgainAtMs = clock.now();
       try {
         await signInAgain();
       } catch (signInError) {

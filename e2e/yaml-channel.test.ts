@@ -69,7 +69,8 @@ describe("a channel of a platform", () => {
     for (let run = 0; run < 3; run += 1) {
       await using core = startCore({ configPath });
       await core.ready();
-      for (const content of contents.slice(run * 3, run * 3 + 3)) telegram.add(telegramMessage(content));
+      for (const content of contents.slice(run * 3, run * 3 + 3))
+        telegram.add(telegramMessage(content));
       const expected = contents.slice(0, run * 3 + 3).map((content) => `answer: ${content}`);
       await expect.poll(telegram.texts, patient).toEqual(expected);
       core.signal("SIGKILL");
@@ -117,20 +118,34 @@ outbound:
     });
     await using core = startCore({ configPath, environment: { HOOK_SECRET: "hook-secret" } });
     const door = await core.door();
-    await core.logged(({ problem }) => /channel five wants .* which channel four has/.test(String(problem)));
+    await core.logged(({ problem }) =>
+      /channel five wants .* which channel four has/.test(String(problem)),
+    );
     const post = async (address: string, token = "hook-secret"): Promise<number> => {
       const body = JSON.stringify({ id: address, chat: "c", from: "u", text: "hello" });
-      const response = await fetch(`http://${address}`, { method: "POST", body, headers: { "x-token": token } });
+      const response = await fetch(`http://${address}`, {
+        method: "POST",
+        body,
+        headers: { "x-token": token },
+      });
       return response.status;
     };
-    const addresses = [`${door}/hook`, `127.0.0.1:${first}/hook`, `127.0.0.1:${first}/other`, `127.0.0.1:${second}/hook`];
+    const addresses = [
+      `${door}/hook`,
+      `127.0.0.1:${first}/hook`,
+      `127.0.0.1:${first}/other`,
+      `127.0.0.1:${second}/hook`,
+    ];
     for (const address of addresses) {
       expect(await post(address, "wrong")).toBe(401);
       expect(await post(address)).toBe(200);
     }
     const answered = (): readonly string[] => platform.requests.map(({ path }) => path).toSorted();
     await expect.poll(answered, patient).toEqual(["/four", "/one", "/three", "/two"]);
-    const large = await fetch(`http://${door}/hook`, { method: "POST", body: "x".repeat(1_048_577) });
+    const large = await fetch(`http://${door}/hook`, {
+      method: "POST",
+      body: "x".repeat(1_048_577),
+    });
     expect(large.status).toBe(413);
     expect((await fetch(`http://${door}/hook`)).status).toBe(405);
   });
@@ -141,7 +156,11 @@ outbound:
     using scratch = createScratch();
     const path = join(scratch.folder, "broken.yaml");
     writeFileSync(path, "id: x\ninbound:\n  skip: 5\n");
-    const config = { bot_token: slackBot.token, app_token: slackBot.appToken, api_url: slack.apiUrl };
+    const config = {
+      bot_token: slackBot.token,
+      app_token: slackBot.appToken,
+      api_url: slack.apiUrl,
+    };
     const configPath = scratch.writeConfig(models.url, {
       channels: {
         broken: { enabled: true, plugin: "broken.yaml" },

@@ -1,6 +1,7 @@
 import { existsSync, globSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, normalize, relative } from "node:path";
 import { describe, expect, it } from "vitest";
+import { readDefinition } from "../packages/opentalon/src/channels/yaml/read-definition.ts";
 import { parseConfig } from "../packages/opentalon/src/config/load-config.ts";
 import { demoModel } from "../packages/opentalon/src/providers/demo-adapter.ts";
 import { runCommand } from "../packages/opentalon/src/inbound/run-command.ts";
@@ -170,6 +171,27 @@ describe("configuration", () => {
     );
     expect(shown.length).toBeGreaterThan(5);
     expect(shown.flatMap(({ path, text }) => check(path, text))).toEqual([]);
+  });
+
+  it("of channels in pages is accepted without a warning", () => {
+    const shown = pages.flatMap(({ path, blocks }) =>
+      blocks.filter(({ language }) => language === "yml").map(({ text }) => ({ path, text })),
+    );
+    expect(shown.length).toBeGreaterThan(0);
+    expect(shown.flatMap(({ path, text }) => readDefinition(path, text).warnings)).toEqual([]);
+  });
+
+  it("of channels has a page with every key", () => {
+    const folder = "packages/opentalon/src/channels/yaml";
+    const sources = ["read-definition.ts", "read-webhook-rules.ts", "read-tools.ts"];
+    const keys = find(
+      /\b(?:text|template|flag|whole|duration|texts|textOrTexts|map|maps|textOrMap|required|has|source|request|readTexts|readTemplates|readRegex|optionalTexts)\((?:\w+, )?"([a-z_]+)"/g,
+      sources.map((name) => read(`${folder}/${name}`)).join("\n"),
+    );
+    expect(keys.length).toBeGreaterThan(80);
+    const page = read("docs/guide/yaml-channels.md");
+    const named = new Set(find(/`([a-z_.]+)[`:]/g, page).flatMap((code) => code.split(".")));
+    expect(sorted(keys).filter((key) => !named.has(key))).toEqual([]);
   });
 
   it.each(["config.example.yaml", ...examples])("%s is accepted without a warning", (path) => {

@@ -13,15 +13,26 @@ describe("the address of a channel", () => {
       );
     }
     const github = "opentalon/slack-channel";
-    expect(toChannelAddress({ plugin: "", github }, bundledChannels)).toMatch(/slack\/channel\.yaml$/);
+    expect(toChannelAddress({ plugin: "", github }, bundledChannels)).toMatch(
+      /slack\/channel\.yaml$/,
+    );
   });
 
   it("is what is written there otherwise", () => {
-    for (const plugin of ["console", "./slack", "/opt/channel.yaml", "grpc://host:1", "nobody-knows", "../slack"]) {
+    for (const plugin of [
+      "console",
+      "./slack",
+      "/opt/channel.yaml",
+      "grpc://host:1",
+      "nobody-knows",
+      "../slack",
+    ]) {
       expect(toChannelAddress({ plugin, github: "" }, bundledChannels)).toBe(plugin);
     }
     const github = "opentalon/console-channel";
     expect(toChannelAddress({ plugin: "", github }, bundledChannels)).toBe("console");
-    expect(() => toChannelAddress({ plugin: "", github: "a/b" }, bundledChannels)).toThrow(/not supported yet/);
+    expect(() => toChannelAddress({ plugin: "", github: "a/b" }, bundledChannels)).toThrow(
+      /not supported yet/,
+    );
   });
 });

@@ -16,7 +16,10 @@ const bundledRepositories: Readonly<Record<string, string>> = {
  * one of that name.
  * @throws ConfigError CONFIG_INVALID
  */
-export function toChannelAddress({ plugin, github }: ChannelEntry, bundledChannels: string): string {
+export function toChannelAddress(
+  { plugin, github }: ChannelEntry,
+  bundledChannels: string,
+): string {
   // Older files name the console channel by its repository; it comes with the program now.
   if (plugin === "" && github === "opentalon/console-channel") return "console";
   const name = plugin === "" ? (bundledRepositories[github] ?? "") : plugin.trim();

@@ -20,7 +20,9 @@ describe("addresses of channels", () => {
     ports.add("c", { routes: [route("/c", 4000), route("/c", 5000)] });
     ports.add("d", {});
     expect(ports.atDoor().map(({ path }) => path)).toEqual(["/a", "/b"]);
-    expect(ports.elsewhere().map(({ port, setting, routes }) => [port, setting, routes.length])).toEqual([
+    expect(
+      ports.elsewhere().map(({ port, setting, routes }) => [port, setting, routes.length]),
+    ).toEqual([
       [4000, "http_webhook.port of channels.b, channels.c", 2],
       [5000, "http_webhook.port of channels.c", 1],
     ]);

@@ -67,7 +67,8 @@ export function createChannel(options: ChannelOptions): Channel {
     case "yaml": {
       const { definition, warnings } = loadDefinition(address.path);
       for (const warning of warnings) log.warn(warning);
-      if (definition.inbound.webhook !== undefined && webhooks === undefined) throw closedDoor(name);
+      if (definition.inbound.webhook !== undefined && webhooks === undefined)
+        throw closedDoor(name);
       const doorChecksCallers = webhooks?.doorChecksCallers ?? false;
       return createYamlChannel({
         name,

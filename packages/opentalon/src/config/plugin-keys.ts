@@ -206,7 +206,7 @@ export const channels = named({
       plugin: {
         ...text({
           about:
-            "What to connect: `console`, the path of a program, the path of a `.yaml` definition, or an address that begins with `grpc://`, `docker://`, `https://` or `wss://`.",
+            "What to connect: `console`, a platform that comes along (`slack`, `slack-events`, `telegram`, `telegram-webhook`, `msteams`, `whatsapp`), the path of a program, the path of a `.yaml` definition, or an address that begins with `grpc://`, `docker://`, `https://` or `wss://`.",
           expands: "braces",
           formerly: ["path"],
         }),

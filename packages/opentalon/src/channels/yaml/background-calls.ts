@@ -20,7 +20,8 @@ export function createBackgroundCalls(values: SessionValues, log: Log): Backgrou
   const run = async (hooks: readonly RequestTemplate[], scope: Scope): Promise<void> => {
     for (const hook of hooks) {
       const isWanted =
-        hook.when === undefined || renderText(hook.when, { ...values.scope, ...scope }).trim() !== "";
+        hook.when === undefined ||
+        renderText(hook.when, { ...values.scope, ...scope }).trim() !== "";
       if (!isWanted) continue;
       try {
         await values.call(hook, scope);

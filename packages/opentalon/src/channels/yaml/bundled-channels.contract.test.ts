@@ -6,7 +6,12 @@ import { createBundledChannel } from "./testing/bundled-channel.ts";
 import { slackBot, slackMessage, startSlackStub } from "./testing/slack-stub.ts";
 import { startTeamsStub, teamsApp, teamsMessage } from "./testing/teams-stub.ts";
 import { startTelegramStub, telegramBot, telegramMessage } from "./testing/telegram-stub.ts";
-import { startWhatsAppStub, whatsAppApp, whatsAppCall, whatsAppText } from "./testing/whatsapp-stub.ts";
+import {
+  startWhatsAppStub,
+  whatsAppApp,
+  whatsAppCall,
+  whatsAppText,
+} from "./testing/whatsapp-stub.ts";
 import type { YamlChannel } from "./yaml-channel.ts";
 
 const refusal = "could not be taken";
@@ -14,7 +19,10 @@ const refusal = "could not be taken";
 /** A platform that posts its events to us, each with what proves where it comes from. */
 async function openWebhookBench(
   channel: YamlChannel,
-  stub: { texts: () => readonly string[]; server: { openConnections: () => number } } & AsyncDisposable,
+  stub: {
+    texts: () => readonly string[];
+    server: { openConnections: () => number };
+  } & AsyncDisposable,
   path: string,
   toRequest: (content: string) => { body: string; headers: Record<string, string> },
 ): Promise<ChannelBench> {
@@ -60,15 +68,22 @@ describeChannelContract("slack-events", async () => {
   const slack = await startSlackStub();
   const secret = "signing-secret";
   const config = { bot_token: slackBot.token, signing_secret: secret, api_url: slack.apiUrl };
-  return openWebhookBench(createBundledChannel("slack-events", config), slack, "/slack/events", (content) => {
-    const body = JSON.stringify(slackMessage(content));
-    const timestamp = String(Math.floor(Date.now() / 1_000));
-    const signature = createHmac("sha256", secret).update(`v0:${timestamp}:${body}`).digest("hex");
-    return {
-      body,
-      headers: { "x-slack-request-timestamp": timestamp, "x-slack-signature": `v0=${signature}` },
-    };
-  });
+  return openWebhookBench(
+    createBundledChannel("slack-events", config),
+    slack,
+    "/slack/events",
+    (content) => {
+      const body = JSON.stringify(slackMessage(content));
+      const timestamp = String(Math.floor(Date.now() / 1_000));
+      const signature = createHmac("sha256", secret)
+        .update(`v0:${timestamp}:${body}`)
+        .digest("hex");
+      return {
+        body,
+        headers: { "x-slack-request-timestamp": timestamp, "x-slack-signature": `v0=${signature}` },
+      };
+    },
+  );
 });
 
 describeChannelContract("telegram", async () => {
@@ -98,25 +113,38 @@ describeChannelContract("telegram-webhook", async () => {
     webhook_secret: "webhook-secret",
     public_url: "https://bot.example.com",
   };
-  return openWebhookBench(createBundledChannel("telegram-webhook", config), telegram, "/telegram", (content) => ({
-    body: JSON.stringify({ update_id: 1, ...telegramMessage(content) }),
-    headers: { "x-telegram-bot-api-secret-token": "webhook-secret" },
-  }));
+  return openWebhookBench(
+    createBundledChannel("telegram-webhook", config),
+    telegram,
+    "/telegram",
+    (content) => ({
+      body: JSON.stringify({ update_id: 1, ...telegramMessage(content) }),
+      headers: { "x-telegram-bot-api-secret-token": "webhook-secret" },
+    }),
+  );
 });
 
 describeChannelContract("whatsapp", async () => {
   const whatsApp = await startWhatsAppStub();
   const config = { ...whatsAppApp.config, api_url: whatsApp.apiUrl };
-  return openWebhookBench(createBundledChannel("whatsapp", config), whatsApp, "/whatsapp", (content) =>
-    whatsAppCall(whatsAppText(content)),
+  return openWebhookBench(
+    createBundledChannel("whatsapp", config),
+    whatsApp,
+    "/whatsapp",
+    (content) => whatsAppCall(whatsAppText(content)),
   );
 });
 
 describeChannelContract("msteams", async () => {
   const teams = await startTeamsStub();
   const config = { ...teamsApp.config, ...teams.config };
-  return openWebhookBench(createBundledChannel("msteams", config), teams, "/api/messages", (content) => ({
-    body: JSON.stringify(teamsMessage(content, { serviceUrl: teams.serviceUrl })),
-    headers: { authorization: `Bearer ${teams.createToken()}` },
-  }));
+  return openWebhookBench(
+    createBundledChannel("msteams", config),
+    teams,
+    "/api/messages",
+    (content) => ({
+      body: JSON.stringify(teamsMessage(content, { serviceUrl: teams.serviceUrl })),
+      headers: { authorization: `Bearer ${teams.createToken()}` },
+    }),
+  );
 });

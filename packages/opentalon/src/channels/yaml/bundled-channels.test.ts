@@ -5,12 +5,27 @@ import { parse } from "yaml";
 import type { HttpRoute } from "../../base/http-route.ts";
 import type { OutboundMessage } from "../../domain/message.ts";
 import { type PlainDoor, startPlainDoor } from "../testing/plain-door.ts";
-import { createRecordingHost, type RecordingHost, rememberIdentities } from "../testing/recording-host.ts";
+import {
+  createRecordingHost,
+  type RecordingHost,
+  rememberIdentities,
+} from "../testing/recording-host.ts";
 import { bundledChannels, createBundledChannel } from "./testing/bundled-channel.ts";
 import { slackBot, slackMessage, type SlackStub, startSlackStub } from "./testing/slack-stub.ts";
 import { startTeamsStub, teamsApp, teamsMessage, type TeamsStub } from "./testing/teams-stub.ts";
-import { startTelegramStub, telegramBot, telegramMessage, type TelegramStub } from "./testing/telegram-stub.ts";
-import { startWhatsAppStub, whatsAppApp, whatsAppCall, whatsAppText, type WhatsAppStub } from "./testing/whatsapp-stub.ts";
+import {
+  startTelegramStub,
+  telegramBot,
+  telegramMessage,
+  type TelegramStub,
+} from "./testing/telegram-stub.ts";
+import {
+  startWhatsAppStub,
+  whatsAppApp,
+  whatsAppCall,
+  whatsAppText,
+  type WhatsAppStub,
+} from "./testing/whatsapp-stub.ts";
 import { createVolatileMemory } from "./written-value.ts";
 import type { YamlChannel } from "./yaml-channel.ts";
 
@@ -29,7 +44,11 @@ async function start(channel: YamlChannel): Promise<RecordingHost> {
 }
 
 /** An answer to the last message, as the core makes it. */
-function toReply(host: RecordingHost, content: string, metadata: Readonly<Record<string, string>> = {}): OutboundMessage {
+function toReply(
+  host: RecordingHost,
+  content: string,
+  metadata: Readonly<Record<string, string>> = {},
+): OutboundMessage {
   const asked = host.messages.at(-1);
   return {
     channel: "x",
@@ -69,10 +88,16 @@ describe("definitions of one platform", () => {
 describe("slack", () => {
   let slack: SlackStub;
 
-  async function open(config: Readonly<Record<string, string>> = {}): Promise<{ channel: YamlChannel; host: RecordingHost }> {
+  async function open(
+    config: Readonly<Record<string, string>> = {},
+  ): Promise<{ channel: YamlChannel; host: RecordingHost }> {
     slack = await startSlackStub();
     opened.push(slack);
-    const tokens = { bot_token: slackBot.token, app_token: slackBot.appToken, api_url: slack.apiUrl };
+    const tokens = {
+      bot_token: slackBot.token,
+      app_token: slackBot.appToken,
+      api_url: slack.apiUrl,
+    };
     const channel = createBundledChannel("slack", { ...tokens, ...config });
     return { channel, host: await start(channel) };
   }
@@ -86,7 +111,15 @@ describe("slack", () => {
     slack.emit(slackMessage("among people", inChannel));
     slack.emit(mention);
     // The same message comes as a mention, too.
-    slack.emit(slackMessage(text, { type: "app_mention", channel: "C1", channel_type: undefined, ts: "170.1", event_ts: "170.1" }));
+    slack.emit(
+      slackMessage(text, {
+        type: "app_mention",
+        channel: "C1",
+        channel_type: undefined,
+        ts: "170.1",
+        event_ts: "170.1",
+      }),
+    );
     await vi.waitFor(() => expect(slack.acknowledged().length).toBe(3));
     expect(host.messages).toMatchObject([
       {
@@ -121,13 +154,23 @@ describe("slack", () => {
     slack.emit(slackMessage("a bot's", { bot_id: "B2" }));
     slack.emit(slackMessage("changed", { subtype: "message_changed" }));
     await vi.waitFor(() => expect(slack.acknowledged().length).toBe(4));
-    expect(host.messages).toMatchObject([{ content: "hello", conversationId: "D0ADA", threadId: "" }]);
+    expect(host.messages).toMatchObject([
+      { content: "hello", conversationId: "D0ADA", threadId: "" },
+    ]);
     expect(host.messages[0]?.metadata["is_group"]).toBeUndefined();
   });
 
   it("hands on reactions to its own messages, in the thread they stand in", async () => {
     const { channel, host } = await open();
-    slack.emit(slackMessage("x", { type: "app_mention", ...inChannel, channel_type: undefined, ts: "170.1", event_ts: "170.1" }));
+    slack.emit(
+      slackMessage("x", {
+        type: "app_mention",
+        ...inChannel,
+        channel_type: undefined,
+        ts: "170.1",
+        event_ts: "170.1",
+      }),
+    );
     await vi.waitFor(() => expect(host.messages.length).toBe(1));
     await channel.send(toReply(host, "an answer"), "d1");
     const reaction = (ts: string, author: string) => ({
@@ -158,12 +201,25 @@ describe("slack", () => {
   it("loads files with its token, and only from Slack", async () => {
     const { host } = await open();
     const files = [
-      { id: "F1", name: "a.png", mimetype: "image/png", url_private: `${slack.server.url}/files-pri/a.png` },
-      { id: "F2", name: "b", mimetype: "text/html", mode: "external", url_private: "https://drive.example.com/b" },
+      {
+        id: "F1",
+        name: "a.png",
+        mimetype: "image/png",
+        url_private: `${slack.server.url}/files-pri/a.png`,
+      },
+      {
+        id: "F2",
+        name: "b",
+        mimetype: "text/html",
+        mode: "external",
+        url_private: "https://drive.example.com/b",
+      },
     ];
     slack.emit(slackMessage("look", { subtype: "file_share", files }));
     await vi.waitFor(() => expect(host.messages.length).toBe(1));
-    expect(host.messages[0]?.files.map(({ name, mimeType }) => [name, mimeType])).toEqual([["a.png", "image/png"]]);
+    expect(host.messages[0]?.files.map(({ name, mimeType }) => [name, mimeType])).toEqual([
+      ["a.png", "image/png"],
+    ]);
     expect(slack.server.requests.at(-1)?.headers.authorization).toBe(`Bearer ${slackBot.token}`);
   });
 
@@ -173,7 +229,10 @@ describe("slack", () => {
     await vi.waitFor(() => expect(host.messages.length).toBe(1));
     const question = { type: "confirmation", options: "approve,reject", tool_call_id: "call-1" };
     await channel.send(toReply(host, 'May I run "x"?', question), "d1");
-    const [, actions] = slack.calls("chat.postMessage")[0]?.json["blocks"] as [unknown, { elements: { action_id: string; value: string }[] }];
+    const [, actions] = slack.calls("chat.postMessage")[0]?.json["blocks"] as [
+      unknown,
+      { elements: { action_id: string; value: string }[] },
+    ];
     expect(actions.elements.map(({ action_id, value }) => [action_id, value])).toEqual([
       ["approve", "call-1"],
       ["reject", "call-1"],
@@ -198,12 +257,19 @@ describe("slack", () => {
   });
 
   it("shows that it has read a message, and that it has answered", async () => {
-    const { channel, host } = await open({ ack_reaction: "eyes", done_reaction: "white_check_mark" });
+    const { channel, host } = await open({
+      ack_reaction: "eyes",
+      done_reaction: "white_check_mark",
+    });
     slack.emit(slackMessage("hello", { ts: "170.1", event_ts: "170.1" }));
     await vi.waitFor(() => expect(slack.calls("reactions.add").length).toBe(1));
     await channel.send(toReply(host, "hi"), "d1");
     await vi.waitFor(() => expect(slack.calls("reactions.add").length).toBe(2));
-    expect(slack.calls("reactions.remove")[0]?.json).toEqual({ channel: "D0ADA", timestamp: "170.1", name: "eyes" });
+    expect(slack.calls("reactions.remove")[0]?.json).toEqual({
+      channel: "D0ADA",
+      timestamp: "170.1",
+      name: "eyes",
+    });
     expect(slack.calls("reactions.add")[1]?.json["name"]).toBe("white_check_mark");
   });
 
@@ -220,7 +286,9 @@ describe("slack", () => {
 describe("telegram", () => {
   let telegram: TelegramStub;
 
-  async function open(memory = createVolatileMemory()): Promise<{ channel: YamlChannel; host: RecordingHost }> {
+  async function open(
+    memory = createVolatileMemory(),
+  ): Promise<{ channel: YamlChannel; host: RecordingHost }> {
     const config = { bot_token: telegramBot.token, api_url: telegram.server.url, poll_timeout: 1 };
     const channel = createBundledChannel("telegram", config, { memory });
     return { channel, host: await start(channel) };
@@ -237,7 +305,9 @@ describe("telegram", () => {
   it("answers in groups when it is mentioned or answered, and shows what it answers", async () => {
     const { channel, host } = await openNew();
     telegram.add(telegramMessage("among people", group));
-    telegram.add(telegramMessage(`@${telegramBot.username} what is up?`, { ...group, message_id: 50 }));
+    telegram.add(
+      telegramMessage(`@${telegramBot.username} what is up?`, { ...group, message_id: 50 }),
+    );
     const reply_to_message = { message_id: 5, from: { id: telegramBot.id, is_bot: true } };
     telegram.add(telegramMessage("and now?", { ...group, message_id: 51, reply_to_message }));
     await vi.waitFor(() => expect(host.contents()).toEqual(["what is up?", "and now?"]));
@@ -257,18 +327,35 @@ describe("telegram", () => {
 
   it("keeps topics apart, and types while it thinks", async () => {
     const { channel, host } = await openNew();
-    telegram.add(telegramMessage(`@${telegramBot.username} x`, { ...group, is_topic_message: true, message_thread_id: 9 }));
+    telegram.add(
+      telegramMessage(`@${telegramBot.username} x`, {
+        ...group,
+        is_topic_message: true,
+        message_thread_id: 9,
+      }),
+    );
     await vi.waitFor(() => expect(host.messages[0]?.threadId).toBe("9"));
-    const message = { channel: "x", ...(host.messages[0] ?? expect.unreachable("there is a message")) };
+    const message = {
+      channel: "x",
+      ...(host.messages[0] ?? expect.unreachable("there is a message")),
+    };
     channel.show?.({ id: "t", sessionKey: "", attempt: 1, message }, { kind: "turn-started" });
-    await vi.waitFor(() => expect(telegram.calls("sendChatAction")[0]?.json).toEqual({ chat_id: "-100", message_thread_id: 9, action: "typing" }));
+    await vi.waitFor(() =>
+      expect(telegram.calls("sendChatAction")[0]?.json).toEqual({
+        chat_id: "-100",
+        message_thread_id: 9,
+        action: "typing",
+      }),
+    );
     await channel.send(toReply(host, "y"), "d1");
     expect(telegram.calls("sendMessage")[0]?.json["message_thread_id"]).toBe(9);
   });
 
   it("loads voice notes", async () => {
     const { host } = await openNew();
-    telegram.add(telegramMessage("", { text: undefined, voice: { file_id: "v/1", mime_type: "audio/ogg" } }));
+    telegram.add(
+      telegramMessage("", { text: undefined, voice: { file_id: "v/1", mime_type: "audio/ogg" } }),
+    );
     await vi.waitFor(() => expect(host.messages.length).toBe(1));
     expect(host.messages[0]?.files).toMatchObject([{ name: "voice.ogg", mimeType: "audio/ogg" }]);
     expect(Buffer.from(host.messages[0]?.files[0]?.data ?? []).toString()).toBe("OggS-voice");
@@ -278,9 +365,14 @@ describe("telegram", () => {
     const { channel, host } = await openNew();
     telegram.add(telegramMessage("hello"));
     await vi.waitFor(() => expect(host.messages.length).toBe(1));
-    await channel.send(toReply(host, "hi", { type: "confirmation", options: "approve,reject" }), "d1");
+    await channel.send(
+      toReply(host, "hi", { type: "confirmation", options: "approve,reject" }),
+      "d1",
+    );
     const own = 101;
-    expect(telegram.calls("sendMessage")[0]?.json["reply_markup"]).toMatchObject({ inline_keyboard: [[{ callback_data: "approve" }, { callback_data: "reject" }]] });
+    expect(telegram.calls("sendMessage")[0]?.json["reply_markup"]).toMatchObject({
+      inline_keyboard: [[{ callback_data: "approve" }, { callback_data: "reject" }]],
+    });
     const reaction = (id: number, emoji: string) => ({
       message_reaction: {
         chat: { id: 77, type: "private" },
@@ -294,12 +386,29 @@ describe("telegram", () => {
     telegram.add(reaction(5, "👎"));
     telegram.add(reaction(own, ""));
     telegram.add(reaction(own, "👍"));
-    telegram.add({ callback_query: { id: "cb1", from: { id: 77 }, message: { message_id: own, chat: { id: 77 } }, data: "approve" } });
+    telegram.add({
+      callback_query: {
+        id: "cb1",
+        from: { id: 77 },
+        message: { message_id: own, chat: { id: 77 } },
+        data: "approve",
+      },
+    });
     await vi.waitFor(() => expect(host.messages.length).toBe(3));
     const [, first, second] = host.messages;
-    expect(first).toMatchObject({ content: "", senderId: "77", metadata: { reaction: "👍", reaction_to: "101" } });
-    expect(second).toMatchObject({ content: "", conversationId: "77", metadata: { confirmation: "approve" } });
-    await vi.waitFor(() => expect(telegram.calls("answerCallbackQuery")[0]?.json).toEqual({ callback_query_id: "cb1" }));
+    expect(first).toMatchObject({
+      content: "",
+      senderId: "77",
+      metadata: { reaction: "👍", reaction_to: "101" },
+    });
+    expect(second).toMatchObject({
+      content: "",
+      conversationId: "77",
+      metadata: { confirmation: "approve" },
+    });
+    await vi.waitFor(() =>
+      expect(telegram.calls("answerCallbackQuery")[0]?.json).toEqual({ callback_query_id: "cb1" }),
+    );
   });
 
   it("never tells its token, whatever goes wrong", async () => {
@@ -324,7 +433,10 @@ describe("telegram", () => {
       public_url: "https://bot.example.com",
     });
     await start(channel);
-    expect(telegram.calls("setWebhook")[0]?.json).toMatchObject({ url: "https://bot.example.com/telegram", secret_token: "w3bhook" });
+    expect(telegram.calls("setWebhook")[0]?.json).toMatchObject({
+      url: "https://bot.example.com/telegram",
+      secret_token: "w3bhook",
+    });
   });
 });
 
@@ -337,21 +449,32 @@ async function openDoor(channel: YamlChannel): Promise<PlainDoor> {
 describe("whatsapp", () => {
   let whatsApp: WhatsAppStub;
 
-  async function open(): Promise<{ channel: YamlChannel; host: RecordingHost; post: (...messages: readonly unknown[]) => Promise<number>; door: PlainDoor }> {
+  async function open(): Promise<{
+    channel: YamlChannel;
+    host: RecordingHost;
+    post: (...messages: readonly unknown[]) => Promise<number>;
+    door: PlainDoor;
+  }> {
     whatsApp = await startWhatsAppStub();
     opened.push(whatsApp);
-    const channel = createBundledChannel("whatsapp", { ...whatsAppApp.config, api_url: whatsApp.apiUrl });
+    const channel = createBundledChannel("whatsapp", {
+      ...whatsAppApp.config,
+      api_url: whatsApp.apiUrl,
+    });
     const host = await start(channel);
     const door = await openDoor(channel);
     const post = async (...messages: readonly unknown[]): Promise<number> =>
-      (await fetch(`${door.url}/whatsapp`, { method: "POST", ...whatsAppCall(...messages) })).status;
+      (await fetch(`${door.url}/whatsapp`, { method: "POST", ...whatsAppCall(...messages) }))
+        .status;
     return { channel, host, post, door };
   }
 
   it("proves to Meta whose address it is", async () => {
     const { door } = await open();
     const ask = (token: string): Promise<Response> =>
-      fetch(`${door.url}/whatsapp?hub.mode=subscribe&hub.verify_token=${token}&hub.challenge=1158201444`);
+      fetch(
+        `${door.url}/whatsapp?hub.mode=subscribe&hub.verify_token=${token}&hub.challenge=1158201444`,
+      );
     const answer = await ask("verify-token");
     expect([answer.status, await answer.text()]).toEqual([200, "1158201444"]);
     expect((await ask("wrong")).status).toBe(403);
@@ -363,7 +486,12 @@ describe("whatsapp", () => {
     expect(await post(one, two)).toBe(200);
     expect(await post(two)).toBe(200);
     expect(host.messages).toMatchObject([
-      { content: "one", platformMessageId: one["id"], conversationId: "4915112345678", senderName: "Ada" },
+      {
+        content: "one",
+        platformMessageId: one["id"],
+        conversationId: "4915112345678",
+        senderName: "Ada",
+      },
       { content: "two" },
     ]);
     await channel.send(toReply(host, "Grüße"), "d1");
@@ -380,9 +508,23 @@ describe("whatsapp", () => {
     const { host, post } = await open();
     const audio = { id: "media-1", mime_type: "audio/ogg; codecs=opus", voice: true };
     await post(whatsAppText("", { type: "audio", text: undefined, audio }));
-    await post(whatsAppText("", { type: "reaction", text: undefined, reaction: { message_id: "wamid.OUT1", emoji: "👍" } }));
-    await post(whatsAppText("", { type: "interactive", text: undefined, interactive: { type: "button_reply", button_reply: { id: "reject", title: "Reject" } } }));
-    expect(host.messages[0]?.files).toMatchObject([{ name: "voice.ogg", mimeType: "audio/ogg; codecs=opus" }]);
+    await post(
+      whatsAppText("", {
+        type: "reaction",
+        text: undefined,
+        reaction: { message_id: "wamid.OUT1", emoji: "👍" },
+      }),
+    );
+    await post(
+      whatsAppText("", {
+        type: "interactive",
+        text: undefined,
+        interactive: { type: "button_reply", button_reply: { id: "reject", title: "Reject" } },
+      }),
+    );
+    expect(host.messages[0]?.files).toMatchObject([
+      { name: "voice.ogg", mimeType: "audio/ogg; codecs=opus" },
+    ]);
     expect(host.messages[1]?.metadata).toMatchObject({ reaction: "👍", reaction_to: "wamid.OUT1" });
     expect(host.messages[2]?.metadata["confirmation"]).toBe("reject");
   });
@@ -390,7 +532,11 @@ describe("whatsapp", () => {
   it("lets in nobody without the signature", async () => {
     const { host, door } = await open();
     const { body } = whatsAppCall(whatsAppText("hello"));
-    const answer = await fetch(`${door.url}/whatsapp`, { method: "POST", body, headers: { "x-hub-signature-256": "sha256=00" } });
+    const answer = await fetch(`${door.url}/whatsapp`, {
+      method: "POST",
+      body,
+      headers: { "x-hub-signature-256": "sha256=00" },
+    });
     expect(answer.status).toBe(401);
     expect(host.messages).toEqual([]);
   });
@@ -399,7 +545,11 @@ describe("whatsapp", () => {
 describe("msteams", () => {
   let teams: TeamsStub;
 
-  async function open(): Promise<{ channel: YamlChannel; host: RecordingHost; post: (activity: Record<string, unknown>) => Promise<number> }> {
+  async function open(): Promise<{
+    channel: YamlChannel;
+    host: RecordingHost;
+    post: (activity: Record<string, unknown>) => Promise<number>;
+  }> {
     teams = await startTeamsStub();
     opened.push(teams);
     const channel = createBundledChannel("msteams", { ...teamsApp.config, ...teams.config });
@@ -421,14 +571,32 @@ describe("msteams", () => {
 
   it("answers where the activity came from, in its thread, without the mention", async () => {
     const { channel, host, post } = await open();
-    const conversation = { id: "19:team@thread.tacv2;messageid=1", conversationType: "channel", isGroup: true };
-    expect(await post(teamsMessage("<at>Talon</at> what is up?", { conversation, id: "m1" }))).toBe(200);
+    const conversation = {
+      id: "19:team@thread.tacv2;messageid=1",
+      conversationType: "channel",
+      isGroup: true,
+    };
+    expect(await post(teamsMessage("<at>Talon</at> what is up?", { conversation, id: "m1" }))).toBe(
+      200,
+    );
     expect(host.messages).toMatchObject([
-      { content: "what is up?", conversationId: conversation.id, senderName: "Ada", metadata: { is_group: "true" } },
+      {
+        content: "what is up?",
+        conversationId: conversation.id,
+        senderName: "Ada",
+        metadata: { is_group: "true" },
+      },
     ]);
     await channel.send(toReply(host, "fine"), "d1");
-    expect(teams.server.requests.at(-1)?.target).toBe("/emea/v3/conversations/19:team@thread.tacv2;messageid=1/activities");
-    expect(teams.activities()[0]).toEqual({ type: "message", textFormat: "markdown", text: "fine", replyToId: "m1" });
+    expect(teams.server.requests.at(-1)?.target).toBe(
+      "/emea/v3/conversations/19:team@thread.tacv2;messageid=1/activities",
+    );
+    expect(teams.activities()[0]).toEqual({
+      type: "message",
+      textFormat: "markdown",
+      text: "fine",
+      replyToId: "m1",
+    });
     // What nobody asked for goes to the same place.
     await channel.send({ ...toReply(host, "by the way"), metadata: {} }, "d2");
     expect(teams.texts()).toEqual(["fine", "by the way"]);
@@ -445,12 +613,35 @@ describe("msteams", () => {
   it("takes reactions and clicks on cards", async () => {
     const { channel, host, post } = await open();
     await post(teamsMessage("do it"));
-    await channel.send(toReply(host, "May I?", { type: "confirmation", tool_call_id: "call-1" }), "d1");
-    expect(JSON.stringify(teams.activities()[0])).toContain('"data":{"confirmation":"approve","tool_call_id":"call-1"}');
-    await post(teamsMessage("", { text: undefined, value: { confirmation: "approve", tool_call_id: "call-1" } }));
-    await post(teamsMessage("", { type: "messageReaction", text: undefined, reactionsAdded: [{ type: "like" }], replyToId: "1700000000001" }));
-    expect(host.messages[1]?.metadata).toMatchObject({ confirmation: "approve", tool_call_id: "call-1" });
-    expect(host.messages[2]?.metadata).toMatchObject({ reaction: "👍", reaction_to: "1700000000001" });
+    await channel.send(
+      toReply(host, "May I?", { type: "confirmation", tool_call_id: "call-1" }),
+      "d1",
+    );
+    expect(JSON.stringify(teams.activities()[0])).toContain(
+      '"data":{"confirmation":"approve","tool_call_id":"call-1"}',
+    );
+    await post(
+      teamsMessage("", {
+        text: undefined,
+        value: { confirmation: "approve", tool_call_id: "call-1" },
+      }),
+    );
+    await post(
+      teamsMessage("", {
+        type: "messageReaction",
+        text: undefined,
+        reactionsAdded: [{ type: "like" }],
+        replyToId: "1700000000001",
+      }),
+    );
+    expect(host.messages[1]?.metadata).toMatchObject({
+      confirmation: "approve",
+      tool_call_id: "call-1",
+    });
+    expect(host.messages[2]?.metadata).toMatchObject({
+      reaction: "👍",
+      reaction_to: "1700000000001",
+    });
   });
 
   it("sends its access token to nobody a stranger names", async () => {

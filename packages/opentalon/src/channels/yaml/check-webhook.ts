@@ -17,7 +17,11 @@ const toleranceMs = 5 * 60_000;
 export async function checkCaller(
   request: HttpRequest,
   rules: WebhookRules,
-  { scope, verifyToken, nowMs }: { scope: Scope; verifyToken: VerifyToken | undefined; nowMs: number },
+  {
+    scope,
+    verifyToken,
+    nowMs,
+  }: { scope: Scope; verifyToken: VerifyToken | undefined; nowMs: number },
 ): Promise<CallerCheck> {
   const { jwt, secret, signature } = rules;
   if (jwt === undefined && secret === undefined && signature === undefined) {
@@ -35,7 +39,9 @@ export async function checkCaller(
   if (signature !== undefined) {
     const key = renderText(signature.secret, scope);
     const problem =
-      key === "" ? "there is no secret to check with" : findSignatureProblem(signature.scheme, request, key, nowMs);
+      key === ""
+        ? "there is no secret to check with"
+        : findSignatureProblem(signature.scheme, request, key, nowMs);
     if (problem !== undefined) return { kind: "stranger", problem };
   }
   if (jwt === undefined || verifyToken === undefined) return { kind: "genuine", claims: {} };
@@ -53,7 +59,9 @@ function findSignatureProblem(
     case "github": {
       const given = header("x-hub-signature-256") ?? "";
       const expected = `sha256=${createHmac("sha256", key).update(body).digest("hex")}`;
-      return isSame(given.trim().toLowerCase(), expected) ? undefined : wrong("X-Hub-Signature-256");
+      return isSame(given.trim().toLowerCase(), expected)
+        ? undefined
+        : wrong("X-Hub-Signature-256");
     }
     case "slack": {
       const timestamp = header("x-slack-request-timestamp") ?? "";

@@ -24,7 +24,13 @@ export function createConversationMemory(
   log: Log,
 ): ConversationMemory {
   const known = new Map<string, string>();
-  const written = createWrittenPairs({ memory, key: "conversations", read: () => known, clock, log });
+  const written = createWrittenPairs({
+    memory,
+    key: "conversations",
+    read: () => known,
+    clock,
+    log,
+  });
 
   return {
     load: async () => {

@@ -1,4 +1,13 @@
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAMLMap } from "yaml";
+import {
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  type YAMLMap,
+} from "yaml";
 import { parseDuration } from "../../base/duration.ts";
 import { ChannelError } from "../../base/errors.ts";
 import { parseTemplate, type Template } from "./template.ts";
@@ -45,7 +54,11 @@ export const maxDefinitionBytes = 1_048_576;
 /** @throws ChannelError CHANNEL_MISCONFIGURED when the text is no YAML. */
 export function openDefinition(file: string, text: string): DefinitionFile {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: "error" });
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    logLevel: "error",
+  });
   const lineOf = (node: unknown): number => {
     const [offset] = (node as Node | null | undefined)?.range ?? [];
     return offset === undefined ? 1 : lines.linePos(offset).line;
@@ -106,18 +119,25 @@ export function openDefinition(file: string, text: string): DefinitionFile {
       flag: (key, fallback) => {
         const value = scalar(key)?.toLowerCase();
         if (value === undefined) return fallback;
-        return value === "true" || (value === "false" ? false : fail(key, "true or false is expected here"));
+        return (
+          value === "true" ||
+          (value === "false" ? false : fail(key, "true or false is expected here"))
+        );
       },
       whole: (key, fallback) => {
         const value = scalar(key);
         if (value === undefined) return fallback;
-        return /^\d{1,9}$/.test(value) ? Number(value) : fail(key, "a whole number is expected here");
+        return /^\d{1,9}$/.test(value)
+          ? Number(value)
+          : fail(key, "a whole number is expected here");
       },
       duration: (key, fallbackMs) => {
         const value = scalar(key);
         if (value === undefined) return fallbackMs;
         const ms = parseDuration(value);
-        return ms === undefined || ms < 0 ? fail(key, "a time such as 500ms, 10s or 1h is expected here") : ms;
+        return ms === undefined || ms < 0
+          ? fail(key, "a time such as 500ms, 10s or 1h is expected here")
+          : ms;
       },
       texts: (key) =>
         toList(key).map((node) => {
@@ -132,7 +152,9 @@ export function openDefinition(file: string, text: string): DefinitionFile {
       map: (key) => toMap(find(key), key),
       maps: (key) =>
         toList(key).map((node, index) =>
-          isMap(node) ? open(node, `${join(key)}[${index}]`) : fail(key, "a list of maps is expected here"),
+          isMap(node)
+            ? open(node, `${join(key)}[${index}]`)
+            : fail(key, "a list of maps is expected here"),
         ),
       textOrMap: (key) => {
         const node = find(key);

@@ -112,16 +112,18 @@ export interface WebhookRules {
     | { readonly oidcEndpoint: Template; readonly audience: Template; readonly issuer: Template }
     | undefined;
   readonly secret: { readonly header: string; readonly value: Template } | undefined;
-  readonly signature:
-    | { readonly scheme: SignatureScheme; readonly secret: Template }
-    | undefined;
+  readonly signature: { readonly scheme: SignatureScheme; readonly secret: Template } | undefined;
   readonly verify: VerifyRules | undefined;
   readonly responseCode: number;
 }
 
 export type SignatureScheme = "github" | "standard_webhooks" | "slack";
 
-export const signatureSchemes: readonly SignatureScheme[] = ["github", "standard_webhooks", "slack"];
+export const signatureSchemes: readonly SignatureScheme[] = [
+  "github",
+  "standard_webhooks",
+  "slack",
+];
 
 /** How a platform makes sure that the address is ours before it sends anything. */
 export type VerifyRules =

@@ -79,7 +79,8 @@ const turn: Turn = {
   },
 };
 const delta = (text: string): TurnEvent => ({ kind: "text-delta", text });
-const asked = (path: string): number => server.requests.filter((request) => request.path === path).length;
+const asked = (path: string): number =>
+  server.requests.filter((request) => request.path === path).length;
 const words = "some words of an answer that is being written just now, and more ";
 
 describe("a reply", () => {
@@ -90,14 +91,24 @@ describe("a reply", () => {
 
   it.each([
     [429, { "Retry-After": "7" }, { ok: false, error: "ratelimited" }, 7_000],
-    [429, {}, { ok: false, description: "Too Many Requests", parameters: { retry_after: 3 } }, 3_000],
+    [
+      429,
+      {},
+      { ok: false, description: "Too Many Requests", parameters: { retry_after: 3 } },
+      3_000,
+    ],
     [200, {}, { ok: false, error: "channel_not_found" }, undefined],
     [503, {}, {}, undefined],
     [302, { Location: "https://evil.example" }, {}, undefined],
   ])("that is answered with %s is not delivered", async (status, headers, json, retryAfterMs) => {
     const { channel } = await open();
-    server.intercept(({ path }) => (path === "/send" ? { status, headers: headers as Record<string, string>, json } : undefined));
-    await expect(channel.send(reply("x"), "d1")).rejects.toMatchObject({ outcome: "not-delivered", retryAfterMs });
+    server.intercept(({ path }) =>
+      path === "/send" ? { status, headers: headers as Record<string, string>, json } : undefined,
+    );
+    await expect(channel.send(reply("x"), "d1")).rejects.toMatchObject({
+      outcome: "not-delivered",
+      retryAfterMs,
+    });
   });
 
   it("is of unknown fate when the platform falls silent, and not delivered when nobody listens", async () => {
@@ -110,8 +121,12 @@ describe("a reply", () => {
     await outcome;
     const { url } = server;
     await server[Symbol.asyncDispose]();
-    await expect(channel.send(reply("x"), "d2")).rejects.toMatchObject({ outcome: "not-delivered" });
-    await expect(channel.send(reply("x"), "d2")).rejects.toThrow(new RegExp(`^${url} did not answer`));
+    await expect(channel.send(reply("x"), "d2")).rejects.toMatchObject({
+      outcome: "not-delivered",
+    });
+    await expect(channel.send(reply("x"), "d2")).rejects.toThrow(
+      new RegExp(`^${url} did not answer`),
+    );
   });
 
   it("goes out after a new sign-in when the platform does not know us any more", async () => {
@@ -151,8 +166,12 @@ describe("a reply", () => {
   });
 
   it("asks with buttons where it can, and with words where the platform takes none", async () => {
-    const { channel } = await open(`  confirm: {url: "${server.url}/ask", body: '{"text":"{{msg.content}}"}'}`);
-    const question = reply("May I?", { metadata: { type: "confirmation", options: "approve,reject" } });
+    const { channel } = await open(
+      `  confirm: {url: "${server.url}/ask", body: '{"text":"{{msg.content}}"}'}`,
+    );
+    const question = reply("May I?", {
+      metadata: { type: "confirmation", options: "approve,reject" },
+    });
     await channel.send(question, "d1");
     expect([asked("/ask"), asked("/send")]).toEqual([1, 0]);
     server.intercept(({ path }) => (path === "/ask" ? { status: 400 } : undefined));
@@ -219,11 +238,15 @@ describe("a reply that is shown while it is written", () => {
     channel.show?.(turn, delta(words));
     await vi.waitFor(() => expect(posted.length).toBe(1));
     server.intercept(({ path }) => (path === "/edit" ? new Promise(() => undefined) : undefined));
-    const sending = expect(channel.send(reply("final"), "d1")).rejects.toMatchObject({ outcome: "not-delivered" });
+    const sending = expect(channel.send(reply("final"), "d1")).rejects.toMatchObject({
+      outcome: "not-delivered",
+    });
     await vi.waitFor(() => expect(asked("/edit")).toBe(1));
     clock.advance(30_000);
     await sending;
-    server.intercept(({ path }) => (path === "/edit" ? { json: { ok: false, error: "message_not_found" } } : undefined));
+    server.intercept(({ path }) =>
+      path === "/edit" ? { json: { ok: false, error: "message_not_found" } } : undefined,
+    );
     await channel.send(reply("final"), "d1");
     expect(posted).toEqual([`${words} ◍`, "final"]);
   });
@@ -232,7 +255,9 @@ describe("a reply that is shown while it is written", () => {
     const { channel, clock } = await open();
     channel.show?.(turn, delta(words));
     await vi.waitFor(() => expect(posted.length).toBe(1));
-    server.intercept(({ path }) => (path === "/edit" ? { status: 429, headers: { "Retry-After": "9" } } : undefined));
+    server.intercept(({ path }) =>
+      path === "/edit" ? { status: 429, headers: { "Retry-After": "9" } } : undefined,
+    );
     clock.advance(1_000);
     channel.show?.(turn, delta(words));
     await vi.waitFor(() => expect(asked("/edit")).toBe(1));

@@ -56,7 +56,10 @@ export function createMessageDelivery(options: MessageDeliveryOptions): MessageD
     return postWith(send, message);
   };
 
-  const postWith = async (request: RequestTemplate | undefined, message: ScopedMessage): Promise<string> => {
+  const postWith = async (
+    request: RequestTemplate | undefined,
+    message: ScopedMessage,
+  ): Promise<string> => {
     if (request === undefined) {
       const problem = "the definition has no outbound.send: this channel only listens";
       throw new DeliveryError(problem, { outcome: "not-delivered" });
@@ -123,7 +126,12 @@ export function createMessageDelivery(options: MessageDeliveryOptions): MessageD
         return false;
       }
       // The same edit twice shows the same text.
-      if (!isAlreadySo) throw new DeliveryError(toMessage(error), { outcome: "not-delivered", retryAfterMs, cause: error });
+      if (!isAlreadySo)
+        throw new DeliveryError(toMessage(error), {
+          outcome: "not-delivered",
+          retryAfterMs,
+          cause: error,
+        });
     }
     streams.forget(key);
     return true;

@@ -57,7 +57,9 @@ export function createHttpCaller(clock: Clock): HttpCaller {
         let isConnected = false;
         const fail = (error: Error): void => {
           const outcome = isConnected ? "unknown" : "not-delivered";
-          reject(new DeliveryError(`${url.origin} did not answer: ${describe(error)}`, { outcome }));
+          reject(
+            new DeliveryError(`${url.origin} did not answer: ${describe(error)}`, { outcome }),
+          );
         };
         if (isClosed || signal?.aborted === true) return fail(new Error("the channel was closed"));
         const sending = request(url, {
@@ -89,11 +91,16 @@ export function createHttpCaller(clock: Clock): HttpCaller {
           answer.on("data", (chunk: Buffer) => {
             length += chunk.length;
             chunks.push(chunk);
-            if (length > maxBytes) sending.destroy(new Error(`the answer is larger than ${maxBytes} bytes`));
+            if (length > maxBytes)
+              sending.destroy(new Error(`the answer is larger than ${maxBytes} bytes`));
           });
           answer.on("error", fail);
           answer.on("end", () => {
-            resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: Buffer.concat(chunks) });
+            resolve({
+              status: answer.statusCode ?? 0,
+              headers: answer.headers,
+              body: Buffer.concat(chunks),
+            });
           });
         });
         sending.on("error", fail);
@@ -132,13 +139,18 @@ const maxReasonLength = 200;
  * do.
  * @throws DeliveryError not-delivered, with the time the platform asks to wait.
  */
-export function checkAnswer({ url, place }: RenderedRequest, result: HttpResult, clock: Clock): void {
+export function checkAnswer(
+  { url, place }: RenderedRequest,
+  result: HttpResult,
+  clock: Clock,
+): void {
   const answer = parseAnswer(result);
   const isRefused = findField(answer, "ok") === false;
   if (result.status >= 200 && result.status < 300 && !isRefused) return;
   const reasons = ["description", "error.message", "error", "message"];
   const reason = reasons.map((path) => toText(findField(answer, path))).find((text) => text !== "");
-  const status = isRefused && result.status < 300 ? "with a refusal" : `with status ${result.status}`;
+  const status =
+    isRefused && result.status < 300 ? "with a refusal" : `with status ${result.status}`;
   const hint = result.status >= 300 && result.status < 400 ? "; redirects are not followed" : "";
   const words = reason === undefined ? "" : `: ${reason.slice(0, maxReasonLength)}`;
   throw new RefusedError(`${place}: ${url.origin} answered ${status}${words}${hint}`, {
@@ -153,16 +165,25 @@ export class RefusedError extends DeliveryError {
 
   constructor(
     message: string,
-    { status, retryAfterMs }: { readonly status: number; readonly retryAfterMs: number | undefined },
+    {
+      status,
+      retryAfterMs,
+    }: { readonly status: number; readonly retryAfterMs: number | undefined },
   ) {
     super(message, { outcome: "not-delivered", retryAfterMs });
     this.status = status;
   }
 }
 
-function readRetryAfter({ headers }: HttpResult, answer: unknown, nowMs: number): number | undefined {
+function readRetryAfter(
+  { headers }: HttpResult,
+  answer: unknown,
+  nowMs: number,
+): number | undefined {
   const seconds = findField(answer, "parameters.retry_after");
-  return parseRetryAfter(headers, nowMs) ?? (typeof seconds === "number" ? seconds * 1_000 : undefined);
+  return (
+    parseRetryAfter(headers, nowMs) ?? (typeof seconds === "number" ? seconds * 1_000 : undefined)
+  );
 }
 
 function isOpening(socket: Socket): boolean {

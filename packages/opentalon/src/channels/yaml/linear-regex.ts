@@ -39,7 +39,8 @@ export function createLinearRegex(source: string): LinearRegex {
   const { root, groupCount, groupNames } = parseRegex(source);
   const program: Instruction[] = [];
   const add = (instruction: Instruction): number => {
-    if (program.length >= maxInstructions) throw new RegexSyntaxError("the expression is too large");
+    if (program.length >= maxInstructions)
+      throw new RegexSyntaxError("the expression is too large");
     return program.push(instruction) - 1;
   };
   compile(root, add, () => program.length);
@@ -85,7 +86,11 @@ function toCode(character: string): number {
   return character.codePointAt(0) ?? 0;
 }
 
-function compile(node: RegexNode, add: (instruction: Instruction) => number, next: () => number): void {
+function compile(
+  node: RegexNode,
+  add: (instruction: Instruction) => number,
+  next: () => number,
+): void {
   const inner = (item: RegexNode): void => compile(item, add, next);
   switch (node.kind) {
     case "character":
@@ -173,7 +178,12 @@ function createSearch(program: readonly Instruction[], slotCount: number) {
     counted += codes.length + 2;
 
     /** Follows what needs no character, preferred ways first. */
-    const follow = (threads: Thread[], start: number, slots: readonly number[], place: number): void => {
+    const follow = (
+      threads: Thread[],
+      start: number,
+      slots: readonly number[],
+      place: number,
+    ): void => {
       const stack: Thread[] = [{ at: start, slots }];
       for (let thread = stack.pop(); thread !== undefined; thread = stack.pop()) {
         const instruction = program[thread.at];

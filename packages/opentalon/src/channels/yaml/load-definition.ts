@@ -28,7 +28,8 @@ export function loadDefinition(file: string): LoadedDefinition {
 
 function readText(file: string): string {
   try {
-    if (statSync(file).size > maxDefinitionBytes) throw new Error(`it is larger than ${maxDefinitionBytes} bytes`);
+    if (statSync(file).size > maxDefinitionBytes)
+      throw new Error(`it is larger than ${maxDefinitionBytes} bytes`);
     return readFileSync(file, "utf8");
   } catch (error) {
     throw new ChannelError("CHANNEL_MISCONFIGURED", `${file} cannot be read: ${toMessage(error)}`);

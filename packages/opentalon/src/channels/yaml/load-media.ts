@@ -28,7 +28,9 @@ export async function loadMedia(
   const rule = rules.find(({ when }) => isThere(findField(event, when)));
   if (rule === undefined) return { files: [], description: "" };
   const list = rule.each === "" ? undefined : findField(event, rule.each);
-  const items: readonly unknown[] = Array.isArray(list) ? list.slice(0, maxFilesOfMessage) : [undefined];
+  const items: readonly unknown[] = Array.isArray(list)
+    ? list.slice(0, maxFilesOfMessage)
+    : [undefined];
   const files: FileAttachment[] = [];
   let bytes = 0;
   let problems = 0;
@@ -38,20 +40,32 @@ export async function loadMedia(
       const file = await loadFile(rule, inner, values);
       if (file === undefined) continue;
       bytes += file.data.byteLength;
-      if (bytes > maxBytesOfMessage) throw new Error("the files of the message are too large together");
+      if (bytes > maxBytesOfMessage)
+        throw new Error("the files of the message are too large together");
       files.push(file);
     } catch (error) {
       problems += 1;
-      log.warn({ rule: rule.when, problem: toMessage(error) }, "a file of a message could not be loaded");
+      log.warn(
+        { rule: rule.when, problem: toMessage(error) },
+        "a file of a message could not be loaded",
+      );
     }
   }
   const described = rule.description === undefined ? "" : renderText(rule.description, scope);
-  const missing = problems > 0 && files.length === 0 ? "[a file came with this message and could not be loaded]" : "";
+  const missing =
+    problems > 0 && files.length === 0
+      ? "[a file came with this message and could not be loaded]"
+      : "";
   return { files, description: described || missing };
 }
 
 function isThere(value: unknown): boolean {
-  return value !== undefined && value !== null && value !== "" && !(Array.isArray(value) && value.length === 0);
+  return (
+    value !== undefined &&
+    value !== null &&
+    value !== "" &&
+    !(Array.isArray(value) && value.length === 0)
+  );
 }
 
 async function loadFile(
@@ -69,7 +83,8 @@ async function loadFile(
       file = { data: body, type: (headers["content-type"] ?? "").split(";")[0]?.trim() ?? "" };
     } else {
       const answer = parseAnswer(await values.call(request, inner));
-      for (const [key, path] of Object.entries(store)) resolved.set(key, toText(findField(answer, path)));
+      for (const [key, path] of Object.entries(store))
+        resolved.set(key, toText(findField(answer, path)));
     }
   }
   if (file === undefined) return undefined;

@@ -36,7 +36,9 @@ export function createOriginGuard(definition: ChannelDefinition, scope: Scope): 
     const isPlainHttps = url.protocol === "https:" && url.port === "";
     if (named.some((host) => matchesName(url, host, isPlainHttps))) return true;
     if (!isPlainHttps || isIP(url.hostname.replaceAll(/[[\]]/g, "")) !== 0) return false;
-    const isBelow = [...origins].some((origin) => isHostBelow(url.hostname, URL.parse(origin)?.hostname ?? ""));
+    const isBelow = [...origins].some((origin) =>
+      isHostBelow(url.hostname, URL.parse(origin)?.hostname ?? ""),
+    );
     return isBelow || (provesItself && isPublicName(url.hostname));
   };
 
@@ -65,5 +67,8 @@ function isHostBelow(host: string, domain: string): boolean {
 }
 
 function isPublicName(host: string): boolean {
-  return host.includes(".") && !/\.(?:local|localhost|internal|intranet|lan|home|corp|test|invalid|arpa)\.?$/i.test(host);
+  return (
+    host.includes(".") &&
+    !/\.(?:local|localhost|internal|intranet|lan|home|corp|test|invalid|arpa)\.?$/i.test(host)
+  );
 }

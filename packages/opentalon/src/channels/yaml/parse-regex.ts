@@ -16,7 +16,13 @@ export type RegexNode =
     }
   | { readonly kind: "group"; readonly item: RegexNode; readonly index: number };
 
-export type Assertion = "text-start" | "text-end" | "line-start" | "line-end" | "boundary" | "no-boundary";
+export type Assertion =
+  | "text-start"
+  | "text-end"
+  | "line-start"
+  | "line-end"
+  | "boundary"
+  | "no-boundary";
 
 export interface ParsedRegex {
   readonly root: RegexNode;
@@ -121,7 +127,8 @@ export function parseRegex(pattern: string): ParsedRegex {
     if (match === null) return undefined;
     at += match[0].length;
     const least = Number(match[1]);
-    const most = match[2] === undefined ? least : match[3] === undefined ? Infinity : Number(match[3]);
+    const most =
+      match[2] === undefined ? least : match[3] === undefined ? Infinity : Number(match[3]);
     if (least > maxRepeat || (most !== Infinity && most > maxRepeat) || most < least) {
       throw new RegexSyntaxError(`a repetition must count upwards and to ${maxRepeat} at most`);
     }
@@ -162,7 +169,9 @@ export function parseRegex(pattern: string): ParsedRegex {
     }
     const match = /^([imsU]*)(?:-([imsU]+))?([:)])/.exec(characters.slice(at, at + 12).join(""));
     if (match === null) {
-      throw new RegexSyntaxError("RE2 knows no look-ahead, look-behind or references: (?… is not supported");
+      throw new RegexSyntaxError(
+        "RE2 knows no look-ahead, look-behind or references: (?… is not supported",
+      );
     }
     at += match[0].length;
     const [, on = "", off = "", end] = match;
@@ -265,7 +274,9 @@ export function parseRegex(pattern: string): ParsedRegex {
         at += 1;
         const high = parseClassMember();
         if (typeof high === "function" || high < low) {
-          throw new RegexSyntaxError("a range in [ ] must lead upwards from character to character");
+          throw new RegexSyntaxError(
+            "a range in [ ] must lead upwards from character to character",
+          );
         }
         tests.push((code) => code >= low && code <= high);
       } else tests.push(isCode(low));
@@ -284,7 +295,12 @@ export function parseRegex(pattern: string): ParsedRegex {
     return parseEscapedCode(take());
   };
 
-  const root = parseChoice({ ignoreCase: false, multiLine: false, dotAll: false, swapGreed: false });
+  const root = parseChoice({
+    ignoreCase: false,
+    multiLine: false,
+    dotAll: false,
+    swapGreed: false,
+  });
   if (at < characters.length) throw new RegexSyntaxError("a ) stands alone");
   return { root, groupCount, groupNames };
 }
@@ -301,7 +317,9 @@ const controls: Readonly<Record<string, number>> = { a: 7, f: 12, n: 10, r: 13, 
 const inRanges =
   (...ranges: readonly (readonly [string, string])[]): CharacterTest =>
   (code) =>
-    ranges.some(([low, high]) => code >= (low.codePointAt(0) ?? 0) && code <= (high.codePointAt(0) ?? 0));
+    ranges.some(
+      ([low, high]) => code >= (low.codePointAt(0) ?? 0) && code <= (high.codePointAt(0) ?? 0),
+    );
 
 /** Of ASCII alone, as RE2 has it. */
 const perlClasses: Readonly<Record<string, CharacterTest>> = {
@@ -330,7 +348,8 @@ const posixClasses: Readonly<Record<string, CharacterTest>> = {
 };
 
 function createPropertyTest(name: string): CharacterTest {
-  if (!/^\w{1,40}$/.test(name)) throw new RegexSyntaxError("\\p takes the name of a category or a script");
+  if (!/^\w{1,40}$/.test(name))
+    throw new RegexSyntaxError("\\p takes the name of a category or a script");
   for (const property of [name, `Script=${name}`]) {
     try {
       const test = new RegExp(`^\\p{${property}}$`, "u");

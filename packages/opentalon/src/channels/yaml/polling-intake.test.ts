@@ -65,7 +65,9 @@ describe("a channel that asks", () => {
   });
 
   it("asks again for what could not be stored, and not for what could", async () => {
-    next = (offset) => ({ json: { result: [1, 2, 3].filter((n) => n >= Number(offset)).map(update) } });
+    next = (offset) => ({
+      json: { result: [1, 2, 3].filter((n) => n >= Number(offset)).map(update) },
+    });
     const defined = await open();
     let isFull = true;
     defined.host.answerWith(({ content }) =>

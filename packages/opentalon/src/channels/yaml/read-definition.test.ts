@@ -24,13 +24,34 @@ describe("the definition of a channel", () => {
     [`${least}  skip: nonsense\n`, /:4: inbound\.skip: a list is expected/],
     [`${least}  skip:\n    - equals: a\n`, /:5: inbound\.skip\[0\]\.field: it must be given/],
     [`${least}  dedup: {key: a, ttl: soon}\n`, /:4: inbound\.dedup\.ttl: a time such as/],
-    [`${least}  dispatch:\n    when: []\n    call: {url: "https://a.example"}\n`, /:5: inbound\.dispatch: strangers could/],
-    [`${least}  transforms:\n    - {type: replace, pattern: "(a", regex: true}\n`, /:5: .*pattern: this is no RE2 expression/],
-    [`${least}capabilities:\n  response_format: morse\n`, /:5: capabilities\.response_format: it must be one of/],
-    [`${least}connection:\n  url: a\n  reconnect: {re_init: [b]}\n`, /re_init: there is no init step named "b"/],
-    ["id: x\ninbound:\n  http_webhook: {validate_jwt: true, audience: a}\n", /oidc_endpoint: validate_jwt needs it/],
-    ["id: x\ninbound:\n  http_webhook: {signature_scheme: rot13, signature_secret: s}\n", /must be one of github, standard_webhooks, slack/],
-    ["id: x\ninbound:\n  http_webhook: {secret_header: a}\n", /secret_value: secret_header needs it/],
+    [
+      `${least}  dispatch:\n    when: []\n    call: {url: "https://a.example"}\n`,
+      /:5: inbound\.dispatch: strangers could/,
+    ],
+    [
+      `${least}  transforms:\n    - {type: replace, pattern: "(a", regex: true}\n`,
+      /:5: .*pattern: this is no RE2 expression/,
+    ],
+    [
+      `${least}capabilities:\n  response_format: morse\n`,
+      /:5: capabilities\.response_format: it must be one of/,
+    ],
+    [
+      `${least}connection:\n  url: a\n  reconnect: {re_init: [b]}\n`,
+      /re_init: there is no init step named "b"/,
+    ],
+    [
+      "id: x\ninbound:\n  http_webhook: {validate_jwt: true, audience: a}\n",
+      /oidc_endpoint: validate_jwt needs it/,
+    ],
+    [
+      "id: x\ninbound:\n  http_webhook: {signature_scheme: rot13, signature_secret: s}\n",
+      /must be one of github, standard_webhooks, slack/,
+    ],
+    [
+      "id: x\ninbound:\n  http_webhook: {secret_header: a}\n",
+      /secret_value: secret_header needs it/,
+    ],
     ["id: [\n", /:2: this is not valid YAML/],
     ["- a\n", /id: it must be given/],
     ["just words\n", /a definition is a map of keys/],
@@ -63,7 +84,11 @@ describe("the definition of a channel", () => {
       "/d/channel.yaml",
       `${least}  skip:\n    - &a {field: x, equals: true}\n    - {field: y, equals: 007}\n    - *a\n`,
     );
-    expect(definition.inbound.skip.map(({ equals }) => equals?.text)).toEqual(["true", "007", "true"]);
+    expect(definition.inbound.skip.map(({ equals }) => equals?.text)).toEqual([
+      "true",
+      "007",
+      "true",
+    ]);
   });
 
   it("comes with its tools, whatever else it holds", async () => {
@@ -91,8 +116,12 @@ describe("the definition of a channel", () => {
         },
         { plugin: "chat", description: "Chat", action: "list", method: "GET" },
       ]);
-      expect(warnings).toEqual([expect.stringMatching(/tools\.yaml:2: .*extra: nothing reads/) as string]);
-      expect(() => loadDefinition(join(folder, "missing.yaml"))).toThrow(/missing\.yaml cannot be read/);
+      expect(warnings).toEqual([
+        expect.stringMatching(/tools\.yaml:2: .*extra: nothing reads/) as string,
+      ]);
+      expect(() => loadDefinition(join(folder, "missing.yaml"))).toThrow(
+        /missing\.yaml cannot be read/,
+      );
     } finally {
       await rm(folder, { recursive: true });
     }

@@ -34,7 +34,19 @@ const responseFormats = [
   "discord",
 ];
 const namespaces = new Set([
-  ...["env", "self", "config", "event", "parent", "frame", "msg", "resolve", "enrich", "item", "args"],
+  ...[
+    "env",
+    "self",
+    "config",
+    "event",
+    "parent",
+    "frame",
+    "msg",
+    "resolve",
+    "enrich",
+    "item",
+    "args",
+  ],
 ]);
 
 export interface ReadDefinition {
@@ -76,14 +88,23 @@ export function readDefinition(file: string, text: string): ReadDefinition {
     connection: readConnection(root, init),
     inbound: readInbound(root.map("inbound"), readRequest),
     outbound: readOutbound(root.map("outbound"), readRequest),
-    onReceive: root.map("hooks")?.maps("on_receive").map((hook) => readRequest(hook, "POST")) ?? [],
-    onResponse: root.map("hooks")?.maps("on_response").map((hook) => readRequest(hook, "POST")) ?? [],
+    onReceive:
+      root
+        .map("hooks")
+        ?.maps("on_receive")
+        .map((hook) => readRequest(hook, "POST")) ?? [],
+    onResponse:
+      root
+        .map("hooks")
+        ?.maps("on_response")
+        .map((hook) => readRequest(hook, "POST")) ?? [],
     requests,
     environmentNames: [...new Set([...root.texts("required_env"), ...findEnvironmentNames(text)])],
   };
   const { webhook, polling } = definition.inbound;
   const ways = [webhook, polling, definition.connection].filter((way) => way !== undefined);
-  if (ways.length === 0) root.fail("inbound", "it needs http_webhook, polling, or a connection beside it");
+  if (ways.length === 0)
+    root.fail("inbound", "it needs http_webhook, polling, or a connection beside it");
   if (webhook !== undefined && polling !== undefined) {
     root.fail("inbound", "http_webhook and polling exclude each other");
   }
@@ -103,7 +124,8 @@ function toRequest(cursor: DefinitionCursor, fallbackMethod: string): RequestTem
   cursor.required("url");
   const url = cursor.template("url") ?? parseTemplate("");
   const headers = Object.entries(readTexts(cursor, "headers")).map(([name, value]) => {
-    if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name)) cursor.fail("headers", `"${name}" is no name of a header`);
+    if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name))
+      cursor.fail("headers", `"${name}" is no name of a header`);
     return { name, value: parseTemplate(value) };
   });
   return {
@@ -124,7 +146,10 @@ function readCapabilities(root: DefinitionCursor): DefinedCapabilities {
   }
   const responseFormatPrompt = cursor?.text("response_format_prompt") ?? "";
   if (Buffer.byteLength(responseFormatPrompt) > 500) {
-    cursor?.warn("response_format_prompt", "it is longer than 500 bytes and goes into every prompt");
+    cursor?.warn(
+      "response_format_prompt",
+      "it is longer than 500 bytes and goes into every prompt",
+    );
   }
   return {
     threads: cursor?.flag("threads", false) ?? false,
@@ -158,7 +183,10 @@ function readConnection(root: DefinitionCursor, init: readonly InitStep[]): Conn
   };
 }
 
-function readInbound(cursor: DefinitionCursor | undefined, readRequest: RequestReader): InboundRules {
+function readInbound(
+  cursor: DefinitionCursor | undefined,
+  readRequest: RequestReader,
+): InboundRules {
   const polling = cursor?.map("polling");
   const ack = cursor?.map("ack");
   const dedup = cursor?.map("dedup");
@@ -263,7 +291,8 @@ function readEnrich(
 }
 
 function readMapping(cursor: DefinitionCursor | undefined): Mapping {
-  const source = (key: string): Source => (cursor === undefined ? noSource : readSource(cursor, key));
+  const source = (key: string): Source =>
+    cursor === undefined ? noSource : readSource(cursor, key);
   const metadata = cursor?.map("metadata");
   return {
     conversationId: source("conversation_id"),
@@ -350,7 +379,10 @@ function readTransform(cursor: DefinitionCursor): Transform {
   return { kind: "replace-regex", pattern, replacement };
 }
 
-function readOutbound(cursor: DefinitionCursor | undefined, readRequest: RequestReader): OutboundRules {
+function readOutbound(
+  cursor: DefinitionCursor | undefined,
+  readRequest: RequestReader,
+): OutboundRules {
   const request = (key: string): RequestTemplate | undefined => {
     const inner = cursor?.map(key);
     return inner && readRequest(inner, "POST");
@@ -392,13 +424,17 @@ function findOddPlaceholders(file: string, text: string): readonly string[] {
     .flatMap(([index, line]) =>
       [...line.matchAll(/\{\{(\w+)\.[^}]*\}\}/g)]
         .filter(([, namespace = ""]) => !namespaces.has(namespace))
-        .map(([whole]) => `${file}:${index + 1}: ${whole} is always empty: there is no such namespace`),
+        .map(
+          ([whole]) => `${file}:${index + 1}: ${whole} is always empty: there is no such namespace`,
+        ),
     );
   const spaced = text
     .split("\n")
     .flatMap((line, index) =>
       /\{\{\s+\w+\.|\{\{\w+\.\w+\s+\}\}/.test(line)
-        ? [`${file}:${index + 1}: a placeholder with spaces in its braces is taken literally; write {{name.key}}`]
+        ? [
+            `${file}:${index + 1}: a placeholder with spaces in its braces is taken literally; write {{name.key}}`,
+          ]
         : [],
     );
   return [...unknown, ...spaced];

@@ -27,7 +27,8 @@ function readJwt(cursor: DefinitionCursor): WebhookRules["jwt"] {
   if (!cursor.flag("validate_jwt", false)) return undefined;
   return {
     oidcEndpoint: oidcEndpoint ?? cursor.fail("oidc_endpoint", "validate_jwt needs it"),
-    audience: audience ?? cursor.fail("audience", "validate_jwt needs it, or tokens of others would do"),
+    audience:
+      audience ?? cursor.fail("audience", "validate_jwt needs it, or tokens of others would do"),
     issuer,
   };
 }

@@ -4,12 +4,18 @@ import type { RequestTemplate } from "./definition.ts";
 import { renderRequest } from "./render-request.ts";
 import { parseTemplate, type Scope } from "./template.ts";
 
-function request(url: string, more: { body?: string; headers?: Record<string, string> } = {}): RequestTemplate {
+function request(
+  url: string,
+  more: { body?: string; headers?: Record<string, string> } = {},
+): RequestTemplate {
   return {
     place: "outbound.send",
     method: "POST",
     url: parseTemplate(url),
-    headers: Object.entries(more.headers ?? {}).map(([name, value]) => ({ name, value: parseTemplate(value) })),
+    headers: Object.entries(more.headers ?? {}).map(([name, value]) => ({
+      name,
+      value: parseTemplate(value),
+    })),
     body: more.body === undefined ? undefined : parseTemplate(more.body),
     when: undefined,
   };
@@ -23,38 +29,53 @@ const json = { "Content-Type": "application/json" };
 const form = { "Content-Type": "application/x-www-form-urlencoded" };
 const at = (url: string, values: Readonly<Record<string, unknown>>, namespace?: string): string =>
   renderRequest(request(url), scope(values, namespace)).url.href;
-const bodyOf = (body: string, values: Readonly<Record<string, unknown>>, headers: Record<string, string> = json): string =>
-  renderRequest(request("https://a.example", { body, headers }), scope(values)).body?.toString() ?? "";
+const bodyOf = (
+  body: string,
+  values: Readonly<Record<string, unknown>>,
+  headers: Record<string, string> = json,
+): string =>
+  renderRequest(request("https://a.example", { body, headers }), scope(values)).body?.toString() ??
+  "";
 
 describe("the address of a request", () => {
   it("keeps data in its segment and in its parameter", () => {
-    expect(at("https://a.example/x/{{event.id}}?q={{event.q}}&z=1", { id: "a/b?c#d", q: "1&z=2#x y" })).toBe(
-      "https://a.example/x/a%2Fb%3Fc%23d?q=1%26z%3D2%23x%20y&z=1",
-    );
+    expect(
+      at("https://a.example/x/{{event.id}}?q={{event.q}}&z=1", { id: "a/b?c#d", q: "1&z=2#x y" }),
+    ).toBe("https://a.example/x/a%2Fb%3Fc%23d?q=1%26z%3D2%23x%20y&z=1");
   });
 
   it("leaves characters that are no harm in a path", () => {
-    expect(at("https://a.example/v3/{{event.id}}/x", { id: "19:abc@thread.tacv2;messageid=1" })).toBe(
-      "https://a.example/v3/19:abc@thread.tacv2;messageid=1/x",
-    );
+    expect(
+      at("https://a.example/v3/{{event.id}}/x", { id: "19:abc@thread.tacv2;messageid=1" }),
+    ).toBe("https://a.example/v3/19:abc@thread.tacv2;messageid=1/x");
   });
 
   it("takes the base and its path from the operator, and paths from answers", () => {
-    expect(at("{{env.base}}/v1/{{env.path}}", { base: "https://a.example/api/", path: "a/b%2Fc d" }, "env")).toBe(
-      "https://a.example/api/v1/a/b%2Fc%20d",
-    );
-    expect(at("https://a.example/file/{{resolve.path}}", { path: "photos/1 ?.jpg" }, "resolve")).toBe(
-      "https://a.example/file/photos/1%20%3F.jpg",
-    );
+    expect(
+      at(
+        "{{env.base}}/v1/{{env.path}}",
+        { base: "https://a.example/api/", path: "a/b%2Fc d" },
+        "env",
+      ),
+    ).toBe("https://a.example/api/v1/a/b%2Fc%20d");
+    expect(
+      at("https://a.example/file/{{resolve.path}}", { path: "photos/1 ?.jpg" }, "resolve"),
+    ).toBe("https://a.example/file/photos/1%20%3F.jpg");
   });
 
   it.each(["..", ".", "../admin", "a/../../b"])("refuses %s as a way up", (path) => {
-    expect(() => at("https://a.example/file/{{resolve.path}}/x", { path }, "resolve")).toThrow(/another path/);
+    expect(() => at("https://a.example/file/{{resolve.path}}/x", { path }, "resolve")).toThrow(
+      /another path/,
+    );
   });
 
   it("refuses a way up that is written in another way", () => {
-    expect(() => at("https://a.example/{{env.path}}/x", { path: "%2e%2E" }, "env")).toThrow(/another path/);
-    expect(at("https://a.example/{{event.path}}/x", { path: "%2e%2E" })).toBe("https://a.example/%252e%252E/x");
+    expect(() => at("https://a.example/{{env.path}}/x", { path: "%2e%2E" }, "env")).toThrow(
+      /another path/,
+    );
+    expect(at("https://a.example/{{event.path}}/x", { path: "%2e%2E" })).toBe(
+      "https://a.example/%252e%252E/x",
+    );
   });
 
   it("says when data decides where it goes", () => {
@@ -77,7 +98,9 @@ describe("the address of a request", () => {
         let url: URL;
         try {
           ({ url } = renderRequest(
-            request("https://a.example:8443/p/{{event.one}}/q/{{event.other}}?a={{event.one}}&b={{event.other}}"),
+            request(
+              "https://a.example:8443/p/{{event.one}}/q/{{event.other}}?a={{event.one}}&b={{event.other}}",
+            ),
             scope({ one, other }),
           ));
         } catch (error) {
@@ -109,7 +132,10 @@ describe("the headers of a request", () => {
   });
 
   it("do not let a definition take over the length of the body", () => {
-    const { headers } = renderRequest(request("https://a.example", { headers: { "content-length": "1" } }), {});
+    const { headers } = renderRequest(
+      request("https://a.example", { headers: { "content-length": "1" } }),
+      {},
+    );
     expect(headers).toEqual({});
   });
 });
@@ -117,7 +143,14 @@ describe("the headers of a request", () => {
 describe("the body of a request", () => {
   it("escapes inside of a JSON string, and writes values outside of one", () => {
     const values = { text: 'a"b\n🎉', n: 5, list: ["x"], word: "w" };
-    expect(JSON.parse(bodyOf('{"t":"<{{event.text}}>","n":{{event.n}},"l":{{event.list}},"w":{{event.word}}}', values))).toEqual({
+    expect(
+      JSON.parse(
+        bodyOf(
+          '{"t":"<{{event.text}}>","n":{{event.n}},"l":{{event.list}},"w":{{event.word}}}',
+          values,
+        ),
+      ),
+    ).toEqual({
       t: '<a"b\n🎉>',
       n: 5,
       l: ["x"],
@@ -126,12 +159,17 @@ describe("the body of a request", () => {
   });
 
   it("leaves out members of the top that are empty, and no others", () => {
-    expect(bodyOf('{"a":"{{event.no}}","b":{{event.no}},"c":{"d":""},"e":0}', {})).toBe('{"c":{"d":""},"e":0}');
+    expect(bodyOf('{"a":"{{event.no}}","b":{{event.no}},"c":{"d":""},"e":0}', {})).toBe(
+      '{"c":{"d":""},"e":0}',
+    );
     expect(bodyOf("not json {{event.no}}", {})).toBe('not json ""');
   });
 
   it("takes what looks like JSON for JSON where no type is given", () => {
-    const rendered = renderRequest(request("https://a.example", { body: '{"a":"{{event.a}}"}' }), scope({ a: '"' }));
+    const rendered = renderRequest(
+      request("https://a.example", { body: '{"a":"{{event.a}}"}' }),
+      scope({ a: '"' }),
+    );
     expect(rendered.headers).toEqual({ "Content-Type": "application/json" });
     expect(rendered.body?.toString()).toBe(String.raw`{"a":"\""}`);
   });
@@ -142,10 +180,15 @@ describe("the body of a request", () => {
   });
 
   it("is the JSON that was meant, whatever the data", () => {
-    const text = fc.oneof(fc.string({ unit: "binary" }), fc.json(), fc.constantFrom('"', "\\", '","x":"', "}"));
+    const text = fc.oneof(
+      fc.string({ unit: "binary" }),
+      fc.json(),
+      fc.constantFrom('"', "\\", '","x":"', "}"),
+    );
     fc.assert(
       fc.property(text, text, (one, other) => {
-        const body = '{"k\\"":"<{{event.one}}>","in":{"deep":"{{event.other}}"},"out":{{event.other}}}';
+        const body =
+          '{"k\\"":"<{{event.one}}>","in":{"deep":"{{event.other}}"},"out":{{event.other}}}';
         const parsed = JSON.parse(bodyOf(body, { one, other })) as Record<string, unknown>;
         expect(parsed['k"']).toBe(`<${one.toWellFormed()}>`);
         expect(parsed["in"]).toEqual({ deep: other.toWellFormed() });

@@ -66,7 +66,9 @@ export function renderUrl(
     throw refused(`${place}: its url is no address; a value it needs may be missing`);
   }
   if (!isLiteral(template) && climbs(text)) {
-    throw refused(`${place}: a value would lead to another path than the one that is written there`);
+    throw refused(
+      `${place}: a value would lead to another path than the one that is written there`,
+    );
   }
   url.hash = "";
   return { url, isOriginFromData };
@@ -99,12 +101,17 @@ function climbs(text: string): boolean {
   const [path = ""] = text.replace(/^[a-z][a-z0-9+.-]*:[/\\]{2}/i, "").split(/[?#]/);
   return path
     .split(/[/\\]/)
-    .some((segment) => /^\.{1,2}$/.test(segment.replaceAll(/%2e/gi, ".").replaceAll(/[\t\n\r]/g, "")));
+    .some((segment) =>
+      /^\.{1,2}$/.test(segment.replaceAll(/%2e/gi, ".").replaceAll(/[\t\n\r]/g, "")),
+    );
 }
 
 /** Without what could end a header or begin another one; beyond ASCII as UTF-8. */
 function toHeaderValue(text: string): string {
-  const line = text.toWellFormed().replaceAll(/[\u0000-\u0008\u000a-\u001f\u007f]/g, "").trim();
+  const line = text
+    .toWellFormed()
+    .replaceAll(/[\u0000-\u0008\u000a-\u001f\u007f]/g, "")
+    .trim();
   return Buffer.from(line, "utf8").toString("latin1");
 }
 
@@ -112,7 +119,9 @@ function renderBody(template: Template, scope: Scope, headers: Record<string, st
   const name = Object.keys(headers).find((header) => header.toLowerCase() === "content-type");
   const contentType = name === undefined ? "" : (headers[name] ?? "");
   if (/^application\/x-www-form-urlencoded\b/i.test(contentType)) {
-    return Buffer.from(renderText(template, scope, (value) => encodeURIComponent(value.toWellFormed())));
+    return Buffer.from(
+      renderText(template, scope, (value) => encodeURIComponent(value.toWellFormed())),
+    );
   }
   const looksLikeJson = /^\s*[{[]/.test(template.text);
   if (/[/+]json\b/i.test(contentType) || (contentType === "" && looksLikeJson)) {

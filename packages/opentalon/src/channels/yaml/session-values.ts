@@ -4,7 +4,14 @@ import type { Log } from "../../base/log.ts";
 import { createPassingSecret } from "../../base/secret.ts";
 import type { ChannelDefinition, InitStep, RequestTemplate } from "./definition.ts";
 import { findField, toText } from "./field-path.ts";
-import { type CallLimits, checkAnswer, type HttpCaller, type HttpResult, parseAnswer, RefusedError } from "./http-call.ts";
+import {
+  type CallLimits,
+  checkAnswer,
+  type HttpCaller,
+  type HttpResult,
+  parseAnswer,
+  RefusedError,
+} from "./http-call.ts";
 import { createOriginGuard } from "./origin-guard.ts";
 import { type RenderedRequest, renderRequest } from "./render-request.ts";
 import { renderText, type Scope } from "./template.ts";
@@ -22,9 +29,17 @@ export interface SessionValues {
    * Makes a request and checks the answer.
    * @throws DeliveryError with what is known about the outcome, ChannelError when it cannot be made.
    */
-  readonly call: (request: RequestTemplate, scope: Scope, limits?: Partial<CallLimits>) => Promise<HttpResult>;
+  readonly call: (
+    request: RequestTemplate,
+    scope: Scope,
+    limits?: Partial<CallLimits>,
+  ) => Promise<HttpResult>;
   /** Loads a file, over redirects to hosts that are known. */
-  readonly download: (request: RequestTemplate, scope: Scope, maxBytes: number) => Promise<HttpResult>;
+  readonly download: (
+    request: RequestTemplate,
+    scope: Scope,
+    maxBytes: number,
+  ) => Promise<HttpResult>;
 }
 
 export interface SessionValuesOptions {
@@ -47,13 +62,16 @@ export function createSessionValues(options: SessionValuesOptions): SessionValue
   const { definition, config, environment, caller, clock, log } = options;
   const self = new Map<string, string>();
   const known = new Set(definition.environmentNames);
-  const env = (name: string): string | undefined => (known.has(name) ? environment(name) : undefined);
+  const env = (name: string): string | undefined =>
+    known.has(name) ? environment(name) : undefined;
   const scope: Scope = {
     env,
     config: (key) => {
       const given = findField(config, key);
       if (given !== undefined && given !== null && given !== "") return given;
-      const fallback = Object.hasOwn(definition.configDefaults, key) ? definition.configDefaults[key] : undefined;
+      const fallback = Object.hasOwn(definition.configDefaults, key)
+        ? definition.configDefaults[key]
+        : undefined;
       return fallback && renderText(fallback, { env });
     },
     self: (key) => self.get(key),
@@ -62,7 +80,11 @@ export function createSessionValues(options: SessionValuesOptions): SessionValue
   let signedInAgainAtMs = Number.NEGATIVE_INFINITY;
   let signingIn: Promise<void> | undefined;
 
-  const makeOnce = async (request: RequestTemplate, all: Scope, limits: CallLimits): Promise<HttpResult> => {
+  const makeOnce = async (
+    request: RequestTemplate,
+    all: Scope,
+    limits: CallLimits,
+  ): Promise<HttpResult> => {
     const rendered = renderRequest(request, all);
     guard.check(rendered);
     const result = await caller.call(rendered, limits);
@@ -70,7 +92,10 @@ export function createSessionValues(options: SessionValuesOptions): SessionValue
     return result;
   };
 
-  const runStep = async ({ name, request, store }: InitStep, signal?: AbortSignal): Promise<void> => {
+  const runStep = async (
+    { name, request, store }: InitStep,
+    signal?: AbortSignal,
+  ): Promise<void> => {
     let result: HttpResult;
     try {
       const limits = { maxBytes: maxAnswerBytes, timeoutMs: requestTimeoutMs, signal };
@@ -103,15 +128,23 @@ export function createSessionValues(options: SessionValuesOptions): SessionValue
     return signingIn;
   };
 
-  const make = async (request: RequestTemplate, own: Scope, limits: CallLimits): Promise<HttpResult> => {
+  const make = async (
+    request: RequestTemplate,
+    own: Scope,
+    limits: CallLimits,
+  ): Promise<HttpResult> => {
     const all = { ...scope, ...own };
     try {
       return await makeOnce(request, all, limits);
     } catch (error) {
       const isUnknown = error instanceof RefusedError && error.status === 401;
-      const isRecent = signingIn === undefined && clock.now() - signedInAgainAtMs < leastBetweenSignInsMs;
+      const isRecent =
+        signingIn === undefined && clock.now() - signedInAgainAtMs < leastBetweenSignInsMs;
       if (!isUnknown || isRecent || definition.init.length === 0) throw error;
-      log.info({ place: request.place }, "the platform does not know us any more; signing in again");
+      log.info(
+        { place: request.place },
+        "the platform does not know us any more; signing in again",
+      );
       signedInAgainAtMs = clock.now();
       try {
         await signInAgain();
@@ -141,7 +174,8 @@ export function createSessionValues(options: SessionValuesOptions): SessionValue
       guard.check(rendered);
       for (let redirects = 0; ; redirects += 1) {
         const result = await caller.call(rendered, limitsOf({ maxBytes }));
-        const target = result.status >= 300 && result.status < 400 ? result.headers.location : undefined;
+        const target =
+          result.status >= 300 && result.status < 400 ? result.headers.location : undefined;
         const next = target === undefined ? null : URL.parse(target, rendered.url);
         const mayFollow = next !== null && redirects < maxRedirects && rendered.method === "GET";
         if (!mayFollow || !guard.allows(next)) {

@@ -38,7 +38,8 @@ ${rest}`;
 }
 
 const event = { type: "message", id: "1", chat: "c", from: { id: 7 }, text: "hello", thread: 12 };
-const asked = (path: string): number => server.requests.filter((request) => request.path === path).length;
+const asked = (path: string): number =>
+  server.requests.filter((request) => request.path === path).length;
 
 describe("an event", () => {
   it("becomes a message with the platform's own identity", async () => {
@@ -95,14 +96,20 @@ describe("an event", () => {
 
   it("is found at its path, several at once, and nowhere else", async () => {
     const { host, post } = await open("  event_path: ['box.*.items.*', single]\n");
-    await post({ box: [{ items: [event, { ...event, id: "2", text: "two" }] }, { items: [{ ...event, id: "3" }] }] });
+    await post({
+      box: [
+        { items: [event, { ...event, id: "2", text: "two" }] },
+        { items: [{ ...event, id: "3" }] },
+      ],
+    });
     await post({ single: { ...event, id: "4", text: "four" } });
     expect((await post({ other: event })).status).toBe(200);
     expect(host.contents()).toEqual(["hello", "two", "hello", "four"]);
   });
 
   it("is looked up once, however often it comes: duplicates are told apart before anything is asked", async () => {
-    const enrich = "  dedup: {key: '{{event.id}}'}\n  enrich:\n    user: {url: '{{config.api}}/user', extract: {name: user.name}}\n";
+    const enrich =
+      "  dedup: {key: '{{event.id}}'}\n  enrich:\n    user: {url: '{{config.api}}/user', extract: {name: user.name}}\n";
     const { host, post } = await open(enrich);
     await Promise.all([post(event), post(event), post(event)]);
     await post(event);
@@ -134,7 +141,9 @@ describe("an event", () => {
   });
 
   it("is turned away with words when a lookup fails or brings too little", async () => {
-    const { host, post } = await open("  enrich:\n    user: {url: '{{config.api}}/user', extract: {name: user.missing}}\n");
+    const { host, post } = await open(
+      "  enrich:\n    user: {url: '{{config.api}}/user', extract: {name: user.missing}}\n",
+    );
     expect((await post(event)).status).toBe(200);
     expect(host.messages).toEqual([]);
     const [told] = server.requests.filter(({ path }) => path === "/send");
@@ -145,7 +154,9 @@ describe("an event", () => {
     const { host, post } = await open("");
     host.answerWith(() => ({ kind: "refused", reason: "the text is too long", retryAfterMs: 0 }));
     expect((await post(event)).status).toBe(200);
-    expect(server.requests.at(-1)?.json["text"]).toMatch(/could not be taken: the text is too long/);
+    expect(server.requests.at(-1)?.json["text"]).toMatch(
+      /could not be taken: the text is too long/,
+    );
   });
 
   it("is left out when it says nothing", async () => {
@@ -216,7 +227,8 @@ describe("an event", () => {
   it("brings files that lie in it, and those a rule loads", async () => {
     server.intercept(({ path }) => {
       if (path === "/info") return { json: { path: "a/b.png" } };
-      if (path === "/file/a/b.png") return { body: "PNG", headers: { "Content-Type": "image/png; x=y" } };
+      if (path === "/file/a/b.png")
+        return { body: "PNG", headers: { "Content-Type": "image/png; x=y" } };
       return undefined;
     });
     const { host, post } = await open(`
@@ -235,7 +247,12 @@ describe("an event", () => {
     await post({ ...event, id: "2", text: "", place: "home" });
     server.intercept(({ path }) => (path === "/info" ? { status: 500 } : undefined));
     await post({ ...event, id: "3", text: "", photo: { of: "a dog" } });
-    expect(host.messages.map(({ content, files }) => [content, files.map(({ name, mimeType, data }) => [name, mimeType, Buffer.from(data).toString()])])).toEqual([
+    expect(
+      host.messages.map(({ content, files }) => [
+        content,
+        files.map(({ name, mimeType, data }) => [name, mimeType, Buffer.from(data).toString()]),
+      ]),
+    ).toEqual([
       ["hello", [["cat.png", "image/png", "PNG"]]],
       ["at home", []],
       ["a photo of a dog", []],

@@ -61,7 +61,8 @@ const enrichmentFailed =
 
 /** The way of an event: filter, dispatch, deduplicate, look up, map, load files, transform, store. */
 export function createEventIntake(options: EventIntakeOptions): EventIntake {
-  const { definition, values, enrich, sent, conversations, host, tell, onStored, clock, log } = options;
+  const { definition, values, enrich, sent, conversations, host, tell, onStored, clock, log } =
+    options;
   const { inbound } = definition;
   const seen = createRecentKeys<true>(maxSeen, clock);
   const seenMs = inbound.dedup?.ttlMs ?? defaultSeenMs;
@@ -164,7 +165,11 @@ export function createEventIntake(options: EventIntakeOptions): EventIntake {
       case "refused":
         if (outcome.retryAfterMs > 0) return outcome;
         // It would be refused again and again: the person hears it in place of the platform.
-        await tell(message, `This message could not be taken: ${outcome.reason}.`, "internal_error");
+        await tell(
+          message,
+          `This message could not be taken: ${outcome.reason}.`,
+          "internal_error",
+        );
     }
     return done;
   };

@@ -28,14 +28,18 @@ function applyOne(text: string, transform: Transform, scope: Scope): string {
       return text.trim();
     case "replace": {
       const pattern = renderText(transform.pattern, scope);
-      return pattern === "" ? text : text.replaceAll(pattern, () => renderText(transform.replacement, scope));
+      return pattern === ""
+        ? text
+        : text.replaceAll(pattern, () => renderText(transform.replacement, scope));
     }
     case "replace-regex": {
       // Only the operator writes expressions; what came with an event is taken by the letter.
       const pattern = renderText(transform.pattern, scope, (value, { namespace }) =>
         namespace === "config" || namespace === "env" ? value : quoteRegex(value),
       );
-      const replacement = renderText(transform.replacement, scope, (value) => value.replaceAll("$", "$$$$"));
+      const replacement = renderText(transform.replacement, scope, (value) =>
+        value.replaceAll("$", "$$$$"),
+      );
       return createLinearRegex(pattern).replaceAll(text, replacement);
     }
   }

@@ -32,7 +32,12 @@ interface KnownKeys {
 }
 
 /** RS256 tokens, checked with the keys an OIDC document leads to. */
-export function createVerifyToken({ rules, scope, caller, clock }: VerifyTokenOptions): VerifyToken {
+export function createVerifyToken({
+  rules,
+  scope,
+  caller,
+  clock,
+}: VerifyTokenOptions): VerifyToken {
   const audience = renderText(rules.audience, scope);
   const issuer = renderText(rules.issuer, scope);
   let known: KnownKeys | undefined;
@@ -40,7 +45,14 @@ export function createVerifyToken({ rules, scope, caller, clock }: VerifyTokenOp
   let triedAtMs = Number.NEGATIVE_INFINITY;
 
   const loadJson = async (place: string, url: URL): Promise<unknown> => {
-    const request = { place, method: "GET", url, isOriginFromData: false, headers: {}, body: undefined };
+    const request = {
+      place,
+      method: "GET",
+      url,
+      isOriginFromData: false,
+      headers: {},
+      body: undefined,
+    };
     const result = await caller.call(request, { maxBytes: 1_048_576, timeoutMs: 10_000 });
     checkAnswer(request, result, clock);
     return parseAnswer(result);
@@ -49,10 +61,12 @@ export function createVerifyToken({ rules, scope, caller, clock }: VerifyTokenOp
   const loadKeys = async (): Promise<KnownKeys> => {
     triedAtMs = clock.now();
     const endpoint = URL.parse(renderText(rules.oidcEndpoint, scope));
-    if (endpoint === null || !isSafe(endpoint)) throw new Error("oidc_endpoint must be an https address");
+    if (endpoint === null || !isSafe(endpoint))
+      throw new Error("oidc_endpoint must be an https address");
     const document = await loadJson("oidc_endpoint", endpoint);
     const address = URL.parse(toText(findField(document, "jwks_uri")));
-    if (address === null || !isSafe(address)) throw new Error("the OIDC document has no https jwks_uri");
+    if (address === null || !isSafe(address))
+      throw new Error("the OIDC document has no https jwks_uri");
     const list = findField(await loadJson("jwks_uri", address), "keys");
     const keys = new Map<string, KeyObject>();
     for (const jwk of Array.isArray(list) ? list.slice(0, 100) : []) {
@@ -85,7 +99,8 @@ export function createVerifyToken({ rules, scope, caller, clock }: VerifyTokenOp
 
   return async (authorization) => {
     const token = /^Bearer +([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(authorization ?? "")?.[1];
-    if (token === undefined || token.length > maxTokenLength) return stranger("send a token as `Authorization: Bearer <token>`");
+    if (token === undefined || token.length > maxTokenLength)
+      return stranger("send a token as `Authorization: Bearer <token>`");
     if (audience === "") return stranger("there is no audience to check with");
     const [head = "", payload = "", signature = ""] = token.split(".");
     const header = parsePart(head);
@@ -97,11 +112,19 @@ export function createVerifyToken({ rules, scope, caller, clock }: VerifyTokenOp
     try {
       keys = await findKeys(keyId);
     } catch (error) {
-      return { kind: "undecided", problem: `the keys to check tokens with cannot be had: ${toMessage(error)}` };
+      return {
+        kind: "undecided",
+        problem: `the keys to check tokens with cannot be had: ${toMessage(error)}`,
+      };
     }
     const key = keys.keys.get(keyId);
     if (key === undefined) return stranger("the token is signed with an unknown key");
-    const isSigned = verify("RSA-SHA256", Buffer.from(`${head}.${payload}`), key, Buffer.from(signature, "base64url"));
+    const isSigned = verify(
+      "RSA-SHA256",
+      Buffer.from(`${head}.${payload}`),
+      key,
+      Buffer.from(signature, "base64url"),
+    );
     if (!isSigned) return stranger("the token's signature is wrong");
     const problem = findClaimProblem(claims, audience, [issuer, keys.issuer], clock.now());
     return problem === undefined ? { kind: "genuine", claims } : stranger(problem);
@@ -118,7 +141,8 @@ function findClaimProblem(
   const { aud, iss, exp, nbf } = claims;
   const audiences: readonly unknown[] = Array.isArray(aud) ? aud : [aud];
   if (!audiences.includes(audience)) return "the token is for somebody else";
-  if (typeof iss !== "string" || iss === "" || !issuers.includes(iss)) return "the token is from somebody else";
+  if (typeof iss !== "string" || iss === "" || !issuers.includes(iss))
+    return "the token is from somebody else";
   if (typeof exp !== "number" || exp * 1_000 + clockSkewMs <= nowMs) return "the token has expired";
   if (nbf !== undefined && (typeof nbf !== "number" || nbf * 1_000 - clockSkewMs > nowMs)) {
     return "the token is not valid yet";

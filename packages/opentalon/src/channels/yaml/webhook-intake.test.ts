@@ -11,7 +11,10 @@ afterEach(async () => {
   for (const each of opened.splice(0).toReversed()) await each[Symbol.asyncDispose]();
 });
 
-async function open(webhook: string, more: Partial<YamlChannelOptions> = {}): Promise<DefinedChannel> {
+async function open(
+  webhook: string,
+  more: Partial<YamlChannelOptions> = {},
+): Promise<DefinedChannel> {
   const defined = defineChannel(
     `
 id: stub
@@ -28,7 +31,8 @@ inbound:
 
 const event = { chat: "c", from: "u", text: "hello" };
 const body = JSON.stringify(event);
-const hmac = (key: string | Buffer, text: string): Buffer => createHmac("sha256", key).update(text).digest();
+const hmac = (key: string | Buffer, text: string): Buffer =>
+  createHmac("sha256", key).update(text).digest();
 
 describe("a webhook of a definition", () => {
   it("takes only what it is made for, and says so", async () => {
@@ -51,23 +55,32 @@ describe("a webhook of a definition", () => {
   it("without any check takes only whom the door knows, and needs a door that knows callers", async () => {
     const { post } = await open("{}");
     expect((await post(event, { isTrusted: false })).status).toBe(401);
-    await expect(open("{}", { doorChecksCallers: false })).rejects.toThrow(/open to other machines/);
+    await expect(open("{}", { doorChecksCallers: false })).rejects.toThrow(
+      /open to other machines/,
+    );
   });
 
   it("stands at the path and port its settings say", async () => {
     const config = { path: "/hooks/a", port: 4_000 };
-    const { channel } = await open("{path: '{{config.path}}', port: '{{config.port}}'}", { config });
+    const { channel } = await open("{path: '{{config.path}}', port: '{{config.port}}'}", {
+      config,
+    });
     expect(channel.routes).toMatchObject([{ path: "/hooks/a", port: 4_000 }]);
     const { channel: other } = await open("{}");
     expect(other.routes).toMatchObject([{ path: "/api/messages", port: undefined }]);
     await expect(open("{path: 'no/slash'}")).rejects.toThrow(/must begin with \//);
     await expect(open("{path: '/:all/*'}")).rejects.toThrow(/must begin with \//);
-    await expect(open("{port: '{{config.port}}'}", { config: { port: 70_000 } })).rejects.toThrow(/is no port/);
+    await expect(open("{port: '{{config.port}}'}", { config: { port: 70_000 } })).rejects.toThrow(
+      /is no port/,
+    );
   });
 
   it("checks a secret in a header", async () => {
     const config = { config: { secret: "s3cret" } };
-    const { post } = await open("{secret_header: X-Token, secret_value: '{{config.secret}}'}", config);
+    const { post } = await open(
+      "{secret_header: X-Token, secret_value: '{{config.secret}}'}",
+      config,
+    );
     const of = async (token: string): Promise<number> =>
       (await post(event, { headers: { "x-token": token } })).status;
     expect([await of("s3cret"), await of("s3cre"), await of("")]).toEqual([200, 401, 401]);
@@ -77,9 +90,13 @@ describe("a webhook of a definition", () => {
   it("lets nobody in when the secret is empty", async () => {
     const { post } = await open("{secret_header: X-Token, secret_value: '{{config.none}}'}");
     expect((await post(event, { headers: { "x-token": "" } })).status).toBe(401);
-    const { post: signed } = await open("{signature_scheme: github, signature_secret: '{{config.none}}'}");
+    const { post: signed } = await open(
+      "{signature_scheme: github, signature_secret: '{{config.none}}'}",
+    );
     const signature = hmac("", body).toString("hex");
-    expect((await signed(body, { headers: { "x-hub-signature-256": `sha256=${signature}` } })).status).toBe(401);
+    expect(
+      (await signed(body, { headers: { "x-hub-signature-256": `sha256=${signature}` } })).status,
+    ).toBe(401);
   });
 
   it("checks signatures of GitHub's kind", async () => {
@@ -87,15 +104,27 @@ describe("a webhook of a definition", () => {
     const signature = `sha256=${hmac("key", body).toString("hex")}`;
     const of = async (text: string, given: string): Promise<number> =>
       (await post(text, { headers: { "x-hub-signature-256": given } })).status;
-    expect([await of(body, signature), await of(`${body} `, signature), await of(body, "sha256=00")]).toEqual([200, 401, 401]);
+    expect([
+      await of(body, signature),
+      await of(`${body} `, signature),
+      await of(body, "sha256=00"),
+    ]).toEqual([200, 401, 401]);
   });
 
   it("checks standard webhooks, and takes none that is old", async () => {
-    const { clock, post } = await open("{signature_scheme: standard_webhooks, signature_secret: whsec_c2VjcmV0}");
+    const { clock, post } = await open(
+      "{signature_scheme: standard_webhooks, signature_secret: whsec_c2VjcmV0}",
+    );
     const call = (offsetSeconds: number, id = "msg_1"): Partial<PostedCall> => {
       const timestamp = String(Math.floor(clock.now() / 1_000) + offsetSeconds);
-      const signature = hmac(Buffer.from("secret"), `${id}.${timestamp}.${body}`).toString("base64");
-      const headers = { "webhook-id": "msg_1", "webhook-timestamp": timestamp, "webhook-signature": `v1,AAAA v1,${signature}` };
+      const signature = hmac(Buffer.from("secret"), `${id}.${timestamp}.${body}`).toString(
+        "base64",
+      );
+      const headers = {
+        "webhook-id": "msg_1",
+        "webhook-timestamp": timestamp,
+        "webhook-signature": `v1,AAAA v1,${signature}`,
+      };
       return { headers };
     };
     expect((await post(body, call(0))).status).toBe(200);
@@ -112,7 +141,9 @@ describe("a webhook of a definition", () => {
     const call = (text: string, offsetSeconds = 0, key = "key"): Partial<PostedCall> => {
       const timestamp = String(Math.floor(clock.now() / 1_000) + offsetSeconds);
       const signature = hmac(key, `v0:${timestamp}:${text}`).toString("hex");
-      return { headers: { "x-slack-request-timestamp": timestamp, "x-slack-signature": `v0=${signature}` } };
+      return {
+        headers: { "x-slack-request-timestamp": timestamp, "x-slack-signature": `v0=${signature}` },
+      };
     };
     const question = JSON.stringify({ type: "url_verification", challenge: "c0de" });
     expect(await post(question, call(question))).toEqual({ status: 200, body: "c0de" });
@@ -130,7 +161,9 @@ describe("a webhook of a definition", () => {
   });
 
   it("answers the question of a platform that asks by GET", async () => {
-    const { post } = await open("{verify: {token_query: token, token_value: t0ken, challenge_query: challenge}}");
+    const { post } = await open(
+      "{verify: {token_query: token, token_value: t0ken, challenge_query: challenge}}",
+    );
     const ask = (token: string): ReturnType<typeof post> =>
       post("", { method: "GET", query: { token, challenge: "<b>1</b>" } });
     expect(await ask("t0ken")).toEqual({ status: 200, body: "<b>1</b>" });
@@ -138,7 +171,9 @@ describe("a webhook of a definition", () => {
   });
 
   it("needs every check it names to pass", async () => {
-    const { post } = await open("{secret_header: X-Token, secret_value: a, signature_scheme: github, signature_secret: key}");
+    const { post } = await open(
+      "{secret_header: X-Token, secret_value: a, signature_scheme: github, signature_secret: key}",
+    );
     const signature = `sha256=${hmac("key", body).toString("hex")}`;
     const both = { "x-token": "a", "x-hub-signature-256": signature };
     expect((await post(body, { headers: both })).status).toBe(200);
@@ -154,24 +189,39 @@ describe("a webhook that takes signed tokens", () => {
     teams = await startTeamsStub();
     opened.push(teams);
     const config = { audience: teamsApp.config.app_id, oidc: `${teams.server.url}/oidc` };
-    const webhook = "{validate_jwt: true, oidc_endpoint: '{{config.oidc}}', audience: '{{config.audience}}'}";
+    const webhook =
+      "{validate_jwt: true, oidc_endpoint: '{{config.oidc}}', audience: '{{config.audience}}'}";
     const defined = await open(webhook, { config, log: createSilentLog() });
     // Tokens are made by the clock of the machine.
     defined.clock.advance(Date.now() - defined.clock.now());
     return defined;
   }
 
-  const post = async ({ post: send }: DefinedChannel, token: string, document: unknown = event): Promise<number> =>
+  const post = async (
+    { post: send }: DefinedChannel,
+    token: string,
+    document: unknown = event,
+  ): Promise<number> =>
     (await send(document, { headers: { authorization: `Bearer ${token}` } })).status;
 
   it("lets in who proves to be meant and current", async () => {
     const defined = await openSigned();
     const seconds = Math.floor(Date.now() / 1_000);
-    const claims = { aud: "other", iss: "https://evil.example", exp: seconds - 3_600, nbf: seconds + 3_600 };
+    const claims = {
+      aud: "other",
+      iss: "https://evil.example",
+      exp: seconds - 3_600,
+      nbf: seconds + 3_600,
+    };
     expect(await post(defined, teams.createToken())).toBe(200);
-    expect(await post(defined, teams.createToken({ aud: ["other", teamsApp.config.app_id] }))).toBe(200);
+    expect(await post(defined, teams.createToken({ aud: ["other", teamsApp.config.app_id] }))).toBe(
+      200,
+    );
     for (const [name, value] of Object.entries(claims)) {
-      expect([name, await post(defined, teams.createToken({ [name]: value }))]).toEqual([name, 401]);
+      expect([name, await post(defined, teams.createToken({ [name]: value }))]).toEqual([
+        name,
+        401,
+      ]);
     }
     expect(await post(defined, teams.createToken({ exp: undefined }))).toBe(401);
     expect(await post(defined, "nonsense")).toBe(401);
@@ -194,7 +244,8 @@ describe("a webhook that takes signed tokens", () => {
     const asked = (): number => teams.server.requests.filter(({ path }) => path === "/keys").length;
     await Promise.all(Array.from({ length: 5 }, () => post(defined, teams.createToken())));
     expect(asked()).toBe(1);
-    for (let round = 0; round < 5; round += 1) await post(defined, teams.createToken({}, { kid: `made-up-${round}` }));
+    for (let round = 0; round < 5; round += 1)
+      await post(defined, teams.createToken({}, { kid: `made-up-${round}` }));
     expect(asked()).toBe(1);
     defined.clock.advance(6 * 60_000);
     teams.changeKey("key-2");

@@ -1,5 +1,10 @@
 import type { Clock } from "../../base/clock.ts";
-import { type HttpAnswer, type HttpRequest, type HttpRoute, toJsonAnswer } from "../../base/http-route.ts";
+import {
+  type HttpAnswer,
+  type HttpRequest,
+  type HttpRoute,
+  toJsonAnswer,
+} from "../../base/http-route.ts";
 import type { Log } from "../../base/log.ts";
 import { parsePlainJson } from "../../base/plain-json.ts";
 import { type CallerCheck, checkCaller, isSame } from "./check-webhook.ts";
@@ -85,7 +90,10 @@ function parseBody({ body, header }: HttpRequest): unknown {
 }
 
 /** A token that names the address answers go to vouches for no other one. */
-function findServiceProblem(check: CallerCheck & { kind: "genuine" }, frame: unknown): string | undefined {
+function findServiceProblem(
+  check: CallerCheck & { kind: "genuine" },
+  frame: unknown,
+): string | undefined {
   const vouched = check.claims["serviceurl"] ?? check.claims["serviceUrl"];
   const asked = findField(frame, "serviceUrl");
   if (typeof vouched !== "string" || asked === undefined) return undefined;

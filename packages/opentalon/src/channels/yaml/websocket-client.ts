@@ -4,7 +4,12 @@ import type { Socket } from "node:net";
 import type { Clock } from "../../base/clock.ts";
 import { formatDuration } from "../../base/duration.ts";
 import { ChannelError, toMessage } from "../../base/errors.ts";
-import { createFrameReader, encodeFrame, opcodes, WebSocketProtocolError } from "./websocket-frames.ts";
+import {
+  createFrameReader,
+  encodeFrame,
+  opcodes,
+  WebSocketProtocolError,
+} from "./websocket-frames.ts";
 
 /** An open connection of ours to a WebSocket server. */
 export interface WebSocketConnection {

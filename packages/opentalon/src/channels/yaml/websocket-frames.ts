@@ -8,7 +8,14 @@ export type WebSocketEvent =
   | { readonly kind: "pong" }
   | { readonly kind: "close"; readonly code: number };
 
-export const opcodes = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
+export const opcodes = {
+  continuation: 0,
+  text: 1,
+  binary: 2,
+  close: 8,
+  ping: 9,
+  pong: 10,
+} as const;
 
 /** The peer does not keep to the protocol, or sends more than is taken; `code` is what it is told. */
 export class WebSocketProtocolError extends Error {
@@ -26,7 +33,8 @@ export function encodeFrame(opcode: number, data: Uint8Array, isMasked: boolean)
   const lengthBytes = byteLength < 126 ? 0 : byteLength < 65_536 ? 2 : 8;
   const header = Buffer.alloc(2 + lengthBytes + (isMasked ? 4 : 0));
   header[0] = 0x80 | opcode;
-  header[1] = (isMasked ? 0x80 : 0) | (lengthBytes === 0 ? byteLength : lengthBytes === 2 ? 126 : 127);
+  header[1] =
+    (isMasked ? 0x80 : 0) | (lengthBytes === 0 ? byteLength : lengthBytes === 2 ? 126 : 127);
   if (lengthBytes === 2) header.writeUInt16BE(byteLength, 2);
   if (lengthBytes === 8) header.writeBigUInt64BE(BigInt(byteLength), 2);
   if (!isMasked) return Buffer.concat([header, data]);
@@ -76,10 +84,16 @@ export function createFrameReader(maxMessageBytes: number, expectsMask: boolean)
       return undefined;
     }
     const opcode = head & 0x0f;
-    if ((head & 0x70) !== 0) throw new WebSocketProtocolError(1002, "an extension nobody agreed on is in use");
-    if (isMasked !== expectsMask) throw new WebSocketProtocolError(1002, "a frame is masked the wrong way");
+    if ((head & 0x70) !== 0)
+      throw new WebSocketProtocolError(1002, "an extension nobody agreed on is in use");
+    if (isMasked !== expectsMask)
+      throw new WebSocketProtocolError(1002, "a frame is masked the wrong way");
     const length =
-      lengthBytes === 0 ? shortLength : lengthBytes === 2 ? buffer.readUInt16BE(2) : Number(buffer.readBigUInt64BE(2));
+      lengthBytes === 0
+        ? shortLength
+        : lengthBytes === 2
+          ? buffer.readUInt16BE(2)
+          : Number(buffer.readBigUInt64BE(2));
     const isControl = opcode >= 8;
     if (isControl && (length > 125 || (head & 0x80) === 0)) {
       throw new WebSocketProtocolError(1002, "a control frame is too long or split");
@@ -110,11 +124,13 @@ export function createFrameReader(maxMessageBytes: number, expectsMask: boolean)
         return { kind: "close", code: data.length >= 2 ? data.readUInt16BE(0) : 1005 };
       case opcodes.text:
       case opcodes.binary:
-        if (messageOpcode !== 0) throw new WebSocketProtocolError(1002, "a message begins inside another");
+        if (messageOpcode !== 0)
+          throw new WebSocketProtocolError(1002, "a message begins inside another");
         messageOpcode = opcode;
         break;
       case opcodes.continuation:
-        if (messageOpcode === 0) throw new WebSocketProtocolError(1002, "a message goes on that never began");
+        if (messageOpcode === 0)
+          throw new WebSocketProtocolError(1002, "a message goes on that never began");
         break;
       default:
         throw new WebSocketProtocolError(1002, "a frame is of no known kind");

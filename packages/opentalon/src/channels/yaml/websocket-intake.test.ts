@@ -32,7 +32,10 @@ afterEach(async () => {
   await server[Symbol.asyncDispose]();
 });
 
-async function open(reconnect = "{backoff_initial: 1s, backoff_max: 8s, re_init: [sign_in]}", idle = "60s"): Promise<DefinedChannel> {
+async function open(
+  reconnect = "{backoff_initial: 1s, backoff_max: 8s, re_init: [sign_in]}",
+  idle = "60s",
+): Promise<DefinedChannel> {
   const defined = defineChannel(`
 id: stub
 init:
@@ -55,7 +58,11 @@ const frame = (id: string, text = "hello"): string =>
   JSON.stringify({ id, event: { id, chat: "c", from: "u", text } });
 
 /** Moves time until something is so: timers are set by what happens on sockets. */
-async function advanceUntil({ clock }: DefinedChannel, byMs: number, isSo: () => void): Promise<void> {
+async function advanceUntil(
+  { clock }: DefinedChannel,
+  byMs: number,
+  isSo: () => void,
+): Promise<void> {
   await vi.waitFor(
     () => {
       clock.advance(byMs);
@@ -70,7 +77,9 @@ describe("a channel over a WebSocket", () => {
     const { host } = await open();
     peer().sendText(frame("1"));
     peer().sendText(JSON.stringify({ id: "2", hello: true }));
-    await vi.waitFor(() => expect(peer().received.toSorted()).toEqual(['{"done":"1"}', '{"done":"2"}']));
+    await vi.waitFor(() =>
+      expect(peer().received.toSorted()).toEqual(['{"done":"1"}', '{"done":"2"}']),
+    );
     host.answerWith(() => ({ kind: "refused", reason: "the disk is full", retryAfterMs: 2_000 }));
     peer().sendText(frame("3", "lost"));
     await vi.waitFor(() => expect(host.contents()).toEqual(["hello", "lost"]));
@@ -181,6 +190,8 @@ inbound: {mapping: {conversation_id: chat, sender_id: from, content: text}}
       { clock: systemClock },
     );
     opened.push(defined);
-    await expect(defined.channel.start(defined.host)).rejects.toThrow(/init step "a" failed: .*invalid_auth/);
+    await expect(defined.channel.start(defined.host)).rejects.toThrow(
+      /init step "a" failed: .*invalid_auth/,
+    );
   });
 });

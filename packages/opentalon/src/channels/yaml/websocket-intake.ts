@@ -58,7 +58,10 @@ export async function startWebSocketIntake(
     const outcome = await taking;
     if (intake.size() < maxUnderWay) from.resume();
     if (outcome.kind === "refused") {
-      log.warn({ problem: outcome.reason }, "an event was not acknowledged; the platform brings it again");
+      log.warn(
+        { problem: outcome.reason },
+        "an event was not acknowledged; the platform brings it again",
+      );
       return;
     }
     if (ack === undefined || toText(findField(frame, ack.when)) === "") return;
@@ -89,7 +92,10 @@ export async function startWebSocketIntake(
       const reason = await current.closed;
       if (stopping.signal.aborted) return;
       if (!connection.reconnects) {
-        log.error({ problem: reason }, "the connection ended, and the definition asks for no other one");
+        log.error(
+          { problem: reason },
+          "the connection ended, and the definition asks for no other one",
+        );
         return;
       }
       if (clock.now() - openedAtMs >= stableAfterMs) backoff.reset();

@@ -37,7 +37,13 @@ export interface WrittenPairsOptions {
 
 const writeAfterMs = 2_000;
 
-export function createWrittenPairs({ memory, key, read, clock, log }: WrittenPairsOptions): WrittenPairs {
+export function createWrittenPairs({
+  memory,
+  key,
+  read,
+  clock,
+  log,
+}: WrittenPairsOptions): WrittenPairs {
   let cancelWrite: (() => void) | undefined;
   const write = async (): Promise<void> => {
     cancelWrite?.();
@@ -45,7 +51,10 @@ export function createWrittenPairs({ memory, key, read, clock, log }: WrittenPai
     try {
       await memory.set(key, JSON.stringify([...read()]));
     } catch (error) {
-      log.warn({ key, problem: toMessage(error) }, "what a channel remembers could not be written down");
+      log.warn(
+        { key, problem: toMessage(error) },
+        "what a channel remembers could not be written down",
+      );
     }
   };
   return {

@@ -3,7 +3,12 @@ import type { Clock } from "../../base/clock.ts";
 import { ChannelError, toMessage } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { createSecret } from "../../base/secret.ts";
-import type { Channel, ChannelCapabilities, ChannelHost, ChannelRoute } from "../../domain/channel.ts";
+import type {
+  Channel,
+  ChannelCapabilities,
+  ChannelHost,
+  ChannelRoute,
+} from "../../domain/channel.ts";
 import type { OutboundMessage } from "../../domain/message.ts";
 import { createBackgroundCalls } from "./background-calls.ts";
 import { createConversationMemory } from "./conversation-memory.ts";
@@ -21,7 +26,11 @@ import { renderText, type Template } from "./template.ts";
 import { createVerifyToken } from "./verify-token.ts";
 import { createWebhookRoute } from "./webhook-intake.ts";
 import type { ChannelMemory } from "./written-value.ts";
-import { type IntakeOptions, type RunningIntake, startWebSocketIntake } from "./websocket-intake.ts";
+import {
+  type IntakeOptions,
+  type RunningIntake,
+  startWebSocketIntake,
+} from "./websocket-intake.ts";
 
 export interface YamlChannelOptions {
   /** Instance name: the key under `channels:`. */
@@ -71,7 +80,16 @@ export function createYamlChannel(options: YamlChannelOptions): YamlChannel {
   const hooks = createBackgroundCalls(values, log);
   const capabilities = toCapabilities(definition);
   const { maxMessageLength } = capabilities;
-  const delivery = createMessageDelivery({ definition, maxMessageLength, values, sent, conversations, hooks, clock, log });
+  const delivery = createMessageDelivery({
+    definition,
+    maxMessageLength,
+    values,
+    sent,
+    conversations,
+    hooks,
+    clock,
+    log,
+  });
   let host: ChannelHost | undefined;
 
   const tell = async (message: GivenMessage, words: string, errorCode: string): Promise<void> => {
@@ -83,12 +101,20 @@ export function createYamlChannel(options: YamlChannelOptions): YamlChannel {
       threadId,
       content: words,
       files: [],
-      metadata: { ...returned, type: "error", error_code: errorCode, in_reply_to: platformMessageId },
+      metadata: {
+        ...returned,
+        type: "error",
+        error_code: errorCode,
+        in_reply_to: platformMessageId,
+      },
     };
     try {
       await delivery.send(answer, `told:${platformMessageId}`);
     } catch (error) {
-      log.warn({ problem: toMessage(error) }, "a person could not be told that a message was not taken");
+      log.warn(
+        { problem: toMessage(error) },
+        "a person could not be told that a message was not taken",
+      );
     }
   };
 
@@ -161,7 +187,8 @@ export function createYamlChannel(options: YamlChannelOptions): YamlChannel {
         log.info("the platform is reached now");
         return;
       } catch (error) {
-        if (!stopping.signal.aborted) log.warn({ problem: toMessage(error) }, "the platform cannot be reached");
+        if (!stopping.signal.aborted)
+          log.warn({ problem: toMessage(error) }, "the platform cannot be reached");
       }
     }
   };
@@ -192,13 +219,18 @@ export function createYamlChannel(options: YamlChannelOptions): YamlChannel {
           host = undefined;
           throw error;
         }
-        log.warn({ problem: toMessage(error) }, "the platform cannot be reached; it is tried again and again");
+        log.warn(
+          { problem: toMessage(error) },
+          "the platform cannot be reached; it is tried again and again",
+        );
         beginning = beginLater();
       }
     },
     stopIntake: () => (stopped ??= stopIntake()),
     send: delivery.send,
-    ...(outbound.typing === undefined && !definition.capabilities.edits ? {} : { show: delivery.show }),
+    ...(outbound.typing === undefined && !definition.capabilities.edits
+      ? {}
+      : { show: delivery.show }),
     [Symbol.asyncDispose]: () => (disposed ??= dispose()),
   };
 }
@@ -211,7 +243,9 @@ function isFinal(error: unknown): boolean {
 }
 
 function toCapabilities({ capabilities, outbound }: ChannelDefinition): ChannelCapabilities {
-  const lengths = [capabilities.maxMessageLength, outbound.chunkLength].filter((length) => length > 0);
+  const lengths = [capabilities.maxMessageLength, outbound.chunkLength].filter(
+    (length) => length > 0,
+  );
   return {
     ...capabilities,
     edits: capabilities.edits && outbound.update !== undefined,
@@ -219,13 +253,19 @@ function toCapabilities({ capabilities, outbound }: ChannelDefinition): ChannelC
   };
 }
 
-interface RouteOptions extends Omit<Parameters<typeof createWebhookRoute>[0], "rules" | "path" | "scope"> {
+interface RouteOptions extends Omit<
+  Parameters<typeof createWebhookRoute>[0],
+  "rules" | "path" | "scope"
+> {
   readonly name: string;
   readonly values: SessionValues;
   readonly doorChecksCallers: boolean;
 }
 
-function toRoute(rules: WebhookRules, { name, values, doorChecksCallers, ...rest }: RouteOptions): ChannelRoute {
+function toRoute(
+  rules: WebhookRules,
+  { name, values, doorChecksCallers, ...rest }: RouteOptions,
+): ChannelRoute {
   const { jwt, secret, signature } = rules;
   if (jwt === undefined && secret === undefined && signature === undefined) {
     const problem = `channel ${name}: its http_webhook checks no caller (validate_jwt, secret_header, signature_scheme)`;
@@ -237,7 +277,9 @@ function toRoute(rules: WebhookRules, { name, values, doorChecksCallers, ...rest
   const read = (template: Template): string => renderText(template, values.scope).trim();
   const path = read(rules.path);
   if (!/^\/[\w.~/-]*$/.test(path)) {
-    throw misconfigured(`channel ${name}: http_webhook.path must begin with / and hold letters, digits and -._~ only`);
+    throw misconfigured(
+      `channel ${name}: http_webhook.path must begin with / and hold letters, digits and -._~ only`,
+    );
   }
   const portText = rules.port === undefined ? "" : read(rules.port);
   if (!/^\d{0,5}$/.test(portText) || Number(portText) > 65_535) {
@@ -263,7 +305,8 @@ function hideCredentials(
 ): void {
   for (const name of environmentNames) {
     const value = environment[name] ?? "";
-    if (/TOKEN|SECRET|PASSWORD|PASS|KEY|CREDENTIAL|AUTH/i.test(name) && value !== "") createSecret(value);
+    if (/TOKEN|SECRET|PASSWORD|PASS|KEY|CREDENTIAL|AUTH/i.test(name) && value !== "")
+      createSecret(value);
   }
 }
 

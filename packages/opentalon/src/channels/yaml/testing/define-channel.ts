@@ -1,7 +1,11 @@
 import { createManualClock, type ManualClock } from "../../../base/clock.ts";
 import { createSilentLog } from "../../../base/create-log.ts";
 import type { HttpRequest } from "../../../base/http-route.ts";
-import { createRecordingHost, type RecordingHost, rememberIdentities } from "../../testing/recording-host.ts";
+import {
+  createRecordingHost,
+  type RecordingHost,
+  rememberIdentities,
+} from "../../testing/recording-host.ts";
 import { readDefinition } from "../read-definition.ts";
 import { createVolatileMemory } from "../written-value.ts";
 import { createYamlChannel, type YamlChannel, type YamlChannelOptions } from "../yaml-channel.ts";
@@ -11,7 +15,10 @@ export interface DefinedChannel extends AsyncDisposable {
   readonly host: RecordingHost;
   readonly clock: ManualClock;
   /** Hands an event to the webhook as if it had come over HTTP; the status and body of the answer. */
-  readonly post: (body: unknown, more?: Partial<PostedCall>) => Promise<{ status: number; body: string }>;
+  readonly post: (
+    body: unknown,
+    more?: Partial<PostedCall>,
+  ) => Promise<{ status: number; body: string }>;
 }
 
 export interface PostedCall {
@@ -22,7 +29,10 @@ export interface PostedCall {
 }
 
 /** A channel out of the text of a definition, with an inbox that knows identities. */
-export function defineChannel(yaml: string, more: Partial<YamlChannelOptions> = {}): DefinedChannel {
+export function defineChannel(
+  yaml: string,
+  more: Partial<YamlChannelOptions> = {},
+): DefinedChannel {
   const { definition } = readDefinition("/test/channel.yaml", yaml);
   const clock = createManualClock();
   const host = createRecordingHost();
@@ -57,7 +67,10 @@ export function defineChannel(yaml: string, more: Partial<YamlChannelOptions> = 
         isTrusted,
       };
       const answer = await channel.routes?.[0]?.handle(request);
-      return { status: answer?.status ?? 0, body: typeof answer?.body === "string" ? answer.body : "" };
+      return {
+        status: answer?.status ?? 0,
+        body: typeof answer?.body === "string" ? answer.body : "",
+      };
     },
     [Symbol.asyncDispose]: () => channel[Symbol.asyncDispose](),
   };

@@ -1,4 +1,9 @@
-import { startStubServer, type StubAnswer, type StubRequest, type StubServer } from "./stub-server.ts";
+import {
+  startStubServer,
+  type StubAnswer,
+  type StubRequest,
+  type StubServer,
+} from "./stub-server.ts";
 import { acceptWebSocket, type WebSocketPeer } from "./websocket-peer.ts";
 
 /** Slack as a bot sees it: the Web API and Socket Mode. */
@@ -17,7 +22,12 @@ export interface SlackStub extends AsyncDisposable {
   readonly acknowledged: () => readonly string[];
 }
 
-export const slackBot = { userId: "U0BOT", botId: "B0BOT", token: "xoxb-1-secret-bot", appToken: "xapp-1-secret-app" };
+export const slackBot = {
+  userId: "U0BOT",
+  botId: "B0BOT",
+  token: "xoxb-1-secret-bot",
+  appToken: "xapp-1-secret-app",
+};
 
 export async function startSlackStub(): Promise<SlackStub> {
   const posted = new Map<string, string>();
@@ -28,14 +38,18 @@ export async function startSlackStub(): Promise<SlackStub> {
 
   const handle = (request: StubRequest): StubAnswer => {
     const { path, json, headers } = request;
-    if (!tokens.has(headers.authorization ?? "")) return { json: { ok: false, error: "invalid_auth" } };
+    if (!tokens.has(headers.authorization ?? ""))
+      return { json: { ok: false, error: "invalid_auth" } };
     switch (path.replace("/api/", "")) {
       case "auth.test":
         return { json: { ok: true, user_id: slackBot.userId, bot_id: slackBot.botId, team: "T1" } };
       case "apps.connections.open":
-        return { json: { ok: true, url: `${server.url.replace("http", "ws")}/link/?ticket=t1&app_id=a1` } };
+        return {
+          json: { ok: true, url: `${server.url.replace("http", "ws")}/link/?ticket=t1&app_id=a1` },
+        };
       case "chat.postMessage": {
-        if (typeof json["channel"] !== "string") return { json: { ok: false, error: "channel_not_found" } };
+        if (typeof json["channel"] !== "string")
+          return { json: { ok: false, error: "channel_not_found" } };
         if (typeof json["text"] !== "string") return { json: { ok: false, error: "no_text" } };
         const ts = `1700000000.${String((count += 1)).padStart(6, "0")}`;
         posted.set(ts, json["text"]);
@@ -52,7 +66,10 @@ export async function startSlackStub(): Promise<SlackStub> {
         return { json: { ok: true } };
       default:
         if (path.startsWith("/files-pri/")) {
-          return { body: Buffer.from("\u0089PNG\r\n\u001a\n…", "latin1"), headers: { "Content-Type": "image/png" } };
+          return {
+            body: Buffer.from("\u0089PNG\r\n\u001a\n…", "latin1"),
+            headers: { "Content-Type": "image/png" },
+          };
         }
         return { json: { ok: false, error: "unknown_method" } };
     }
@@ -64,7 +81,9 @@ export async function startSlackStub(): Promise<SlackStub> {
         acknowledged.push((JSON.parse(text) as { envelope_id: string }).envelope_id);
       });
       sockets.push(peer);
-      peer.sendText(JSON.stringify({ type: "hello", num_connections: 1, connection_info: { app_id: "A1" } }));
+      peer.sendText(
+        JSON.stringify({ type: "hello", num_connections: 1, connection_info: { app_id: "A1" } }),
+      );
     },
   });
   let envelopes = 0;
@@ -89,7 +108,10 @@ export async function startSlackStub(): Promise<SlackStub> {
 let times = 0;
 
 /** A message as the Events API brings it; direct ones by default. */
-export function slackMessage(text: string, more: Readonly<Record<string, unknown>> = {}): Record<string, unknown> {
+export function slackMessage(
+  text: string,
+  more: Readonly<Record<string, unknown>> = {},
+): Record<string, unknown> {
   const ts = `1700000100.${String((times += 1)).padStart(6, "0")}`;
   const event = {
     type: "message",
@@ -101,5 +123,12 @@ export function slackMessage(text: string, more: Readonly<Record<string, unknown
     event_ts: ts,
     ...more,
   };
-  return { type: "event_callback", team_id: "T1", api_app_id: "A1", event, event_id: `Ev${times}`, event_time: 1_700_000_100 };
+  return {
+    type: "event_callback",
+    team_id: "T1",
+    api_app_id: "A1",
+    event,
+    event_id: `Ev${times}`,
+    event_time: 1_700_000_100,
+  };
 }

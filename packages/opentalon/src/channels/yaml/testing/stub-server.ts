@@ -29,15 +29,22 @@ export interface StubServer extends AsyncDisposable {
   readonly requests: readonly StubRequest[];
   readonly openConnections: () => number;
   /** Decides first; `undefined` leaves the request to the usual handler. */
-  readonly intercept: (handler: ((request: StubRequest) => StubAnswer | Promise<StubAnswer> | undefined) | undefined) => void;
+  readonly intercept: (
+    handler: ((request: StubRequest) => StubAnswer | Promise<StubAnswer> | undefined) | undefined,
+  ) => void;
 }
 
 export interface StubServerOptions {
   readonly handle: StubHandler;
-  readonly onUpgrade?: ((request: IncomingMessage, socket: Socket, head: Buffer) => void) | undefined;
+  readonly onUpgrade?:
+    | ((request: IncomingMessage, socket: Socket, head: Buffer) => void)
+    | undefined;
 }
 
-export async function startStubServer({ handle, onUpgrade }: StubServerOptions): Promise<StubServer> {
+export async function startStubServer({
+  handle,
+  onUpgrade,
+}: StubServerOptions): Promise<StubServer> {
   const requests: StubRequest[] = [];
   const sockets = new Set<Socket>();
   let intercept: Parameters<StubServer["intercept"]>[0];

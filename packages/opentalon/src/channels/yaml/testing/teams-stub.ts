@@ -1,5 +1,10 @@
 import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
-import { startStubServer, type StubAnswer, type StubRequest, type StubServer } from "./stub-server.ts";
+import {
+  startStubServer,
+  type StubAnswer,
+  type StubRequest,
+  type StubServer,
+} from "./stub-server.ts";
 
 /** The Bot Framework: signing in, the OIDC document with its keys, and the address activities are posted to. */
 export interface TeamsStub extends AsyncDisposable {
@@ -10,14 +15,19 @@ export interface TeamsStub extends AsyncDisposable {
   readonly texts: () => readonly string[];
   readonly activities: () => readonly StubRequest["json"][];
   /** A token as the Bot Framework signs it; `claims` change it. */
-  readonly createToken: (claims?: Readonly<Record<string, unknown>>, header?: Readonly<Record<string, unknown>>) => string;
+  readonly createToken: (
+    claims?: Readonly<Record<string, unknown>>,
+    header?: Readonly<Record<string, unknown>>,
+  ) => string;
   /** From now on tokens are signed with a new key of that id. */
   readonly changeKey: (keyId: string) => void;
   /** Access tokens from before are worth nothing. */
   readonly expireAccess: () => void;
 }
 
-export const teamsApp = { config: { app_id: "app-1", app_password: "app~secret&password" } } as const;
+export const teamsApp = {
+  config: { app_id: "app-1", app_password: "app~secret&password" },
+} as const;
 
 export async function startTeamsStub(): Promise<TeamsStub> {
   let keyId = "key-1";
@@ -32,9 +42,12 @@ export async function startTeamsStub(): Promise<TeamsStub> {
       const form = new URLSearchParams(body);
       const isKnown = form.get("client_id") === appId && form.get("client_secret") === password;
       if (!isKnown) return { status: 401, json: { error: "invalid_client" } };
-      return { json: { token_type: "Bearer", expires_in: 3_599, access_token: toAccess(accessCount) } };
+      return {
+        json: { token_type: "Bearer", expires_in: 3_599, access_token: toAccess(accessCount) },
+      };
     }
-    if (path === "/oidc") return { json: { issuer: "https://api.botframework.com", jwks_uri: `${server.url}/keys` } };
+    if (path === "/oidc")
+      return { json: { issuer: "https://api.botframework.com", jwks_uri: `${server.url}/keys` } };
     if (path === "/keys") return { json: { keys: [toJwk(keys.publicKey, keyId)] } };
     if (!path.startsWith("/emea/v3/conversations/")) return { status: 404, json: {} };
     if (headers.authorization !== `Bearer ${toAccess(accessCount)}`) {
@@ -57,7 +70,11 @@ export async function startTeamsStub(): Promise<TeamsStub> {
   return {
     server,
     serviceUrl,
-    config: { login_url: server.url, oidc_endpoint: `${server.url}/oidc`, service_host: server.url },
+    config: {
+      login_url: server.url,
+      oidc_endpoint: `${server.url}/oidc`,
+      service_host: server.url,
+    },
     texts: () => [...posted.values()],
     activities: () => activities,
     createToken: (claims = {}, header = {}) => {
@@ -100,7 +117,10 @@ function toPart(value: unknown): string {
 let count = 0;
 
 /** A message of a person in a chat with the bot. */
-export function teamsMessage(text: string, more: Readonly<Record<string, unknown>> = {}): Record<string, unknown> {
+export function teamsMessage(
+  text: string,
+  more: Readonly<Record<string, unknown>> = {},
+): Record<string, unknown> {
   return {
     type: "message",
     id: `16${String((count += 1)).padStart(8, "0")}`,

@@ -1,4 +1,9 @@
-import { startStubServer, type StubAnswer, type StubRequest, type StubServer } from "./stub-server.ts";
+import {
+  startStubServer,
+  type StubAnswer,
+  type StubRequest,
+  type StubServer,
+} from "./stub-server.ts";
 
 /** Telegram's Bot API for one bot. */
 export interface TelegramStub extends AsyncDisposable {
@@ -48,11 +53,16 @@ export async function startTelegramStub(): Promise<TelegramStub> {
       case "getUpdates":
         return getUpdates(request);
       case "sendMessage": {
-        if (typeof json["text"] !== "string" || json["text"] === "") return toError("message text is empty");
+        if (typeof json["text"] !== "string" || json["text"] === "")
+          return toError("message text is empty");
         if (Array.from(json["text"]).length > 4096) return toError("message is too long");
         messageId += 1;
         posted.set(messageId, json["text"]);
-        return toResult({ message_id: messageId, chat: { id: Number(json["chat_id"]) }, text: json["text"] });
+        return toResult({
+          message_id: messageId,
+          chat: { id: Number(json["chat_id"]) },
+          text: json["text"],
+        });
       }
       case "editMessageText": {
         const id = Number(json["message_id"]);
@@ -96,13 +106,19 @@ function toResult(result: unknown): StubAnswer {
 }
 
 function toError(description: string): StubAnswer {
-  return { status: 400, json: { ok: false, error_code: 400, description: `Bad Request: ${description}` } };
+  return {
+    status: 400,
+    json: { ok: false, error_code: 400, description: `Bad Request: ${description}` },
+  };
 }
 
 let messageIds = 1;
 
 /** A text in a private chat, unless `more` says otherwise. */
-export function telegramMessage(text: string, more: Readonly<Record<string, unknown>> = {}): Record<string, unknown> {
+export function telegramMessage(
+  text: string,
+  more: Readonly<Record<string, unknown>> = {},
+): Record<string, unknown> {
   return {
     message: {
       message_id: (messageIds += 1),

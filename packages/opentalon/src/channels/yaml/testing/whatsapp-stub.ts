@@ -1,5 +1,10 @@
 import { createHmac } from "node:crypto";
-import { startStubServer, type StubAnswer, type StubRequest, type StubServer } from "./stub-server.ts";
+import {
+  startStubServer,
+  type StubAnswer,
+  type StubRequest,
+  type StubServer,
+} from "./stub-server.ts";
 
 /** The Graph API for one WhatsApp number. */
 export interface WhatsAppStub extends AsyncDisposable {
@@ -26,19 +31,27 @@ export async function startWhatsAppStub(): Promise<WhatsAppStub> {
   let count = 0;
   const handle = ({ path, json, headers }: StubRequest): StubAnswer => {
     if (headers.authorization !== `Bearer ${config.access_token}`) {
-      return { status: 401, json: { error: { message: "Invalid OAuth access token.", code: 190 } } };
+      return {
+        status: 401,
+        json: { error: { message: "Invalid OAuth access token.", code: 190 } },
+      };
     }
     if (path === `/v23.0/${config.phone_number_id}/messages`) {
       sent.push(json);
       if (json["status"] === "read") return { json: { success: true } };
       const { body } = (json["text"] ?? {}) as { body?: string };
       if (body !== undefined) texts.push(body);
-      return { json: { messaging_product: "whatsapp", messages: [{ id: `wamid.OUT${(count += 1)}` }] } };
+      return {
+        json: { messaging_product: "whatsapp", messages: [{ id: `wamid.OUT${(count += 1)}` }] },
+      };
     }
     if (path.startsWith("/v23.0/media-")) {
-      return { json: { url: `${server.url}/attachments?mid=1`, mime_type: "audio/ogg; codecs=opus" } };
+      return {
+        json: { url: `${server.url}/attachments?mid=1`, mime_type: "audio/ogg; codecs=opus" },
+      };
     }
-    if (path === "/attachments") return { body: "OggS-voice", headers: { "Content-Type": "audio/ogg" } };
+    if (path === "/attachments")
+      return { body: "OggS-voice", headers: { "Content-Type": "audio/ogg" } };
     return { status: 404, json: { error: { message: "Unsupported request" } } };
   };
   const server = await startStubServer({ handle });
@@ -53,7 +66,10 @@ export async function startWhatsAppStub(): Promise<WhatsAppStub> {
 
 let count = 0;
 
-export function whatsAppText(text: string, more: Readonly<Record<string, unknown>> = {}): Record<string, unknown> {
+export function whatsAppText(
+  text: string,
+  more: Readonly<Record<string, unknown>> = {},
+): Record<string, unknown> {
   return {
     from: "4915112345678",
     id: `wamid.IN${(count += 1)}`,
@@ -65,10 +81,16 @@ export function whatsAppText(text: string, more: Readonly<Record<string, unknown
 }
 
 /** A call of Meta's with the given messages, signed. */
-export function whatsAppCall(...messages: readonly unknown[]): { body: string; headers: Record<string, string> } {
+export function whatsAppCall(...messages: readonly unknown[]): {
+  body: string;
+  headers: Record<string, string>;
+} {
   const value = {
     messaging_product: "whatsapp",
-    metadata: { display_phone_number: "15550000", phone_number_id: whatsAppApp.config.phone_number_id },
+    metadata: {
+      display_phone_number: "15550000",
+      phone_number_id: whatsAppApp.config.phone_number_id,
+    },
     contacts: [{ profile: { name: "Ada" }, wa_id: "4915112345678" }],
     messages,
   };

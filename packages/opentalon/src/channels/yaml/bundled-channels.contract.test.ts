@@ -1,5 +1,4 @@
 import { createHmac } from "node:crypto";
-import type { HttpRoute } from "../../base/http-route.ts";
 import { type ChannelBench, describeChannelContract } from "../channel.contract.ts";
 import { startPlainDoor } from "../testing/plain-door.ts";
 import { createBundledChannel } from "./testing/bundled-channel.ts";
@@ -26,7 +25,7 @@ async function openWebhookBench(
   path: string,
   toRequest: (content: string) => { body: string; headers: Record<string, string> },
 ): Promise<ChannelBench> {
-  const door = await startPlainDoor((channel.routes ?? []) as readonly HttpRoute[]);
+  const door = await startPlainDoor(channel.routes ?? []);
   return {
     channel,
     say: async (content) => {

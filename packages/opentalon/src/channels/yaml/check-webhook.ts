@@ -1,15 +1,9 @@
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import type { HttpRequest } from "../../base/http-route.ts";
+import type { CallerCheck } from "./caller-check.ts";
 import type { SignatureScheme, WebhookRules } from "./definition.ts";
 import { renderText, type Scope } from "./template.ts";
 import type { VerifyToken } from "./verify-token.ts";
-
-/** What is known about the caller of a webhook. */
-export type CallerCheck =
-  | { readonly kind: "genuine"; readonly claims: Readonly<Record<string, unknown>> }
-  | { readonly kind: "stranger"; readonly problem: string }
-  /** The keys to check with cannot be had right now. */
-  | { readonly kind: "undecided"; readonly problem: string };
 
 const toleranceMs = 5 * 60_000;
 

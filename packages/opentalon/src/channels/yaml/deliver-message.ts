@@ -156,7 +156,7 @@ export function createMessageDelivery(options: MessageDeliveryOptions): MessageD
       streams.show(turn, event);
     },
     close: () => {
-      for (const turn of [...typingTurns.keys()]) stopTyping(turn);
+      for (const turn of typingTurns.keys()) stopTyping(turn);
       streams.close();
     },
   };

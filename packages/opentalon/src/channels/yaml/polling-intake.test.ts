@@ -99,7 +99,7 @@ inbound:
   mapping: {conversation_id: chat, sender_id: from, content: text}
 `);
     opened.push(defined);
-    next = () => ({ json: update(1) as object });
+    next = () => ({ json: update(1) });
     await defined.channel.start(defined.host);
     await vi.waitFor(() => expect(defined.host.contents()).toEqual(["message 1"]));
   });

@@ -34,19 +34,16 @@ const responseFormats = [
   "discord",
 ];
 const namespaces = new Set([
-  ...[
-    "env",
-    "self",
-    "config",
-    "event",
-    "parent",
-    "frame",
-    "msg",
-    "resolve",
-    "enrich",
-    "item",
-    "args",
-  ],
+  "env",
+  "self",
+  "config",
+  "event",
+  "parent",
+  "frame",
+  "msg",
+  "resolve",
+  "enrich",
+  "item",
 ]);
 
 export interface ReadDefinition {

@@ -128,23 +128,19 @@ export function createSessionValues(options: SessionValuesOptions): SessionValue
     return signingIn;
   };
 
-  const make = async (
-    request: RequestTemplate,
-    own: Scope,
-    limits: CallLimits,
-  ): Promise<HttpResult> => {
-    const all = { ...scope, ...own };
+  /** What was answered with 401 was certainly not obeyed: it may be tried once more. */
+  const withSignIn = async <Result>(
+    place: string,
+    attempt: () => Promise<Result>,
+  ): Promise<Result> => {
     try {
-      return await makeOnce(request, all, limits);
+      return await attempt();
     } catch (error) {
       const isUnknown = error instanceof RefusedError && error.status === 401;
       const isRecent =
         signingIn === undefined && clock.now() - signedInAgainAtMs < leastBetweenSignInsMs;
       if (!isUnknown || isRecent || definition.init.length === 0) throw error;
-      log.info(
-        { place: request.place },
-        "the platform does not know us any more; signing in again",
-      );
+      log.info({ place }, "the platform does not know us any more; signing in again");
       signedInAgainAtMs = clock.now();
       try {
         await signInAgain();
@@ -152,7 +148,25 @@ export function createSessionValues(options: SessionValuesOptions): SessionValue
         log.warn({ problem: toMessage(signInError) }, "signing in again failed");
         throw error;
       }
-      return makeOnce(request, all, limits);
+      return attempt();
+    }
+  };
+
+  const downloadOnce = async (
+    request: RequestTemplate,
+    all: Scope,
+    limits: CallLimits,
+  ): Promise<HttpResult> => {
+    let rendered = renderRequest(request, all);
+    guard.check(rendered);
+    for (let redirects = 0; ; redirects += 1) {
+      const result = await caller.call(rendered, limits);
+      const next = rendered.method === "GET" ? findRedirect(result, rendered.url) : undefined;
+      if (next === undefined || redirects >= maxRedirects || !guard.allows(next)) {
+        checkAnswer(rendered, result, clock);
+        return result;
+      }
+      rendered = redirect(rendered, next);
     }
   };
 
@@ -168,24 +182,21 @@ export function createSessionValues(options: SessionValuesOptions): SessionValue
       self.set(key, value);
     },
     runInit,
-    call: (request, own, limits) => make(request, own, limitsOf(limits)),
-    download: async (request, own, maxBytes) => {
-      let rendered: RenderedRequest = renderRequest(request, { ...scope, ...own });
-      guard.check(rendered);
-      for (let redirects = 0; ; redirects += 1) {
-        const result = await caller.call(rendered, limitsOf({ maxBytes }));
-        const target =
-          result.status >= 300 && result.status < 400 ? result.headers.location : undefined;
-        const next = target === undefined ? null : URL.parse(target, rendered.url);
-        const mayFollow = next !== null && redirects < maxRedirects && rendered.method === "GET";
-        if (!mayFollow || !guard.allows(next)) {
-          checkAnswer(rendered, result, clock);
-          return result;
-        }
-        // Whoever is asked next is not who the headers are for.
-        const headers = next.origin === rendered.url.origin ? rendered.headers : {};
-        rendered = { ...rendered, url: next, headers };
-      }
-    },
+    call: (request, own, limits) =>
+      withSignIn(request.place, () => makeOnce(request, { ...scope, ...own }, limitsOf(limits))),
+    download: (request, own, maxBytes) =>
+      withSignIn(request.place, () =>
+        downloadOnce(request, { ...scope, ...own }, limitsOf({ maxBytes })),
+      ),
   };
+}
+
+function findRedirect({ status, headers }: HttpResult, from: URL): URL | undefined {
+  const isRedirect = status >= 300 && status < 400 && headers.location !== undefined;
+  return isRedirect ? (URL.parse(headers.location ?? "", from) ?? undefined) : undefined;
+}
+
+/** Whoever is asked next is not who the headers are for. */
+function redirect(request: RenderedRequest, url: URL): RenderedRequest {
+  return { ...request, url, headers: url.origin === request.url.origin ? request.headers : {} };
 }

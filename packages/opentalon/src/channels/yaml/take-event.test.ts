@@ -146,7 +146,7 @@ describe("an event", () => {
     );
     expect((await post(event)).status).toBe(200);
     expect(host.messages).toEqual([]);
-    const [told] = server.requests.filter(({ path }) => path === "/send");
+    const told = server.requests.find(({ path }) => path === "/send");
     expect(told?.json).toMatchObject({ to: "c", code: "enrichment_failed" });
   });
 

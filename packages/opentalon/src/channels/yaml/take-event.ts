@@ -102,10 +102,9 @@ export function createEventIntake(options: EventIntakeOptions): EventIntake {
   const process = async (context: EventContext): Promise<TakeOutcome> => {
     const { dispatch, dedup, skip } = inbound;
     const key = dedup && renderKnown(dedup.key, context.scope);
-    const isDispatched =
-      dispatch !== undefined && dispatch.when.some((rule) => holds(rule, context));
-    const isSkipped = (isDispatched ? dispatch.skip : skip).some((rule) => holds(rule, context));
-    if (isSkipped) return done;
+    const isDispatched = dispatch?.when.some((rule) => holds(rule, context)) ?? false;
+    const dropping = isDispatched ? (dispatch?.skip ?? []) : skip;
+    if (dropping.some((rule) => holds(rule, context))) return done;
     if (key !== undefined && seen.get(key) === true) return done;
     const outcome = isDispatched
       ? await makeDispatch(context)
@@ -155,7 +154,9 @@ export function createEventIntake(options: EventIntakeOptions): EventIntake {
     const message = { ...mapped, content: content === "" ? media.description : content, files };
     if (isEmpty(message)) return done;
     conversations.note(message.conversationId, message.metadata);
-    const outcome = await (host()?.accept(message) ?? Promise.resolve(notNow));
+    const taking = host();
+    if (taking === undefined) return notNow;
+    const outcome = await taking.accept(message);
     switch (outcome.kind) {
       case "accepted":
         onStored(message);
@@ -187,7 +188,7 @@ export function createEventIntake(options: EventIntakeOptions): EventIntake {
       ...rest,
       threadId: thread ?? rest.threadId,
       channelKind: definition.id,
-      platformMessageId: toIdentity(messageId || dedupKey || findPlatformId(mapped), event),
+      platformMessageId: toIdentity([messageId, dedupKey ?? "", findPlatformId(mapped)], event),
       files: [],
       sentAtMs: sentAtMs ?? clock.now(),
     };
@@ -253,7 +254,8 @@ function findPlatformId({ conversationId, metadata }: MappedEvent): string {
 const longestIdentity = 500;
 
 /** Without an id of the platform's own the event stands for itself: the same one again is the same message. */
-function toIdentity(id: string, event: unknown): string {
+function toIdentity(candidates: readonly string[], event: unknown): string {
+  const id = candidates.find((candidate) => candidate !== "") ?? "";
   if (id !== "" && id.length <= longestIdentity) return id;
   const text = id === "" ? JSON.stringify(event) : id;
   return `sha256:${createHash("sha256").update(text).digest("hex")}`;

@@ -15,8 +15,6 @@ export interface Placeholder {
 /** What placeholders stand for: by namespace, a look-up of keys. What is missing is empty. */
 export type Scope = Readonly<Partial<Record<string, (key: string) => unknown>>>;
 
-export const noScope: Scope = {};
-
 /** Never fails: what is no placeholder is literal text. */
 export function parseTemplate(text: string): Template {
   const parts: (string | Placeholder)[] = [];

@@ -2,7 +2,7 @@ import { createPublicKey, type KeyObject, verify } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
 import { toMessage } from "../../base/errors.ts";
 import { isLoopbackUrl } from "../../base/loopback-url.ts";
-import type { CallerCheck } from "./check-webhook.ts";
+import type { CallerCheck } from "./caller-check.ts";
 import type { WebhookRules } from "./definition.ts";
 import { findField, toText } from "./field-path.ts";
 import { checkAnswer, type HttpCaller, parseAnswer } from "./http-call.ts";

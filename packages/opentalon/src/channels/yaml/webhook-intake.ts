@@ -7,7 +7,8 @@ import {
 } from "../../base/http-route.ts";
 import type { Log } from "../../base/log.ts";
 import { parsePlainJson } from "../../base/plain-json.ts";
-import { type CallerCheck, checkCaller, isSame } from "./check-webhook.ts";
+import type { CallerCheck } from "./caller-check.ts";
+import { checkCaller, isSame } from "./check-webhook.ts";
 import type { VerifyRules, WebhookRules } from "./definition.ts";
 import { findField, toText } from "./field-path.ts";
 import { renderText, type Scope } from "./template.ts";

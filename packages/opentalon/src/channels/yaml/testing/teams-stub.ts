@@ -61,7 +61,7 @@ export async function startTeamsStub(): Promise<TeamsStub> {
     }
     if (json["type"] !== "message") return { status: 201, json: { id: "" } };
     const id = `1700000000${String(posted.size + 1).padStart(3, "0")}`;
-    posted.set(id, String(json["text"] ?? ""));
+    posted.set(id, typeof json["text"] === "string" ? json["text"] : "");
     return { status: 201, json: { id } };
   };
   const server = await startStubServer({ handle });

@@ -4,7 +4,7 @@ import { createSilentLog } from "../base/create-log.ts";
 import { type ChannelOptions, createChannel } from "./create-channel.ts";
 import { createFakeTerminal } from "./testing/fake-terminal.ts";
 import { createWebhookInlet } from "./webhook-inlet.ts";
-import { createVolatileMemory } from "./yaml/written-value.ts";
+import { createVolatileMemory } from "./yaml/testing/volatile-memory.ts";
 
 function create(
   address: string,

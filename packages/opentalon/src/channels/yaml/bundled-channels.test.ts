@@ -25,7 +25,7 @@ import {
   whatsAppText,
   type WhatsAppStub,
 } from "./testing/whatsapp-stub.ts";
-import { createVolatileMemory } from "./written-value.ts";
+import { createVolatileMemory } from "./testing/volatile-memory.ts";
 import type { YamlChannel } from "./yaml-channel.ts";
 
 const opened: AsyncDisposable[] = [];

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { defineChannel, type DefinedChannel } from "./testing/define-channel.ts";
 import { startStubServer, type StubAnswer, type StubServer } from "./testing/stub-server.ts";
-import { type ChannelMemory, createVolatileMemory } from "./written-value.ts";
+import { createVolatileMemory } from "./testing/volatile-memory.ts";
+import type { ChannelMemory } from "./written-value.ts";
 
 let server: StubServer;
 let next: (offset: string) => StubAnswer;

@@ -50,7 +50,7 @@ export interface EventIntakeOptions {
   readonly log: Log;
 }
 
-const parallelConversations = 32;
+const parallelConversations = 16;
 const maxEventsOfFrame = 100;
 const maxSeen = 100_000;
 const defaultSeenMs = 600_000;

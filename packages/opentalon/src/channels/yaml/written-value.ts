@@ -8,16 +8,6 @@ export interface ChannelMemory {
   readonly set: (key: string, value: string) => Promise<void>;
 }
 
-export function createVolatileMemory(): ChannelMemory {
-  const values = new Map<string, string>();
-  return {
-    get: async (key) => values.get(key),
-    set: async (key, value) => {
-      values.set(key, value);
-    },
-  };
-}
-
 /** A list of pairs that is written down some time after it changed, several changes together. */
 export interface WrittenPairs {
   /** What was written by an earlier run; empty when it cannot be read. */

@@ -53,6 +53,8 @@ export interface YamlChannel extends Channel {
 }
 
 const drainPatienceMs = 2_000;
+/** The other channels do not wait longer for a platform that is slow. */
+const startPatienceMs = 5_000;
 
 /**
  * A platform as a YAML file describes it.
@@ -212,19 +214,22 @@ export function createYamlChannel(options: YamlChannelOptions): YamlChannel {
       host = channelHost;
       await sent.load();
       await conversations.load();
-      try {
-        await begin();
-      } catch (error) {
-        if (isFinal(error)) {
-          host = undefined;
-          throw error;
-        }
-        log.warn(
-          { problem: toMessage(error) },
-          "the platform cannot be reached; it is tried again and again",
-        );
-        beginning = beginLater();
+      const attempt = begin().then(
+        () => undefined,
+        (error: unknown) => ({ error }),
+      );
+      const patience = new AbortController();
+      const late = clock.sleep(startPatienceMs, patience.signal).then(() => "late" as const);
+      const outcome = await Promise.race([attempt, late]);
+      patience.abort();
+      if (outcome === undefined) return;
+      if (outcome !== "late" && isFinal(outcome.error)) {
+        host = undefined;
+        throw outcome.error;
       }
+      const problem = outcome === "late" ? "it does not answer" : toMessage(outcome.error);
+      log.warn({ problem }, "the platform cannot be reached yet; the start goes on without it");
+      beginning = attempt.then((failed) => (failed === undefined ? undefined : beginLater()));
     },
     stopIntake: () => (stopped ??= stopIntake()),
     send: delivery.send,

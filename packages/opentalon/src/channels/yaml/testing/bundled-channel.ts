@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { systemClock } from "../../../base/clock.ts";
 import { createSilentLog } from "../../../base/create-log.ts";
 import { loadDefinition } from "../load-definition.ts";
-import { createVolatileMemory } from "../written-value.ts";
+import { createVolatileMemory } from "./volatile-memory.ts";
 import { createYamlChannel, type YamlChannel, type YamlChannelOptions } from "../yaml-channel.ts";
 
 /** Where the definitions lie that come with the program. */

@@ -7,7 +7,7 @@ import {
   rememberIdentities,
 } from "../../testing/recording-host.ts";
 import { readDefinition } from "../read-definition.ts";
-import { createVolatileMemory } from "../written-value.ts";
+import { createVolatileMemory } from "./volatile-memory.ts";
 import { createYamlChannel, type YamlChannel, type YamlChannelOptions } from "../yaml-channel.ts";
 
 export interface DefinedChannel extends AsyncDisposable {

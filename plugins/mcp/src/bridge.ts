@@ -64,8 +64,7 @@ export function createBridge({ environment, folder, version, log }: BridgeOption
         : undefined;
     return createServerLink({
       entry,
-      http:
-        serverFetch === undefined || signIn === undefined ? undefined : { serverFetch, signIn },
+      http: serverFetch === undefined || signIn === undefined ? undefined : { serverFetch, signIn },
       signIn,
       signedIn: () => signedIn.signal,
       folder: join(folder, "servers", entry.slug),
@@ -83,9 +82,7 @@ export function createBridge({ environment, folder, version, log }: BridgeOption
     name = read.name;
     links = read.servers.map(link);
     actions = undefined;
-    const patience = new Promise<void>((resolve) =>
-      setTimeout(resolve, read.startWaitMs).unref(),
-    );
+    const patience = new Promise<void>((resolve) => setTimeout(resolve, read.startWaitMs).unref());
     started = Promise.race([
       Promise.all(links.map(({ settled }) => settled)).then(() => undefined),
       patience,
@@ -114,7 +111,11 @@ export function createBridge({ environment, folder, version, log }: BridgeOption
       }
       return {
         name,
-        description: `Tools of other programs (Model Context Protocol): ${links.map(({ entry }) => entry.name).join(", ")}`.slice(0, 1_000),
+        description:
+          `Tools of other programs (Model Context Protocol): ${links.map(({ entry }) => entry.name).join(", ")}`.slice(
+            0,
+            1_000,
+          ),
         actions,
         systemPromptAddition: addition,
         onConfigure: configure,

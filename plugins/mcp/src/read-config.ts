@@ -53,7 +53,9 @@ export function readConfig(
   for (const { slug, name: server } of servers) {
     const other = bySlug.get(slug);
     if (other !== undefined)
-      throw new Error(`the servers "${other}" and "${server}" would have the same actions (${slug}__…)`);
+      throw new Error(
+        `the servers "${other}" and "${server}" would have the same actions (${slug}__…)`,
+      );
     bySlug.set(slug, server);
   }
   return { name, servers, startWaitMs, warnings };
@@ -107,11 +109,7 @@ function readPlace(fields: Fields, environment: Environment): ServerPlace {
   );
 }
 
-function readCommandPlace(
-  command: string,
-  fields: Fields,
-  environment: Environment,
-): CommandPlace {
+function readCommandPlace(command: string, fields: Fields, environment: Environment): CommandPlace {
   return {
     kind: "command",
     command,

@@ -51,7 +51,12 @@ export function readFields(value: unknown, place: string): Fields {
     has: (key) => values.has(key),
     text: (key, otherwise) => read(key, otherwise, toText, "a text"),
     flag: (key, otherwise) =>
-      read(key, otherwise, (given) => (typeof given === "boolean" ? given : undefined), "true or false"),
+      read(
+        key,
+        otherwise,
+        (given) => (typeof given === "boolean" ? given : undefined),
+        "true or false",
+      ),
     whole: (key, otherwise, most) =>
       read(
         key,
@@ -90,8 +95,11 @@ export function readFields(value: unknown, place: string): Fields {
         {},
         (given) => {
           if (typeof given !== "object" || given === null || Array.isArray(given)) return undefined;
-          const entries = Object.entries(given).map(([name, item]) => [name, toText(item)] as const);
-          const isComplete = entries.length <= maxItems && !entries.some(([, item]) => item === undefined);
+          const entries = Object.entries(given).map(
+            ([name, item]) => [name, toText(item)] as const,
+          );
+          const isComplete =
+            entries.length <= maxItems && !entries.some(([, item]) => item === undefined);
           return isComplete
             ? (Object.fromEntries(entries) as Readonly<Record<string, string>>)
             : undefined;
@@ -103,7 +111,8 @@ export function readFields(value: unknown, place: string): Fields {
       [...values.keys()]
         .filter((key) => !known.includes(key))
         .map(
-          (key) => `${at(key.slice(0, 100))} is not known; there are ${known.toSorted().join(", ")}`,
+          (key) =>
+            `${at(key.slice(0, 100))} is not known; there are ${known.toSorted().join(", ")}`,
         ),
   };
 }

@@ -7,7 +7,10 @@ export type CallHeaders = Readonly<Record<string, string>>;
 export interface ServerFetch {
   readonly fetch: FetchLike;
   /** Runs a call whose requests to the server carry these headers beside the configured ones. */
-  readonly withHeaders: <Result>(headers: CallHeaders, call: () => Promise<Result>) => Promise<Result>;
+  readonly withHeaders: <Result>(
+    headers: CallHeaders,
+    call: () => Promise<Result>,
+  ) => Promise<Result>;
   /** Whether the call under way brings its own credential. */
   readonly hasCallCredential: () => boolean;
 }

@@ -35,8 +35,15 @@ export interface ServerLink extends AsyncDisposable {
   /** Resolves when the first attempt to reach it has succeeded or failed. Never rejects. */
   readonly settled: Promise<void>;
   /** All reject with an Error in words for the model, at once when the server is away. */
-  readonly callTool: (tool: Tool, args: Record<string, unknown>, call: LinkCall) => Promise<CallToolResult>;
-  readonly listResources: (cursor: string | undefined, call: LinkCall) => Promise<ListPage<Resource>>;
+  readonly callTool: (
+    tool: Tool,
+    args: Record<string, unknown>,
+    call: LinkCall,
+  ) => Promise<CallToolResult>;
+  readonly listResources: (
+    cursor: string | undefined,
+    call: LinkCall,
+  ) => Promise<ListPage<Resource>>;
   readonly readResource: (uri: string, call: LinkCall) => Promise<ReadResourceResult>;
   readonly listPrompts: (cursor: string | undefined, call: LinkCall) => Promise<ListPage<Prompt>>;
   readonly getPrompt: (
@@ -225,7 +232,7 @@ export function createServerLink(options: ServerLinkOptions): ServerLink {
     if (calls >= maxCallsAtOnce)
       throw new Error(`the server "${name}" is busy with ${calls} calls; try again later`);
     calls += 1;
-    let loggedAtMs = 0;
+    let loggedAtMs = Number.NEGATIVE_INFINITY;
     const requestOptions: RequestOptions = {
       signal: AbortSignal.any([signal, ending.signal]),
       timeout: entry.timeoutMs,
@@ -333,7 +340,9 @@ function toText(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   const cause = error instanceof Error ? error.cause : undefined;
   const code =
-    typeof cause === "object" && cause !== null && "code" in cause ? ` (${String(cause.code)})` : "";
+    typeof cause === "object" && cause !== null && "code" in cause
+      ? ` (${String(cause.code)})`
+      : "";
   return `${message}${code}`.slice(0, maxErrorLength).toWellFormed();
 }
 

@@ -18,10 +18,7 @@ const maxDescriptionLength = 2_000;
 const maxNameLength = 100;
 
 /** `taken`: names the host fills by itself, which a tool's own parameter must not be mistaken for. */
-export function toParameters(
-  inputSchema: JsonSchema,
-  taken: readonly string[],
-): ToolParameters {
+export function toParameters(inputSchema: JsonSchema, taken: readonly string[]): ToolParameters {
   const properties = isObject(inputSchema["properties"]) ? inputSchema["properties"] : {};
   const required = new Set(
     Array.isArray(inputSchema["required"]) ? (inputSchema["required"] as readonly unknown[]) : [],
@@ -43,9 +40,7 @@ export function toParameters(
           description: toText(schema["description"]).slice(0, maxDescriptionLength).toWellFormed(),
           type: toParameterType(types),
           required: isRequired,
-          ...(Object.keys(schema).length > 0 && sizeOf(schema) <= maxSchemaBytes
-            ? { schema }
-            : {}),
+          ...(Object.keys(schema).length > 0 && sizeOf(schema) <= maxSchemaBytes ? { schema } : {}),
         },
       ]),
     ),

@@ -1,5 +1,10 @@
 /** What a server answered, as the result of an action: text for the model, and the rest described. */
-import type { CallToolResult, ContentBlock, GetPromptResult, ReadResourceResult } from "@modelcontextprotocol/client";
+import type {
+  CallToolResult,
+  ContentBlock,
+  GetPromptResult,
+  ReadResourceResult,
+} from "@modelcontextprotocol/client";
 import type { ActionResult } from "@opentalon/plugin-sdk";
 
 /** Letters of base64 up to which images and sounds of one answer are handed on as data. */
@@ -40,16 +45,21 @@ export function toPromptResult({ description = "", messages }: GetPromptResult):
     const { text, attachment } = toPart(content);
     return { text: `${role}: ${text}`, attachment };
   });
-  return toResult([description, toText(parts)].filter((text) => text !== "").join("\n\n"), parts, undefined);
+  return toResult(
+    [description, toText(parts)].filter((text) => text !== "").join("\n\n"),
+    parts,
+    undefined,
+  );
 }
 
 function toResult(text: string, parts: readonly Part[], structured: unknown): ActionResult {
   const attachments = pickSmall(parts.flatMap(({ attachment }) => attachment ?? []));
-  const content =
-    text === "" && structured === undefined ? "(the tool gave no output)" : text;
-  if (attachments.length === 0)
-    return structured === undefined ? content : { content, structured };
-  return { content, structured: structured === undefined ? { attachments } : { structured, attachments } };
+  const content = text === "" && structured === undefined ? "(the tool gave no output)" : text;
+  if (attachments.length === 0) return structured === undefined ? content : { content, structured };
+  return {
+    content,
+    structured: structured === undefined ? { attachments } : { structured, attachments },
+  };
 }
 
 function toText(parts: readonly Part[]): string {
@@ -73,7 +83,9 @@ function toPart(block: ContentBlock): Part {
     }
     case "resource_link": {
       const { uri, name, description = "" } = block;
-      return { text: `[resource ${uri}: ${[name, description].filter((text) => text !== "").join(", ")}]` };
+      return {
+        text: `[resource ${uri}: ${[name, description].filter((text) => text !== "").join(", ")}]`,
+      };
     }
     case "resource": {
       const { uri, mimeType = "application/octet-stream" } = block.resource;

@@ -1,6 +1,10 @@
 import { randomBytes, timingSafeEqual } from "node:crypto";
 import type { AuthProvider, FetchLike, OAuthClientProvider } from "@modelcontextprotocol/client";
-import { auth, ClientCredentialsProvider, extractWWWAuthenticateParams } from "@modelcontextprotocol/client";
+import {
+  auth,
+  ClientCredentialsProvider,
+  extractWWWAuthenticateParams,
+} from "@modelcontextprotocol/client";
 import type { HttpPlace } from "../server-entry.ts";
 import { NeedsSignIn } from "./needs-sign-in.ts";
 import type { TokenFile } from "./token-file.ts";
@@ -145,7 +149,9 @@ export function createSignIn(options: SignInOptions): SignIn {
 
   const begin = async (): Promise<string> => {
     if (machine !== undefined)
-      throw new Error(`the bridge signs in to "${name}" by itself, with the configured credentials`);
+      throw new Error(
+        `the bridge signs in to "${name}" by itself, with the configured credentials`,
+      );
     if (pending !== undefined) return pending.url;
     const state = randomBytes(24).toString("base64url");
     const kept = file.read();

@@ -29,6 +29,7 @@ export type { RoutingReport, RoutingReportSum } from "./assembly/report-routing.
 export type { AffinityView } from "./assembly/show-affinity.ts";
 export type { ConsoleOutcome, LuaConsole } from "./assembly/lua/open-lua-console.ts";
 export type { ScriptTestResult } from "./assembly/lua/test-scripts.ts";
+export type { OpenToolDesk } from "./assembly/open-tool-desk.ts";
 export type { SignIns, SignInNotice } from "./assembly/assemble-sign-ins.ts";
 
 /** What single commands need beside a running program; loaded by the command that uses it, so that a start stays quick. */
@@ -42,6 +43,7 @@ export const loadPart = {
   luaSettings: () => import("./assembly/lua/read-lua-settings.ts"),
   luaTests: () => import("./assembly/lua/test-scripts.ts"),
   signIns: () => import("./assembly/assemble-sign-ins.ts"),
+  toolDesk: () => import("./assembly/open-tool-desk.ts"),
 } as const;
 
 export interface OpenTalonOptions {

@@ -65,7 +65,7 @@ export function createCommandTransport(options: CommandTransportOptions): Transp
     started.once("exit", release);
     started.once("close", () => transport.onclose?.());
     for (const stream of [started.stdin, started.stdout, started.stderr])
-      stream.on("error", (error) => transport.onerror?.(error));
+      stream.on("error", (error: Error) => transport.onerror?.(error));
     started.stdout.on("data", (chunk: Buffer) => {
       try {
         received.append(chunk);
@@ -93,10 +93,11 @@ export function createCommandTransport(options: CommandTransportOptions): Transp
       else ending.once("exit", () => resolve());
     });
     ending.stdin?.end();
-    await Promise.race([ended, sleep(endGraceMs)]);
-    killGroup(ending, "SIGTERM");
-    await Promise.race([ended, sleep(endGraceMs)]);
-    killGroup(ending, "SIGKILL");
+    for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+      await Promise.race([ended, sleep(endGraceMs)]);
+      // After its end the number may belong to somebody else.
+      if (ending.exitCode === null && ending.signalCode === null) killGroup(ending, signal);
+    }
     await ended;
     received.clear();
   };

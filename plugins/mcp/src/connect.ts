@@ -93,8 +93,10 @@ async function open(
       jsonSchemaValidator: { getValidator: () => (input) => acceptAnything(input) },
     },
   );
-  client.onclose = closed.resolve;
-  client.onerror = (error) => log(toMessage(error));
+  Object.assign(client, {
+    onclose: closed.resolve,
+    onerror: (error: Error) => log(toMessage(error)),
+  });
   try {
     await client.connect(transport, { timeout: connectTimeoutMs, signal });
   } catch (error) {
@@ -135,6 +137,7 @@ function toHttpTransport({ url }: HttpPlace, { http }: ConnectOptions): Transpor
 
 function toSseTransport({ url }: HttpPlace, { http }: ConnectOptions): Transport {
   if (http === undefined) throw new Error("a server at an address needs requests");
+  // oxlint-disable-next-line typescript/no-deprecated -- servers of the older kind are still there
   return new SSEClientTransport(url, {
     fetch: http.serverFetch.fetch,
     authProvider: http.signIn.authProvider,

@@ -18,13 +18,9 @@ export function inlineReferences(schema: unknown, root: JsonSchema): JsonSchema 
     if (!isObject(value)) return value;
     const { $ref: reference, ...rest } = value;
     if (reference === undefined) return inlineMembers(value, depth, open);
-    const target =
-      typeof reference === "string" && !open.includes(reference)
-        ? findTarget(root, reference)
-        : undefined;
     const siblings = inlineMembers(rest, depth, open);
-    if (target === undefined) return siblings;
-    const inlined = inline(target, depth + 1, [...open, String(reference)]);
+    if (typeof reference !== "string" || open.includes(reference)) return siblings;
+    const inlined = inline(findTarget(root, reference), depth + 1, [...open, reference]);
     return isObject(inlined) ? { ...inlined, ...siblings } : siblings;
   };
   const inlineMembers = (

@@ -181,7 +181,7 @@ function checkHeaders(
 ): Readonly<Record<string, string>> {
   for (const [name, value] of Object.entries(headers)) {
     try {
-      new Headers([[name, value]]);
+      new Headers().set(name, value);
     } catch {
       // The library's own words would quote the value.
       throw new Error(`${place}.${name.slice(0, 100)} cannot be sent as a header`);

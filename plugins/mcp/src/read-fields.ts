@@ -25,7 +25,7 @@ const maxItems = 1_000;
 export function readFields(value: unknown, place: string): Fields {
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw new Error(`${place} must have settings, as in \`server: files\``);
-  const values = new Map(Object.entries(value));
+  const values = new Map<string, unknown>(Object.entries(value));
   const at = (key: string): string => `${place}.${key}`;
   const read = <Value>(
     key: string,

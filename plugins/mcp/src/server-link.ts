@@ -249,14 +249,7 @@ export function createServerLink(options: ServerLinkOptions): ServerLink {
       return http === undefined ? run() : http.serverFetch.withHeaders(headers, run);
     };
     try {
-      return await askOn(current).catch(async (error: unknown) => {
-        if (!isForgotten(error)) throw error;
-        // The server was started anew and refused the call unheard, so asking again does nothing twice.
-        lost.abort();
-        const next = await waitForNext(requestOptions.signal);
-        if (next === undefined) throw error;
-        return askOn(next);
-      });
+      return await askAgainWhenForgotten(current, askOn, requestOptions.signal);
     } catch (error) {
       if (isLost(error)) lost.abort();
       throw new Error(`the server "${name}": ${toText(error)}`, { cause: error });
@@ -278,6 +271,23 @@ export function createServerLink(options: ServerLinkOptions): ServerLink {
     ]);
     limit.abort();
     return connection;
+  };
+
+  /** A server that was started anew refuses a call unheard, so asking it again does nothing twice. */
+  const askAgainWhenForgotten = async <Result>(
+    current: Connection,
+    ask: (connection: Connection) => Promise<Result>,
+    signal: AbortSignal | undefined,
+  ): Promise<Result> => {
+    try {
+      return await ask(current);
+    } catch (error) {
+      if (!isForgotten(error)) throw error;
+      lost.abort();
+      const next = await waitForNext(signal);
+      if (next === undefined) throw error;
+      return ask(next);
+    }
   };
 
   const running = run();

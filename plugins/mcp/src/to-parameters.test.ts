@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { inlineReferences } from "./inline-references.ts";
+import { inlineReferences, type JsonSchema } from "./inline-references.ts";
 import { toParameters } from "./to-parameters.ts";
 
 const object = (properties: Readonly<Record<string, unknown>>) => ({ type: "object", properties });
@@ -32,7 +32,7 @@ test("a schema that is hostile costs little and harms nothing", () => {
   const wide = Object.fromEntries(Array.from({ length: 500 }, (_, index) => [`p${index}`, {}]));
   expect(Object.keys(toParameters(object(wide), []).definitions)).toHaveLength(100);
   const names = toParameters(
-    JSON.parse('{"properties":{"__proto__":{"type":"string"},"":{}}}'),
+    JSON.parse('{"properties":{"__proto__":{"type":"string"},"":{}}}') as JsonSchema,
     [],
   );
   expect(Object.keys(names.definitions)).toEqual([]);

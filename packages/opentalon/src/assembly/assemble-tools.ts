@@ -12,6 +12,7 @@ import {
   type ToolResult,
   toToolName,
 } from "../domain/tool.ts";
+import type { ToolDesk } from "../domain/tool-desk.ts";
 import type { Turn } from "../domain/turn.ts";
 import { type CheckConfirmation, createConfirmationCheck } from "../hooks/check-confirmation.ts";
 import { createPermissionCheck } from "../hooks/check-permission.ts";
@@ -26,6 +27,7 @@ import type { CallOrigin } from "../tools/context-arguments.ts";
 import { createToolRegistry, type ToolRegistry } from "../tools/tool-registry.ts";
 import type { SuspectCall, TripwireVerdict } from "../tools/tripwire.ts";
 import { toToolSpecification } from "../tools/tool-specification.ts";
+import { createToolDesk } from "./create-tool-desk.ts";
 import { toPluginEntries } from "./plugin-entries.ts";
 
 export interface Tools extends AsyncDisposable {
@@ -60,6 +62,8 @@ export interface Tools extends AsyncDisposable {
   ) => CallHookAction;
   /** Largest message a plugin can be sent, in bytes. */
   readonly maxMessageBytes: number;
+  /** The same tools for programs outside. */
+  readonly desk: ToolDesk;
 }
 
 /** What the models of one turn may call. When there are too many tools, they load those they need. */
@@ -114,7 +118,10 @@ export function assembleTools({
     clock,
     log,
     stateDirectory: config.state.dataDir,
-    onChange: () => (offered = undefined),
+    onChange: () => {
+      offered = undefined;
+      desk.change();
+    },
   });
   const registry = createToolRegistry({ sources: [{ tools: () => metaTools }, host], log });
   const findOffered: ToolRegistry["offered"] = (plugins) =>
@@ -171,6 +178,14 @@ export function assembleTools({
               callOwn(step, callId, context, signal, { wantsStructured: true }),
             ),
         }),
+  });
+
+  const desk = createToolDesk({
+    callTool,
+    specifications: () => {
+      const { specifications } = findOffer();
+      return new Map([...specifications].filter(([{ plugin }]) => plugin !== metaPlugin));
+    },
   });
 
   const callOwn = (
@@ -243,6 +258,7 @@ export function assembleTools({
     callHookAction: (turn, signal, options) => (step, callId, onExecute) =>
       callOwn(step, callId, toOrigin(turn), signal, { ...options, onExecute }),
     maxMessageBytes: host.maxMessageBytes,
+    desk: desk.desk,
     [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
   };
 }

@@ -9,6 +9,7 @@ type ConfiguredPlugin = Config["plugins"][string];
 const bundled: Readonly<Record<string, string>> = {
   "opentalon/hello-world-plugin": "hello-world/hello-world-plugin",
   "opentalon/hellow-world-plugin": "hello-world/hello-world-plugin",
+  "opentalon/mcp-plugin": "mcp/mcp-plugin",
 };
 
 export interface PluginEntriesOptions {

@@ -4,6 +4,7 @@ import { addAffinityCommands } from "./affinity-commands.ts";
 import { listCredentials, logIn, logOut } from "./auth.ts";
 import { addCompleteCommand } from "./complete.ts";
 import { addLuaCommands } from "./lua-commands.ts";
+import { addMcpCommand } from "./mcp-command.ts";
 import { normaliseArguments } from "./normalise-arguments.ts";
 import { programVersion } from "./program-version.ts";
 import { addRoutingCommands } from "./routing-commands.ts";
@@ -69,5 +70,6 @@ addCompleteCommand(program);
 addRoutingCommands(program);
 addAffinityCommands(program);
 addLuaCommands(program);
+addMcpCommand(program);
 
 await program.parseAsync(normaliseArguments(process.argv.slice(2)), { from: "user" });

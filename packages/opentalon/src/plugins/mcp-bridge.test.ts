@@ -275,7 +275,7 @@ describe("a call", () => {
     const call = bridge.call("it__hang", {}, { signal: ending.signal });
     await expect.poll(() => journal("it")).toContain("tools/call");
     ending.abort();
-    await expect(call).rejects.toThrow();
+    await expect(call).rejects.toThrow("mcp");
     await expect.poll(() => journal("it"), { timeout: 5_000 }).toContain("cancelled");
   });
 

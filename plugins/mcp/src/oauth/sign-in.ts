@@ -188,7 +188,9 @@ export function createSignIn(options: SignInOptions): SignIn {
       return address;
     } catch (error) {
       browser.close();
-      throw new Error(`signing in to "${name}" cannot begin: ${toMessage(error)}`);
+      throw new Error(`signing in to "${name}" cannot begin: ${toMessage(error)}`, {
+        cause: error,
+      });
     }
   };
 

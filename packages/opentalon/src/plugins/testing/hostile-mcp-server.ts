@@ -49,8 +49,14 @@ const answer = (id: number | undefined, result: object): void => write({ id, res
 const say = (id: number | undefined, text: string, rest: object = {}): void =>
   answer(id, { content: [{ type: "text", text }], ...rest });
 
+/** Without a word to anybody. */
+function end(code: number): void {
+  process.exitCode = code;
+  process.kill(process.pid, "SIGKILL");
+}
+
 note(`pid ${process.pid}`);
-if (options.start === "die") process.exit(3);
+if (options.start === "die") end(3);
 if (options.grandchild === true) {
   const child = spawn(
     process.execPath,
@@ -80,7 +86,7 @@ const call = (message: Message): void => {
     case "hang":
       return;
     case "die":
-      process.exit(4);
+      end(4);
       return;
     case "junk":
       process.stdout.write('this is no message\n{"jsonrpc":"2.0"}\n[1,2]\n');
@@ -152,5 +158,5 @@ if (options.start !== "hang") {
   else setTimeout(listen, options.startDelayMs);
 } else process.stdin.resume();
 process.stdin.on("end", () => {
-  if (options.grandchild !== true) process.exit(0);
+  if (options.grandchild !== true) end(0);
 });

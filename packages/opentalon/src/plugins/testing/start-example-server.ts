@@ -28,7 +28,9 @@ export async function startExampleServer(
   const exited = once(child, "exit");
   await Promise.race([
     said.promise,
-    exited.then(() => Promise.reject(new Error("the example server ended at its start"))),
+    exited.then(() => {
+      throw new Error("the example server ended at its start");
+    }),
   ]);
   return {
     url: `http://127.0.0.1:${taken}${path}`,

@@ -1,4 +1,9 @@
-/** A tool plugin for tests, made with the SDK, whose actions become more: `grow` adds `grown`. */
+/**
+ * A tool plugin for tests, made with the SDK, whose actions become more: `grow` notes in its folder that there is `grown`,
+ * and ends it; the next process has it.
+ */
+import { existsSync, writeFileSync } from "node:fs";
+import { exit } from "node:process";
 import { serveTool } from "@opentalon/plugin-sdk";
 import type { AnyActionDefinition } from "@opentalon/plugin-sdk";
 
@@ -26,6 +31,7 @@ const actions: Record<string, AnyActionDefinition> = {
     parameters: {},
     run: (_args, { signal }) =>
       new Promise<string>((resolve) => {
+        console.error("waiting");
         signal.addEventListener("abort", () => {
           console.error("the caller gave up");
           resolve("");
@@ -36,10 +42,16 @@ const actions: Record<string, AnyActionDefinition> = {
     description: "Adds an action",
     parameters: {},
     run: () => {
-      actions["grown"] = { description: "New", parameters: {}, run: () => "grown up" };
+      writeFileSync("grown", "");
+      setTimeout(() => exit(0), 50);
       return "one more";
     },
   },
 };
+const grown: AnyActionDefinition = { description: "New", parameters: {}, run: () => "grown up" };
 
-await serveTool(() => ({ name: "desk", description: "A desk", actions }));
+await serveTool(() => ({
+  name: "desk",
+  description: "A desk",
+  actions: existsSync("grown") ? { ...actions, grown } : actions,
+}));

@@ -1,11 +1,13 @@
+import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { AnyActionDefinition, AnyToolDefinition } from "@opentalon/plugin-sdk";
 import { maxMessageBytes } from "./connect.ts";
 import { toLinkActions } from "./link-actions.ts";
+import { createOfferCache } from "./offer-cache.ts";
 import { createSignIn } from "./oauth/sign-in.ts";
 import { createTokenFile } from "./oauth/token-file.ts";
 import { readConfig } from "./read-config.ts";
-import type { ServerEntry } from "./server-entry.ts";
+import type { ServerEntry, ServerPlace } from "./server-entry.ts";
 import { createServerFetch } from "./server-fetch.ts";
 import { createServerLink, type ServerLink } from "./server-link.ts";
 
@@ -37,6 +39,7 @@ export function createBridge({ environment, folder, version, log }: BridgeOption
   let started: Promise<void> = Promise.resolve();
   let actions: Readonly<Record<string, AnyActionDefinition>> | undefined;
   let addition = "";
+  const cacheFolder = environment["OPENTALON_MCP_CACHE_DIR"] ?? join(folder, "cache");
 
   const link = (entry: ServerEntry): ServerLink => {
     const logOf = (line: string): void =>
@@ -66,6 +69,7 @@ export function createBridge({ environment, folder, version, log }: BridgeOption
       entry,
       http: serverFetch === undefined || signIn === undefined ? undefined : { serverFetch, signIn },
       signIn,
+      cache: createOfferCache(join(cacheFolder, `${entry.slug}.json`), toPlaceKey(place)),
       signedIn: () => signedIn.signal,
       folder: join(folder, "servers", entry.slug),
       environment,
@@ -125,6 +129,13 @@ export function createBridge({ environment, folder, version, log }: BridgeOption
       };
     },
   };
+}
+
+/** Which server it is, without what its address or its arguments may hold of secrets. */
+function toPlaceKey(place: ServerPlace): string {
+  const parts =
+    place.kind === "http" ? [place.url.href] : [place.command, ...place.args, place.cwd];
+  return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
 }
 
 function toInstructions({ entry, offer }: ServerLink): string {

@@ -102,7 +102,12 @@ export function createCommandTransport(options: CommandTransportOptions): Transp
     received.clear();
   };
 
-  const transport: Transport = {
+  const transport: Transport & { readonly pid: number | null; readonly stderr: null } = {
+    // By these two the library knows a transport over standard streams, where silence is a sign of age, not of an outage.
+    get pid() {
+      return child?.pid ?? null;
+    },
+    stderr: null,
     start,
     send: (message) =>
       new Promise((resolve, reject) => {

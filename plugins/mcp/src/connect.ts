@@ -38,8 +38,8 @@ export interface ConnectOptions {
 export const maxMessageBytes = 8 * 1_024 * 1_024;
 
 const connectTimeoutMs = 60_000;
-/** How long a server may think about the newer handshake before it is given the older one. */
-const probeTimeoutMs = 2_000;
+/** How long a server may think about the newer handshake: a program is given the older one then, a server at an address is down. */
+const probeTimeoutsMs = { command: 2_000, http: 15_000 };
 
 /**
  * Connects to a server: by its newest protocol where it has that, the older ones otherwise; over streamable HTTP, and
@@ -79,7 +79,7 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
 async function open(
   transport: Transport,
   mode: "auto" | "legacy",
-  { version, log, onListChanged, signal }: ConnectOptions,
+  { entry, version, log, onListChanged, signal }: ConnectOptions,
 ): Promise<Connection> {
   const closed = Promise.withResolvers<void>();
   const onChanged = (): void => onListChanged();
@@ -87,7 +87,7 @@ async function open(
   const client = new Client(
     { name: "opentalon", version },
     {
-      versionNegotiation: { mode, probe: { timeoutMs: probeTimeoutMs } },
+      versionNegotiation: { mode, probe: { timeoutMs: probeTimeoutsMs[entry.place.kind] } },
       listChanged: { tools: changed, prompts: changed, resources: changed },
       // What comes back is data whatever it claims to be, and a schema from elsewhere is not worth being run.
       jsonSchemaValidator: { getValidator: () => (input) => acceptAnything(input) },
@@ -152,7 +152,9 @@ function isRefused(error: unknown): boolean {
 
 function isClosed(error: unknown): boolean {
   return (
-    (error instanceof SdkError && error.code === SdkErrorCode.ConnectionClosed) ||
+    (error instanceof SdkError &&
+      (error.code === SdkErrorCode.ConnectionClosed ||
+        error.code === SdkErrorCode.EraNegotiationFailed)) ||
     /ended|closed|EPIPE/i.test(toMessage(error))
   );
 }

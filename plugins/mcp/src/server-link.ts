@@ -12,6 +12,7 @@ import type {
 import { SdkError, SdkErrorCode, SdkHttpError } from "@modelcontextprotocol/client";
 import type { Connection, ConnectOptions } from "./connect.ts";
 import { connect } from "./connect.ts";
+import type { OfferCache } from "./offer-cache.ts";
 import { NeedsSignIn } from "./oauth/needs-sign-in.ts";
 import type { SignIn } from "./oauth/sign-in.ts";
 import type { ServerEntry } from "./server-entry.ts";
@@ -65,6 +66,7 @@ export interface LinkCall {
 
 export interface ServerLinkOptions extends Omit<ConnectOptions, "onListChanged" | "signal"> {
   readonly signIn: SignIn | undefined;
+  readonly cache: OfferCache;
   /** What the server offers has changed. */
   readonly onChange: () => void;
   /** Aborts when somebody has signed in: the server is tried again at once. Asked anew for each wait. */
@@ -81,7 +83,7 @@ const maxCallsAtOnce = 64;
 const maxCallMs = 3_600_000;
 const progressLogMs = 5_000;
 const maxErrorLength = 2_000;
-const reconnectPatienceMs = 10_000;
+const connectPatienceMs = 10_000;
 
 const nothing: Offer = {
   tools: [],
@@ -92,13 +94,14 @@ const nothing: Offer = {
 };
 
 export function createServerLink(options: ServerLinkOptions): ServerLink {
-  const { entry, http, signIn, log, onChange } = options;
+  const { entry, http, signIn, cache, log, onChange } = options;
   const { name } = entry;
   const ending = new AbortController();
   const first = Promise.withResolvers<void>();
-  let offer = nothing;
+  let offer: Offer = { ...nothing, ...cache.read() };
   let connection: Connection | undefined;
   let problem = "it is being connected to";
+  let isStarting = true;
   let calls = 0;
   let lost = new AbortController();
   const waiting: (() => void)[] = [];
@@ -111,10 +114,14 @@ export function createServerLink(options: ServerLinkOptions): ServerLink {
   const refresh = async (client: Client): Promise<void> => {
     const capabilities = client.getServerCapabilities() ?? {};
     const tools = capabilities.tools === undefined ? [] : await listTools(client);
-    change({
+    const told = {
       tools,
       hasResources: capabilities.resources !== undefined,
       hasPrompts: capabilities.prompts !== undefined,
+    };
+    cache.write(told);
+    change({
+      ...told,
       needsSignIn: false,
       instructions: client.getInstructions() ?? "",
     });
@@ -227,7 +234,8 @@ export function createServerLink(options: ServerLinkOptions): ServerLink {
     { signal, headers }: LinkCall,
     ask: (client: Client, options: RequestOptions) => Promise<Result>,
   ): Promise<Result> => {
-    const current = connection;
+    // One that is only just starting is waited for; one that is away is not.
+    const current = connection ?? (isStarting ? await waitForNext(signal) : undefined);
     if (current === undefined) throw new Error(`the server "${name}" is not available: ${problem}`);
     if (calls >= maxCallsAtOnce)
       throw new Error(`the server "${name}" is busy with ${calls} calls; try again later`);
@@ -265,7 +273,7 @@ export function createServerLink(options: ServerLinkOptions): ServerLink {
     const limits = [limit.signal, ...(signal === undefined ? [] : [signal])];
     await Promise.race([
       new Promise<void>((resolve) => waiting.push(resolve)),
-      sleep(reconnectPatienceMs, undefined, { signal: AbortSignal.any(limits) }).catch(
+      sleep(connectPatienceMs, undefined, { signal: AbortSignal.any(limits) }).catch(
         () => undefined,
       ),
     ]);
@@ -291,6 +299,7 @@ export function createServerLink(options: ServerLinkOptions): ServerLink {
   };
 
   const running = run();
+  void first.promise.then(() => (isStarting = false));
 
   return {
     entry,

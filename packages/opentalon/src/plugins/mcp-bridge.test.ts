@@ -1,7 +1,7 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { createSecret } from "../base/secret.ts";
 import {
   createFakeMcpDoor,
@@ -17,6 +17,8 @@ import {
   type RunningBridge,
 } from "./testing/start-mcp-bridge.ts";
 
+vi.setConfig({ testTimeout: 60_000 });
+
 let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "opentalon-mcp-"));
@@ -30,7 +32,7 @@ async function startBridge(
   const bridge = await startMcpBridge(
     folder,
     { servers, start_wait: "20s", ...config },
-    { dialTimeoutMs: 30_000 },
+    { dialTimeoutMs: 60_000 },
   );
   onTestFinished(() => bridge[Symbol.asyncDispose]());
   return bridge;
@@ -91,7 +93,14 @@ const hostile = (
 ): Readonly<Record<string, unknown>> => ({
   server,
   command: process.execPath,
-  args: [hostileScript, JSON.stringify({ journal: join(folder, server), ...options })],
+  args: [
+    hostileScript,
+    JSON.stringify({
+      journal: join(folder, server),
+      away: join(folder, "away"),
+      ...options,
+    }),
+  ],
   ...settings,
 });
 
@@ -124,7 +133,7 @@ describe("a server that is a program", () => {
     const bridge = await startBridge([hostile("it", { grandchild: true })]);
     expect(pids("it")).toHaveLength(2);
     await bridge.host[Symbol.asyncDispose]();
-    await expect.poll(() => areRunning("it"), { timeout: 10_000 }).toBe(false);
+    await expect.poll(() => areRunning("it"), { timeout: 30_000 }).toBe(false);
   });
 
   test("ends with a bridge that is killed", async () => {
@@ -134,7 +143,7 @@ describe("a server that is a program", () => {
       /^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${server}/status`, "utf8"))?.[1],
     );
     process.kill(parent, "SIGKILL");
-    await expect.poll(() => areRunning("it"), { timeout: 10_000 }).toBe(false);
+    await expect.poll(() => areRunning("it"), { timeout: 30_000 }).toBe(false);
     await bridge.host[Symbol.asyncDispose]();
   });
 
@@ -147,7 +156,7 @@ describe("a server that is a program", () => {
     expect((await bridge.call("bad__greet")).error).toContain("not available");
     expect((await bridge.call("good__greet")).content).toBe("hello from greet");
     await expect
-      .poll(async () => (await bridge.call("bad__greet")).content, { timeout: 15_000 })
+      .poll(async () => (await bridge.call("bad__greet")).content, { timeout: 30_000 })
       .toBe("hello from greet");
   });
 
@@ -159,7 +168,7 @@ describe("a server that is a program", () => {
         { server: "missing", command: "/no/such/program" },
         hostile("good"),
       ],
-      { start_wait: "1s" },
+      { start_wait: "8s" },
     );
     expect(bridge.actions()).toEqual(["good__greet"]);
     expect((await bridge.call("good__greet")).content).toBe("hello from greet");
@@ -172,9 +181,25 @@ describe("a server that is a program", () => {
     });
     expect(bridge.actions()).toEqual([]);
     await expect
-      .poll(async () => (await bridge.call("slow__greet")).content, { timeout: 15_000 })
+      .poll(async () => (await bridge.call("slow__greet")).content, { timeout: 30_000 })
       .toBe("hello from greet");
   });
+});
+
+test("a server that is away at the start is known from the last time", async () => {
+  const good = await startBridge([hostile("it")]);
+  await good.host[Symbol.asyncDispose]();
+  writeFileSync(join(folder, "away"), "");
+  const later = await startBridge([hostile("it")]);
+  expect(later.actions()).toEqual(["it__greet"]);
+  expect((await later.call("it__greet")).error).toContain("not available");
+  rmSync(join(folder, "away"));
+  await expect
+    .poll(async () => (await later.call("it__greet")).content, { timeout: 30_000 })
+    .toBe("hello from greet");
+  await later.host[Symbol.asyncDispose]();
+  const other = await startBridge([{ server: "it", command: "/no/such/program" }]);
+  expect(other.actions()).toEqual([]);
 });
 
 describe("a hostile server", () => {
@@ -222,7 +247,7 @@ describe("a hostile server", () => {
     expect(names.filter((name) => name.startsWith("many__"))).toHaveLength(250);
     expect((await bridge.call("big__huge")).error).toContain('the server "big"');
     await expect
-      .poll(async () => (await bridge.call("big__greet")).content, { timeout: 15_000 })
+      .poll(async () => (await bridge.call("big__greet")).content, { timeout: 30_000 })
       .toBe("hello from greet");
     expect((await bridge.call("big__large")).content).toHaveLength(1_024 * 1_024);
   });
@@ -276,7 +301,7 @@ describe("a call", () => {
     await expect.poll(() => journal("it")).toContain("tools/call");
     ending.abort();
     await expect(call).rejects.toThrow("mcp");
-    await expect.poll(() => journal("it"), { timeout: 5_000 }).toContain("cancelled");
+    await expect.poll(() => journal("it"), { timeout: 30_000 }).toContain("cancelled");
   });
 
   test("hands over arguments as the tool's schema wants them", async () => {
@@ -338,7 +363,7 @@ test("tools that appear while a server runs can be called at once", async () => 
   const bridge = await startBridge([hostile("it", { tools: ["grow"] })]);
   await bridge.call("it__grow");
   await expect
-    .poll(async () => (await bridge.call("it__grown-1")).content, { timeout: 10_000 })
+    .poll(async () => (await bridge.call("it__grown-1")).content, { timeout: 30_000 })
     .toBe("hello from grown-1");
 });
 
@@ -402,7 +427,7 @@ describe("a server at an address", () => {
     expect((await bridge.call("door__who")).error).toContain('the server "door"');
     const again = await openDoor({ port: Number(new URL(door.url).port) });
     await expect
-      .poll(async () => (await bridge.call("door__who")).error, { timeout: 20_000 })
+      .poll(async () => (await bridge.call("door__who")).error, { timeout: 30_000 })
       .toBe("");
     expect(again.calls).toHaveLength(1);
   });
@@ -453,7 +478,7 @@ describe("signing in", () => {
     const back = await fetch(await door.consent(address));
     expect(await back.text()).toContain("You are signed in");
     await expect
-      .poll(async () => (await bridge.call("door__who")).error, { timeout: 20_000 })
+      .poll(async () => (await bridge.call("door__who")).error, { timeout: 30_000 })
       .toBe("");
     const file = join(bridge.folder, "oauth", "door.json");
     expect(statSync(file).mode & 0o777).toBe(0o600);
@@ -471,7 +496,7 @@ describe("signing in", () => {
     const done = await bridge.call("door__authorize", { callback_url: callback });
     expect(done.content).toBe("Signed in to door.");
     await expect
-      .poll(async () => (await bridge.call("door__who")).error, { timeout: 20_000 })
+      .poll(async () => (await bridge.call("door__who")).error, { timeout: 30_000 })
       .toBe("");
   });
 

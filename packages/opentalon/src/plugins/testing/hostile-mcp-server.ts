@@ -3,7 +3,7 @@
  * `HostileOptions` as JSON. Written by hand: a library would not let it.
  */
 import { spawn } from "node:child_process";
-import { appendFileSync } from "node:fs";
+import { appendFileSync, existsSync } from "node:fs";
 import { createInterface } from "node:readline";
 
 export interface HostileOptions {
@@ -11,7 +11,9 @@ export interface HostileOptions {
   readonly journal?: string;
   /** Ends before it answers anything. */
   readonly start?: "die" | "hang";
-  /** Says so before it answers the first time. */
+  /** File whose presence makes it end before it answers anything. */
+  readonly away?: string;
+  /** How long it takes until it reads what it is told. */
   readonly startDelayMs?: number;
   /** Names of its tools, each of which does what its name says when that is known here, and greets otherwise. */
   readonly tools?: readonly string[];
@@ -56,7 +58,7 @@ function end(code: number): void {
 }
 
 note(`pid ${process.pid}`);
-if (options.start === "die") end(3);
+if (options.start === "die" || (options.away !== undefined && existsSync(options.away))) end(3);
 if (options.grandchild === true) {
   const child = spawn(
     process.execPath,

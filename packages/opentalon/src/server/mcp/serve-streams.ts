@@ -7,7 +7,7 @@ import type { ToolDesk } from "../../domain/tool-desk.ts";
 
 export interface ServeStreamsOptions {
   readonly createServer: () => McpServer;
-  readonly desk: Pick<ToolDesk, "follow">;
+  readonly desk: Pick<ToolDesk, "list" | "follow">;
   readonly input: Readable;
   /** Carries the protocol and nothing else. */
   readonly output: Writable;
@@ -37,7 +37,7 @@ export function serveStreams(options: ServeStreamsOptions): StreamServing {
     },
     { transport, onerror: (error) => log.debug({ problem: error.message }, "MCP") },
   );
-  const following = desk.follow(() => {
+  const following = followList(desk, () => {
     // One that has not been introduced yet is told nothing, and asks anyway.
     for (const { server } of servers) void server.sendToolListChanged().catch(() => undefined);
   });
@@ -48,4 +48,29 @@ export function serveStreams(options: ServeStreamsOptions): StreamServing {
       await handle.close();
     },
   };
+}
+
+/** Plugins that come and go change the list only when what they offer is another thing afterwards. */
+function followList(desk: Pick<ToolDesk, "list" | "follow">, onChange: () => void): Disposable {
+  let known: string | undefined;
+  let isStale = false;
+  let isLooking = false;
+  const look = async (): Promise<void> => {
+    isStale = true;
+    if (isLooking) return;
+    isLooking = true;
+    while (isStale) {
+      isStale = false;
+      const seen = JSON.stringify(await desk.list());
+      if (known !== undefined && known !== seen) onChange();
+      known = seen;
+    }
+    isLooking = false;
+  };
+  const lookQuietly = (): void =>
+    void look().catch(() => {
+      isLooking = false;
+    });
+  lookQuietly();
+  return desk.follow(lookQuietly);
 }

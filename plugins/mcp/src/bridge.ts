@@ -56,7 +56,7 @@ export function createBridge({ environment, folder, version, log }: BridgeOption
             name: entry.name,
             place,
             file: createTokenFile(join(folder, "oauth", `${entry.slug}.json`), place.url),
-            fetch: serverFetch.fetch,
+            fetch: serverFetch.plainFetch,
             hasOwnCredential: serverFetch.hasCallCredential,
             log: (line) => log(`${entry.name}: ${line}`),
             onSignedIn: () => {

@@ -6,6 +6,8 @@ export type CallHeaders = Readonly<Record<string, string>>;
 
 export interface ServerFetch {
   readonly fetch: FetchLike;
+  /** Without any of the headers, for signing in: it may happen elsewhere, and in the middle of a call. */
+  readonly plainFetch: FetchLike;
   /** Runs a call whose requests to the server carry these headers beside the configured ones. */
   readonly withHeaders: <Result>(
     headers: CallHeaders,
@@ -42,6 +44,7 @@ export function createServerFetch({ url, headers, maxBytes }: ServerFetchOptions
       const response = await fetch(target, { ...init, headers: all });
       return bound(response, maxBytes);
     },
+    plainFetch: async (target, init) => bound(await fetch(target, init), maxBytes),
     withHeaders: (added, call) => callHeaders.run(added, call),
     hasCallCredential: () => Object.hasOwn(callHeaders.getStore() ?? {}, "authorization"),
   };

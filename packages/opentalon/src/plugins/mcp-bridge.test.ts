@@ -1,19 +1,14 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
-import { createSecret } from "../base/secret.ts";
-import {
-  createFakeMcpDoor,
-  type FakeMcpDoor,
-  type FakeMcpDoorOptions,
-} from "./testing/fake-mcp-door.ts";
 import type { HostileOptions } from "./testing/hostile-mcp-server.ts";
 import { isRunning } from "./testing/launch-fake.ts";
 import { startExampleServer } from "./testing/start-example-server.ts";
 import {
   everythingServer,
   startMcpBridge,
+  startPatientMcpBridge,
   type RunningBridge,
 } from "./testing/start-mcp-bridge.ts";
 
@@ -25,18 +20,14 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-async function startBridge(
+const startBridge = async (
   servers: readonly Readonly<Record<string, unknown>>[],
   config: Readonly<Record<string, unknown>> = {},
-): Promise<RunningBridge> {
-  const bridge = await startMcpBridge(
-    folder,
-    { servers, start_wait: "20s", ...config },
-    { dialTimeoutMs: 60_000 },
-  );
+): Promise<RunningBridge> => {
+  const bridge = await startPatientMcpBridge(folder, servers, config);
   onTestFinished(() => bridge[Symbol.asyncDispose]());
   return bridge;
-}
+};
 
 const everything = { server: "all", command: process.execPath, args: [everythingServer, "stdio"] };
 
@@ -365,147 +356,6 @@ test("tools that appear while a server runs can be called at once", async () => 
   await expect
     .poll(async () => (await bridge.call("it__grown-1")).content, { timeout: 30_000 })
     .toBe("hello from grown-1");
-});
-
-async function openDoor(options: FakeMcpDoorOptions = {}): Promise<FakeMcpDoor> {
-  const door = await createFakeMcpDoor(options);
-  onTestFinished(() => door[Symbol.asyncDispose]());
-  return door;
-}
-
-describe("a server at an address", () => {
-  test("gets its headers, those of the call, and the person's own credential, and nobody else does", async () => {
-    const door = await openDoor();
-    const bridge = await startBridge([
-      {
-        server: "door",
-        url: door.url,
-        headers: { "X-Key": "k", Authorization: "Bearer of-all" },
-        context_headers: { "X-Person": "entity_id" },
-      },
-    ]);
-    const [tool] = bridge.host.tools();
-    expect(tool?.contextArguments).toEqual(["entity_id"]);
-    expect(tool?.parameters.map(({ name }) => name)).toEqual(["arg_entity_id"]);
-    const who = await bridge.call(
-      "door__who",
-      { entity_id: "slack:Zoë", arg_entity_id: "mine" },
-      {
-        credentialHeaders: {
-          door: { header: "Authorization", value: createSecret("Person p") },
-        },
-      },
-    );
-    expect(JSON.parse(who.content)).toMatchObject({ params: { arguments: { entity_id: "mine" } } });
-    await bridge.call("door__who");
-    expect(
-      door.calls.map(({ headers }) => [
-        headers["x-key"],
-        headers["x-person"],
-        headers.authorization,
-      ]),
-    ).toEqual([
-      ["k", "slack:Zo%C3%AB", "Person p"],
-      ["k", undefined, "Bearer of-all"],
-    ]);
-  });
-
-  test("that was started anew is introduced to again within the call", async () => {
-    const door = await openDoor();
-    const bridge = await startBridge([{ server: "door", url: door.url }]);
-    await bridge.call("door__who");
-    door.forgetSessions();
-    expect((await bridge.call("door__who")).error).toBe("");
-    expect(door.calls).toHaveLength(2);
-  });
-
-  test("that goes away is said to be away, and is found again", async () => {
-    const door = await createFakeMcpDoor();
-    const bridge = await startBridge([{ server: "door", url: door.url }]);
-    await bridge.call("door__who");
-    await door[Symbol.asyncDispose]();
-    expect((await bridge.call("door__who")).error).toContain('the server "door"');
-    const again = await openDoor({ port: Number(new URL(door.url).port) });
-    await expect
-      .poll(async () => (await bridge.call("door__who")).error, { timeout: 30_000 })
-      .toBe("");
-    expect(again.calls).toHaveLength(1);
-  });
-});
-
-describe("signing in", () => {
-  test("happens by itself with credentials of the configuration", async () => {
-    const door = await openDoor({ auth: "oauth", client: { id: "c", secret: "s" } });
-    const oauth = {
-      grant: "client_credentials",
-      client_id: "c",
-      client_secret: "s",
-      issuer: door.origin,
-    };
-    const bridge = await startBridge([
-      { server: "door", url: door.url, oauth, headers: { "x-key": "k" } },
-    ]);
-    expect((await bridge.call("door__who")).error).toBe("");
-    door.revoke();
-    expect((await bridge.call("door__who")).error).toBe("");
-    expect(door.grants).toEqual(["client_credentials", "client_credentials"]);
-  });
-
-  test("does not show the credentials to another authorization server", async () => {
-    const door = await openDoor({ auth: "oauth", client: { id: "c", secret: "s" } });
-    const oauth = {
-      grant: "client_credentials",
-      client_id: "c",
-      client_secret: "s",
-      issuer: "https://auth.invalid",
-    };
-    const bridge = await startBridge([{ server: "door", url: door.url, oauth }]);
-    expect(bridge.actions()).toEqual([]);
-    expect(door.grants).toEqual([]);
-  });
-
-  test("in a browser is done once, kept in a file of the user's alone, and renewed", async () => {
-    const door = await openDoor({ auth: "oauth", tokenSeconds: 1 });
-    const server = { server: "door", url: door.url, oauth: {} };
-    const bridge = await startBridge([server]);
-    expect(bridge.actions()).toEqual(["door__authorize"]);
-    const asked = await bridge.call("door__authorize");
-    const [address = ""] = /http\S+$/.exec(asked.content) ?? [];
-    expect(bridge.log()).toContain("open this address in a browser to sign in");
-    const wrong = new URL(await door.consent(address));
-    wrong.searchParams.set("state", "another");
-    expect((await fetch(wrong)).status).toBe(400);
-    const back = await fetch(await door.consent(address));
-    expect(await back.text()).toContain("You are signed in");
-    await expect
-      .poll(async () => (await bridge.call("door__who")).error, { timeout: 30_000 })
-      .toBe("");
-    const file = join(bridge.folder, "oauth", "door.json");
-    expect(statSync(file).mode & 0o777).toBe(0o600);
-    await bridge.host[Symbol.asyncDispose]();
-    const later = await startBridge([server]);
-    expect((await later.call("door__who")).error).toBe("");
-    expect(new Set(door.grants)).toEqual(new Set(["authorization_code", "refresh_token"]));
-  });
-
-  test("can be finished from another machine's browser", async () => {
-    const door = await openDoor({ auth: "oauth" });
-    const bridge = await startBridge([{ server: "door", url: door.url, oauth: {} }]);
-    const [address = ""] = /http\S+$/.exec((await bridge.call("door__authorize")).content) ?? [];
-    const callback = await door.consent(address);
-    const done = await bridge.call("door__authorize", { callback_url: callback });
-    expect(done.content).toBe("Signed in to door.");
-    await expect
-      .poll(async () => (await bridge.call("door__who")).error, { timeout: 30_000 })
-      .toBe("");
-  });
-
-  test("is not begun unasked", async () => {
-    const door = await openDoor({ auth: "oauth" });
-    const bridge = await startBridge([{ server: "door", url: door.url }]);
-    expect(bridge.actions()).toEqual(["door__authorize"]);
-    expect(bridge.log()).toContain("set `oauth: {}` for this server");
-  });
 });
 
 test("a configuration that cannot work is refused in words", async () => {

@@ -70,3 +70,16 @@ export async function startMcpBridge(
     [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
   };
 }
+
+/** The same, with time enough for servers on a busy machine. */
+export function startPatientMcpBridge(
+  state: string,
+  servers: readonly Readonly<Record<string, unknown>>[],
+  config: Readonly<Record<string, unknown>> = {},
+): Promise<RunningBridge> {
+  return startMcpBridge(
+    state,
+    { servers, start_wait: "40s", ...config },
+    { dialTimeoutMs: 60_000 },
+  );
+}

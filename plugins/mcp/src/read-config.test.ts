@@ -11,6 +11,8 @@ describe("the configuration", () => {
     [{ servers: [{ server: "a", url: "file:///etc" }] }, "must be an address"],
     [{ servers: [{ server: "a", url: "http://user:pass@a" }] }, "must be an address"],
     [{ servers: [{ server: "a", url: "http://a", command: "b" }] }, "has a url and a command"],
+    [{ servers: [{ server: "a", command: "./b" }] }, "command must be a whole path"],
+    [{ servers: [{ server: "a", command: "b", cwd: "c" }] }, "cwd must be a whole path"],
     [{ servers: [{ server: "a", command: "b", args: "c" }] }, "servers[0].args must be a list"],
     [{ servers: [{ server: "a", command: "b", timeout: "soon" }] }, "timeout must be a time"],
     [{ servers: [{ server: "a", url: "http://a", transport: "ws" }] }, "auto or http or sse"],

@@ -1,4 +1,5 @@
 /** The settings of the plugin's entry as servers: `plugins.mcp.config`, and `OPENTALON_MCP_SERVERS`. */
+import { isAbsolute } from "node:path";
 import { toServerSlug } from "./action-names.ts";
 import type {
   CommandPlace,
@@ -112,11 +113,17 @@ function readPlace(fields: Fields, environment: Environment): ServerPlace {
 function readCommandPlace(command: string, fields: Fields, environment: Environment): CommandPlace {
   return {
     kind: "command",
-    command,
+    command: command.includes("/") ? toWholePath(command, `${fields.place}.command`) : command,
     args: fields.texts("args"),
     env: expandAll(fields.map("env"), `${fields.place}.env`, environment),
-    cwd: fields.text("cwd", ""),
+    cwd: toWholePath(fields.text("cwd", ""), `${fields.place}.cwd`),
   };
+}
+
+/** The bridge runs in a folder of its own, so that a relative path would mean a place nobody thinks of. */
+function toWholePath(path: string, place: string): string {
+  if (path === "" || isAbsolute(path)) return path;
+  throw new Error(`${place} must be a whole path, such as /opt/server`);
 }
 
 function readHttpPlace(text: string, fields: Fields, environment: Environment): HttpPlace {

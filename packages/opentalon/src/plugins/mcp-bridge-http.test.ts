@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
+import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import {
   createFakeMcpDoor,
   type DoorCall,
@@ -16,8 +16,9 @@ vi.setConfig({ testTimeout: 60_000 });
 let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "opentalon-mcp-"));
+  // After all bridges of the test have ended.
+  onTestFinished(() => rmSync(folder, { recursive: true }));
 });
-afterEach(() => rmSync(folder, { recursive: true }));
 
 const startBridge = async (
   servers: readonly Readonly<Record<string, unknown>>[],

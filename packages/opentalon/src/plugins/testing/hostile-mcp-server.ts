@@ -113,12 +113,12 @@ const call = (message: Message): void => {
         if (progressToken !== undefined)
           write({
             method: "notifications/progress",
-            params: { progressToken, progress: step, total: 6 },
+            params: { progressToken, progress: step, total: 8 },
           });
-        if (step < 6) return;
+        if (step < 8) return;
         clearInterval(timer);
         say(id, "done in the end");
-      }, 200);
+      }, 300);
       return;
     }
     default:

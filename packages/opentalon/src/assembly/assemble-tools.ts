@@ -29,6 +29,7 @@ import type { SuspectCall, TripwireVerdict } from "../tools/tripwire.ts";
 import { toToolSpecification } from "../tools/tool-specification.ts";
 import { createToolDesk } from "./create-tool-desk.ts";
 import { toPluginEntries } from "./plugin-entries.ts";
+import { createPluginPreparation } from "./prepare-plugins.ts";
 
 export interface Tools extends AsyncDisposable {
   /** What plugins with `expose_http` offer at the HTTP door. */
@@ -111,8 +112,9 @@ export function assembleTools({
 }: AssembleToolsOptions): Tools {
   const steps = findPipelineSteps(config);
   let offered: OfferedNow | undefined;
+  const preparation = createPluginPreparation({ config, environment, clock, log });
   const host = createPluginHost({
-    entries: toPluginEntries({ config, bundledPlugins, log }),
+    entries: toPluginEntries({ config, bundledPlugins, prepare: preparation.prepare, log }),
     configuredKeys: Object.keys(config.plugins),
     environment,
     clock,
@@ -259,7 +261,10 @@ export function assembleTools({
       callOwn(step, callId, toOrigin(turn), signal, { ...options, onExecute }),
     maxMessageBytes: host.maxMessageBytes,
     desk: desk.desk,
-    [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: async () => {
+      await host[Symbol.asyncDispose]();
+      await preparation[Symbol.asyncDispose]();
+    },
   };
 }
 

@@ -6,6 +6,7 @@ import { addCompleteCommand } from "./complete.ts";
 import { addLuaCommands } from "./lua-commands.ts";
 import { addMcpCommand } from "./mcp-command.ts";
 import { normaliseArguments } from "./normalise-arguments.ts";
+import { addPluginSourceCommands } from "./plugin-source-commands.ts";
 import { programVersion } from "./program-version.ts";
 import { addRoutingCommands } from "./routing-commands.ts";
 import { run } from "./run.ts";
@@ -71,5 +72,6 @@ addRoutingCommands(program);
 addAffinityCommands(program);
 addLuaCommands(program);
 addMcpCommand(program);
+addPluginSourceCommands(program);
 
 await program.parseAsync(normaliseArguments(process.argv.slice(2)), { from: "user" });

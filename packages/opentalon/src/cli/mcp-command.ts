@@ -5,7 +5,7 @@ import type { Log } from "../base/log.ts";
 import type { LoadedConfig } from "../config/load-config.ts";
 import { readEnvironment } from "../config/read-environment.ts";
 import { loadPart, type OpenToolDesk } from "../opentalon.ts";
-import { findBundledPlugins } from "./bundled-plugins.ts";
+import { findBundledPlugins } from "./find-bundled-plugins.ts";
 import { load, reportError } from "./load.ts";
 import { programVersion } from "./program-version.ts";
 

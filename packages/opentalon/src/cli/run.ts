@@ -6,7 +6,7 @@ import type { Log } from "../base/log.ts";
 import type { Config, LoadedConfig } from "../config/load-config.ts";
 import { readEnvironment } from "../config/read-environment.ts";
 import { createOpenTalon, type OpenTalon, type Terminal } from "../opentalon.ts";
-import { findBundledPlugins } from "./bundled-plugins.ts";
+import { findBundledPlugins } from "./find-bundled-plugins.ts";
 import { load, reportError } from "./load.ts";
 import { programVersion } from "./program-version.ts";
 

@@ -7,6 +7,7 @@ import { addLuaCommands } from "./lua-commands.ts";
 import { addMcpCommand } from "./mcp-command.ts";
 import { normaliseArguments } from "./normalise-arguments.ts";
 import { addPluginSourceCommands } from "./plugin-source-commands.ts";
+import { addPluginCommands } from "./plugin-commands.ts";
 import { programVersion } from "./program-version.ts";
 import { addRoutingCommands } from "./routing-commands.ts";
 import { run } from "./run.ts";
@@ -73,5 +74,6 @@ addAffinityCommands(program);
 addLuaCommands(program);
 addMcpCommand(program);
 addPluginSourceCommands(program);
+addPluginCommands(program);
 
 await program.parseAsync(normaliseArguments(process.argv.slice(2)), { from: "user" });

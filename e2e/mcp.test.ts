@@ -147,6 +147,40 @@ describe("opentalon mcp serve", () => {
       expect(JSON.parse(line)).toMatchObject({ jsonrpc: "2.0" });
   });
 
+  it("calls the plugins of the OpenTalon that runs, in the name of its own actor", async () => {
+    const scratch = openScratch();
+    const configPath = scratch.writeConfig("http://127.0.0.1:1", { plugins: { desk } });
+    await using core = startCore({ configPath });
+    await core.ready();
+    const askers = [await connect(configPath), await connect(configPath, "--actor", "mcp:anna")];
+    const said = await Promise.all(askers.map((each) => ask(each, "desk__look", { number: 1 })));
+    expect(said.map(({ text }) => text)).toEqual(["1 seen by mcp:local", "1 seen by mcp:anna"]);
+    const [first] = askers;
+    if (first === undefined) throw new Error("there is one");
+    expect((await ask(first, "desk__secret")).text).toContain("only people may use it");
+    const giveUp = new AbortController();
+    const call = first.client.callTool({ name: "desk__wait", arguments: {} }, undefined, {
+      signal: giveUp.signal,
+    });
+    await core.logged(({ plugin, msg }) => plugin === "desk" && msg === "waiting");
+    giveUp.abort();
+    await expect(call).rejects.toThrow("abort");
+    await core.logged(({ plugin, msg }) => plugin === "desk" && msg === "the caller gave up");
+    core.signal("SIGTERM");
+    await core.exited;
+    expect(await ask(first, "desk__look", { number: 2 })).toMatchObject({ isError: true });
+  });
+
+  it("shares its plugins with a second one when no OpenTalon runs", async () => {
+    const scratch = openScratch();
+    const configPath = scratch.writeConfig("http://127.0.0.1:1", { plugins: { desk } });
+    const [first, second] = [await connect(configPath), await connect(configPath)];
+    expect((await ask(first, "desk__look", { number: 1 })).isError).toBe(false);
+    expect((await ask(second, "desk__look", { number: 2 })).text).toBe("2 seen by mcp:local");
+    const starts = `${first.errors()}${second.errors()}`.match(/Plugin ready/g);
+    expect(starts).toHaveLength(1);
+  });
+
   it("says what to do when it cannot start", async () => {
     const scratch = openScratch();
     const missing = await runOpenTalon({

@@ -10,7 +10,7 @@ import { assembleTools } from "./assembly/assemble-tools.ts";
 import { assembleTurn } from "./assembly/assemble-turn.ts";
 import { findNamedModel } from "./assembly/find-named-model.ts";
 import { openStore } from "./assembly/open-store.ts";
-import { toPluginRoutes } from "./assembly/plugin-control.ts";
+import { toControlRoutes } from "./assembly/control-routes.ts";
 import type { Clock } from "./base/clock.ts";
 import type { HttpRoute } from "./base/http-route.ts";
 import type { Log } from "./base/log.ts";
@@ -192,7 +192,7 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
 
   return {
     routes: [...channels.routes, ...tools.routes],
-    controlRoutes: toPluginRoutes(tools.plugins),
+    controlRoutes: toControlRoutes(tools),
     metricsRoute: metrics?.route,
     findUnready: () => [...tools.findUnready(), ...models.findUnready(), ...channels.findUnready()],
     start: async () => {

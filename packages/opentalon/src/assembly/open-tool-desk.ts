@@ -1,8 +1,10 @@
 import type { Clock } from "../base/clock.ts";
+import type { HttpRoute } from "../base/http-route.ts";
 import type { Log } from "../base/log.ts";
 import type { Config, Environment } from "../config/load-config.ts";
 import type { ToolDesk } from "../domain/tool-desk.ts";
 import { assembleTools } from "./assemble-tools.ts";
+import { toControlRoutes } from "./control-routes.ts";
 import { openStore } from "./open-store.ts";
 
 export interface OpenToolDeskOptions {
@@ -16,6 +18,8 @@ export interface OpenToolDeskOptions {
 }
 
 export interface OpenToolDesk extends ToolDesk, AsyncDisposable {
+  /** For the control socket, so that others over the same state can call the same plugins. */
+  readonly controlRoutes: readonly HttpRoute[];
   /** Rejects when the state was lost: another process has taken it. */
   readonly lost: Promise<never>;
 }
@@ -39,17 +43,20 @@ export async function openToolDesk(options: OpenToolDeskOptions): Promise<OpenTo
   parts.defer(() => patience.abort());
   const started = Promise.race([tools.start(), clock.sleep(startGraceMs, patience.signal)]);
   const built = parts.move();
-  const { desk } = tools;
-  return {
-    ...desk,
+  const desk: ToolDesk = {
+    ...tools.desk,
     list: async () => {
       await started;
-      return desk.list();
+      return tools.desk.list();
     },
     call: async (call) => {
       await started;
-      return desk.call(call);
+      return tools.desk.call(call);
     },
+  };
+  return {
+    ...desk,
+    controlRoutes: toControlRoutes({ plugins: tools.plugins, desk }),
     lost: lost.promise,
     [Symbol.asyncDispose]: () => built.disposeAsync(),
   };

@@ -31,13 +31,18 @@ async function ask(path: string, body = ""): Promise<HttpAnswer> {
   return route.handle(request);
 }
 
+function readJson({ body }: HttpAnswer): unknown {
+  if (typeof body !== "string") throw new Error("the answer is no text");
+  return JSON.parse(body);
+}
+
 test("tools are listed and called", async () => {
-  expect(JSON.parse(String((await ask("/tools")).body))).toEqual({
+  expect(readJson(await ask("/tools"))).toEqual({
     tools: [{ name: "a__b", description: "", inputSchema: {}, readOnly: true }],
   });
   const call = { actor: "mcp:anna", name: "a__b", arguments: { x: 1 } };
   const answer = await ask("/tools/call", JSON.stringify(call));
-  expect(JSON.parse(String(answer.body))).toEqual({ content: "done", is_error: false });
+  expect(readJson(answer)).toEqual({ content: "done", is_error: false });
   expect(calls).toMatchObject([call]);
 });
 

@@ -155,6 +155,15 @@ function toLogLine(json: string): string {
   return `${toPrintableLine(`${at}  ${from === "plugin" ? text : `[${from}] ${text}`}`)}\n`;
 }
 
+/** Has a running program use what a plugin is by now; nothing is said when none runs. The exit code. */
+export async function restartIfRunning(config: Config, name: string): Promise<number> {
+  const { dataDir: directory } = config.state;
+  const reply = await ask({ directory, method: "GET", path: "/plugins" });
+  if (reply.kind === "not-running") return 0;
+  const { plugins } = await readJson<{ plugins: PluginView[] }>(reply.body);
+  return plugins.some(({ key }) => key === name) ? restart(config, name) : 0;
+}
+
 async function restart(config: Config, name: string): Promise<number> {
   const path = `/plugins/${encodeURIComponent(name)}/restart`;
   const reply = await ask({ directory: config.state.dataDir, method: "POST", path });

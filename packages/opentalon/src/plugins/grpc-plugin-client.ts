@@ -5,8 +5,9 @@ import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import { pluginMessages, pluginServiceMethods as methods } from "@opentalon/protocol";
 import type { Clock } from "../base/clock.ts";
 import { PluginError } from "../base/errors.ts";
-import type { RawToolResult } from "../domain/plugin.ts";
+import type { Execution, RawToolResult } from "../domain/plugin.ts";
 import { createCallDeadline, toCheckedResult } from "./call.ts";
+import { createCallbackCall } from "./grpc-callbacks.ts";
 import { createUnaryCall } from "./grpc-unary.ts";
 import type { PluginAddress } from "./plugin-address.ts";
 import type { PluginClient, PluginClientOptions } from "./plugin-client.ts";
@@ -38,7 +39,30 @@ export function createGrpcPluginClient({
   const closed = new AbortController();
 
   const call = createUnaryCall(client, plugin, closed.signal);
+  const callWithCallbacks = createCallbackCall({
+    client,
+    plugin,
+    maxMessageBytes,
+    closed: closed.signal,
+  });
   const toError = (error: unknown): PluginError => toPluginError(plugin, error);
+
+  const run = async (
+    execution: Execution,
+    pluginName: string,
+    ask: (
+      request: pluginMessages.ToolCallRequest,
+      signal: AbortSignal,
+    ) => Promise<pluginMessages.ToolResultResponse>,
+  ): Promise<RawToolResult> => {
+    using deadline = createCallDeadline(plugin, execution, clock);
+    try {
+      const result = await ask(toCallRequest(execution, pluginName), deadline.signal);
+      return toCheckedResult(plugin, execution, result);
+    } catch (error) {
+      throw toError(error);
+    }
+  };
 
   return {
     init: async (configJson, signal) => {
@@ -61,26 +85,12 @@ export function createGrpcPluginClient({
         throw toError(error);
       }
     },
-    // Plugins that report `supportsCallbacks` get this call too: they may answer it without calling back.
-    execute: async (execution, pluginName): Promise<RawToolResult> => {
-      using deadline = createCallDeadline(plugin, execution, clock);
-      const { callId, action, arguments: args } = execution;
-      const request = create(pluginMessages.ToolCallRequestSchema, {
-        id: callId,
-        plugin: pluginName,
-        action,
-        args: { ...args },
-      });
-      try {
-        return toCheckedResult(
-          plugin,
-          execution,
-          await call(methods.execute, request, deadline.signal),
-        );
-      } catch (error) {
-        throw toError(error);
-      }
-    },
+    execute: (execution, pluginName) =>
+      run(execution, pluginName, (request, signal) => call(methods.execute, request, signal)),
+    executeWithCallbacks: (execution, pluginName) =>
+      run(execution, pluginName, (request, signal) =>
+        callWithCallbacks({ request, onCallback: execution.onCallback, signal }),
+      ),
     [Symbol.asyncDispose]: async () => {
       closed.abort(new PluginError(plugin, "unavailable", `the plugin "${plugin}" was stopped`));
       client.close();
@@ -148,6 +158,27 @@ export function toPluginError(plugin: string, error: unknown): PluginError {
     default:
       return new PluginError(plugin, "protocol-violated", message);
   }
+}
+
+function toCallRequest(
+  { callId, action, arguments: args, credentialHeaders = {} }: Execution,
+  pluginName: string,
+): pluginMessages.ToolCallRequest {
+  // The one place where they are no secrets: from here they are on their way.
+  const headers = Object.entries(credentialHeaders).map(([server, { header, value }]) => [
+    server,
+    create(pluginMessages.CredentialHeaderSchema, { header, value: value.reveal() }),
+  ]);
+  return create(pluginMessages.ToolCallRequestSchema, {
+    id: callId,
+    plugin: pluginName,
+    action,
+    args: { ...args },
+    credentialHeaders: Object.fromEntries(headers) as Record<
+      string,
+      pluginMessages.CredentialHeader
+    >,
+  });
 }
 
 function toReported(capabilities: pluginMessages.PluginCapabilities): ReportedCapabilities {

@@ -77,6 +77,9 @@ function createRunning(
   clock: Clock,
 ): RunningPlugin {
   let calls = 0;
+  const call = capabilities.supportsCallbacks
+    ? (client.executeWithCallbacks ?? client.execute)
+    : client.execute;
   return {
     capabilities,
     gone,
@@ -91,7 +94,7 @@ function createRunning(
       calls += 1;
       try {
         const signal = AbortSignal.any([execution.signal, gone]);
-        return await client.execute({ ...execution, signal }, capabilities.name);
+        return await call({ ...execution, signal }, capabilities.name);
       } catch (error) {
         throw execution.signal.aborted ? error : await explainLoss(error, gone, clock);
       } finally {

@@ -44,6 +44,8 @@ export interface PluginHost {
    * its key, never for the name it gives itself.
    */
   readonly configKeyOf: (pluginName: string) => string | undefined;
+  /** Whether calls of the plugin that reported this name may ask for other actions. */
+  readonly takesCallbacks: (pluginName: string) => boolean;
   /**
    * Runs an action of the plugin that reported this name. A failed action is a result with `error`.
    * @throws PluginError: crashed, timed-out, protocol-violated, unavailable.
@@ -139,6 +141,8 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
         return [{ plugin: capabilities.name, text: capabilities.systemPromptAddition }];
       }),
     configKeyOf: (pluginName) => owners.get(pluginName)?.key,
+    takesCallbacks: (pluginName) =>
+      owners.get(pluginName)?.capabilities()?.supportsCallbacks === true,
     maxMessageBytes: limit.bytes,
     execute: async (pluginName, execution) => {
       const plugin = owners.get(pluginName);

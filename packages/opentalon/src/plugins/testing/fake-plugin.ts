@@ -26,6 +26,8 @@
  *     process         {"pid","workingDirectory","port"} as JSON; no port on a Unix socket
  *     config          the text Init brought
  *     deafen          stops listening, hangs up on everybody, and lives on
+ *     ask             with callbacks: sends the requests in args.requests, a JSON list of {"plugin","action","args"}, all
+ *                     at once, answers with the list of what came back; see AskPlan in fake-callbacks.ts for more
  *
  * An unknown action gives an error without identifier.
  */
@@ -37,6 +39,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { serveCallbacks } from "./fake-callbacks.ts";
 import { booleanField, bytesField, readBytesFields } from "./protobuf-lite.ts";
 import type { FakePluginOptions } from "./fake-plugin-options.ts";
 
@@ -64,7 +67,7 @@ const actionNames = [
   ..."echo structured fail fail-without-id wrong-id no-id invalid-utf8 status slow hang cancelled crash".split(
     " ",
   ),
-  ..."huge bomb endless trickle environment process config deafen".split(" "),
+  ..."huge bomb endless trickle environment process config deafen ask".split(" "),
 ];
 
 const invalidUtf8 = Buffer.from([0x61, 0xff, 0x62, 0xc3]);
@@ -178,8 +181,9 @@ function toCapabilitiesMessage(): Buffer {
         bytesField(1, action),
         bytesField(2, `Action ${action}`),
         bytesField(3, parameter),
+        booleanField(4, options.userOnly?.includes(action) === true),
         bytesField(5, "session_id"),
-        booleanField(7, action === "echo"),
+        booleanField(7, (options.readOnly ?? ["echo"]).includes(action)),
       ]),
     ),
   );
@@ -189,7 +193,31 @@ function toCapabilitiesMessage(): Buffer {
     bytesField(2, description),
     ...actions,
     bytesField(4, options.promptAddition ?? ""),
+    booleanField(7, options.callbacks === true),
   ]);
+}
+
+function toCall(request: Buffer, onCancelled: Call["onCancelled"]): Call {
+  const fields = readBytesFields(request);
+  const text = (number: number): string =>
+    fields.findLast((field) => field.number === number)?.value.toString() ?? "";
+  const toEntry = (value: Buffer): [string, Buffer] => {
+    const [key, entry] = readBytesFields(value);
+    return [key?.value.toString() ?? "", entry?.value ?? Buffer.alloc(0)];
+  };
+  const entries = (number: number): [string, Buffer][] =>
+    fields.filter((field) => field.number === number).map(({ value }) => toEntry(value));
+  return {
+    id: text(1),
+    plugin: text(2),
+    action: text(3),
+    args: Object.fromEntries(entries(4).map(([key, value]) => [key, value.toString()])),
+    credentials: entries(6).map(([server, value]) => {
+      const [header, secret] = readBytesFields(value);
+      return [server, header?.value, secret?.value].join(" ");
+    }),
+    onCancelled,
+  };
 }
 
 function serveGrpcCall(stream: ServerHttp2Stream, path: string, request: Buffer): void {
@@ -231,22 +259,8 @@ function serveGrpcCall(stream: ServerHttp2Stream, path: string, request: Buffer)
       if (options.capabilities === "crash") return endProcess(9);
       return respond(toCapabilitiesMessage());
     case "Execute": {
-      const toEntry = (value: Buffer): [string, string] => {
-        const [key, entry] = readBytesFields(value);
-        return [key?.value.toString() ?? "", entry?.value.toString() ?? ""];
-      };
-      const call: Call = {
-        id: text(1),
-        plugin: text(2),
-        action: text(3),
-        args: Object.fromEntries(
-          fields.filter((field) => field.number === 4).map((field) => toEntry(field.value)),
-        ),
-        credentials: fields
-          .filter((field) => field.number === 6)
-          .map((field) => toEntry(field.value)[0]),
-        onCancelled: (listener) => void stream.once("aborted", listener),
-      };
+      if (options.callbacks === true) return refuse(12, "this plugin needs ExecuteBidi");
+      const call = toCall(request, (listener) => void stream.once("aborted", listener));
       switch (call.action) {
         case "status":
           return refuse(9, "not today");
@@ -296,6 +310,15 @@ async function createGrpcListener(): Promise<(socket: Socket) => void> {
   server.on("stream", (stream: ServerHttp2Stream, headers) => {
     const parts: Buffer[] = [];
     stream.on("error", () => {});
+    if (options.callbacks === true && String(headers[":path"]).endsWith("/ExecuteBidi"))
+      return serveCallbacks(stream, {
+        note,
+        answer: (request, reply) =>
+          answer(
+            toCall(request, (listener) => void stream.once("aborted", listener)),
+            (result) => reply(toResultMessage(result)),
+          ),
+      });
     stream.on("data", (part: Buffer) => parts.push(part));
     stream.on("end", () =>
       serveGrpcCall(stream, String(headers[":path"]), Buffer.concat(parts).subarray(5)),

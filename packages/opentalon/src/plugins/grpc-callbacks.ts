@@ -74,10 +74,14 @@ export function createCallbackCall(options: CallbackCallOptions): CallbackCall {
       const abort = (): void => settle(() => reject(toAbortError(plugin, signal)));
       signal.addEventListener("abort", abort, { once: true });
 
+      const writeOne = (message: pluginMessages.HostMessage): Promise<void> =>
+        new Promise((written) => {
+          stream.write(message, () => written());
+        });
       let writing = Promise.resolve();
       const write = (payload: pluginMessages.HostMessage["payload"]): Promise<void> => {
         const message = create(pluginMessages.HostMessageSchema, { payload });
-        writing = writing.then(() => new Promise((done) => stream.write(message, () => done())));
+        writing = writing.then(() => writeOne(message));
         return writing;
       };
 
@@ -113,7 +117,7 @@ export function createCallbackCall(options: CallbackCallOptions): CallbackCall {
             return settle(() => reject(fail("sent a message with nothing in it")));
         }
       });
-      stream.on("error", (error) => settle(() => reject(error)));
+      stream.on("error", (error: Error) => settle(() => reject(error)));
       // A status other than OK has been an error before this.
       stream.on("end", () => settle(() => reject(fail("ended a call without a result"))));
       void write({ case: "call", value: request });

@@ -21,6 +21,7 @@ import { createDeliveryLoop } from "./orchestrator/delivery.ts";
 import { createSessionQueue } from "./orchestrator/session-queue.ts";
 import { runTurn } from "./orchestrator/turn.ts";
 import { createPatientStore } from "./store/patient-store.ts";
+import type { PluginStateStore } from "./store/ports.ts";
 
 export type { Terminal } from "./assembly/assemble-channels.ts";
 export type { Completion } from "./assembly/complete-prompt.ts";
@@ -92,7 +93,11 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
   const givingUp = new AbortController();
 
   // Plugins first: they are processes and boot while the rest is built.
-  const tools = parts.use(assembleTools({ config, environment, bundledPlugins, clock, log }));
+  const opened = Promise.withResolvers<PluginStateStore>();
+  const pluginState = opened.promise;
+  const tools = parts.use(
+    assembleTools({ config, environment, bundledPlugins, clock, log, pluginState }),
+  );
   const toolsSettled = within(clock, pluginStartGraceMs, tools.start()).then((isSettled) => {
     if (isSettled) return;
     log.warn(
@@ -100,8 +105,9 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
       "answers begin without the plugins that are still starting",
     );
   });
-  const opened = parts.use(await openStore({ config, clock, log, onLost: ending.reject }));
-  const store = createPatientStore({ store: opened, clock, log, signal: givingUp.signal });
+  const ownStore = parts.use(await openStore({ config, clock, log, onLost: ending.reject }));
+  const store = createPatientStore({ store: ownStore, clock, log, signal: givingUp.signal });
+  opened.resolve(store.pluginState);
   const { keyValue, routing: routingStore } = store;
   const { preferredModel } = options;
   const models = parts.use(

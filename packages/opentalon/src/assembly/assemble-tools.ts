@@ -9,12 +9,22 @@ import { createPermissionCheck } from "../hooks/check-permission.ts";
 import type { InvokeStep } from "../hooks/parse-preparer-result.ts";
 import type { CallHookAction } from "../hooks/run-preparers.ts";
 import { createPluginHost } from "../plugins/plugin-host.ts";
-import { createToolCaller, type GateVerdict } from "../tools/call-tool.ts";
+import type { Execution } from "../domain/plugin.ts";
+import type { PluginStateStore } from "../store/ports.ts";
+import {
+  createPerformCall,
+  createToolCaller,
+  type GateVerdict,
+  type NestedCallEvent,
+  type ToolCallerOptions,
+} from "../tools/call-tool.ts";
 import type { CallOrigin } from "../tools/context-arguments.ts";
+import { createCallbackRunner } from "../tools/run-callbacks.ts";
 import { createToolRegistry, type ToolRegistry } from "../tools/tool-registry.ts";
 import type { SuspectCall, TripwireVerdict } from "../tools/tripwire.ts";
 import { toToolSpecification } from "../tools/tool-specification.ts";
 import { toPluginEntries } from "./plugin-entries.ts";
+import { createPluginState } from "./plugin-state.ts";
 
 export interface Tools extends AsyncDisposable {
   /** Starts all plugins side by side; resolves when each is ready or has failed once. Never rejects. */
@@ -59,6 +69,8 @@ export interface ModelCallOptions {
   readonly tripwire?: ((call: SuspectCall) => TripwireVerdict) | undefined;
   /** Awaited right before the plugin is asked. */
   readonly onExecute: () => Promise<void>;
+  /** Told of the calls plugins have made in the middle of this one. Must not throw. */
+  readonly onNested?: ((event: NestedCallEvent) => void) | undefined;
 }
 
 export interface AssembleToolsOptions {
@@ -67,7 +79,14 @@ export interface AssembleToolsOptions {
   readonly bundledPlugins: string;
   readonly clock: Clock;
   readonly log: Log;
+  /** What plugins keep; comes later than they start. They keep nothing when absent. */
+  readonly pluginState?: Promise<PluginStateStore> | undefined;
+  /** Headers that let plugins act in the name of the turn's person, by server name. */
+  readonly credentialHeadersOf?: ((turn: Turn) => Execution["credentialHeaders"]) | undefined;
 }
+
+/** A plugin that has others do its work may take this long, unless the configuration says otherwise. */
+const callbackTimeoutMs = 30 * 60_000;
 
 /** Plugins, the registry over them, and the one way to call what they offer. */
 export function assembleTools({
@@ -76,6 +95,8 @@ export function assembleTools({
   bundledPlugins,
   clock,
   log,
+  pluginState,
+  credentialHeadersOf = () => undefined,
 }: AssembleToolsOptions): Tools {
   const steps = findPipelineSteps(config);
   let offered: readonly ToolSpecification[] | undefined;
@@ -94,24 +115,50 @@ export function assembleTools({
   const { permissionPlugin } = config.orchestrator;
   const checkPermission = createPermissionCheck({ permissionPlugin, clock });
 
-  const callTool = createToolCaller({
+  const toolCalls: ToolCallerOptions = {
     registry: { ...registry, offered: findOffered },
     execute: host.execute,
     clock,
     log,
     defaultTimeoutMs: config.agent.toolTimeoutMs,
-    timeoutMsOf: (tool) => findTimeoutMs(config, host.configKeyOf(tool.plugin), tool.action),
+    timeoutMsOf: ({ plugin, action }) =>
+      findTimeoutMs(config, host.configKeyOf(plugin), action) ??
+      (host.takesCallbacks(plugin) ? callbackTimeoutMs : undefined),
     maxResponseBytes: config.pluginSettings.tools.defaults.maxResponseBytes,
     permit: async ({ tool: { plugin }, context, signal }) => {
       const actsForPerson = context.fromModel || context.actsForPerson === true;
       if (permissionPlugin === "" || !actsForPerson || plugin === permissionPlugin)
         return { kind: "allowed" };
-      const { actsForPerson: _, ...origin } = context;
+      // What it looks up to decide needs no permission of its own.
+      const { asker, actsForPerson: _, ...origin } = context;
+      if (asker !== undefined && asker.key === host.configKeyOf(permissionPlugin))
+        return { kind: "allowed" };
       const ask: CallHookAction = (step, callId) => callOwn(step, callId, origin, signal);
       const allowed = await checkPermission({ actor: context.actor, plugin }, ask);
       return allowed ? { kind: "allowed" } : { kind: "refused", reason: "permission denied" };
     },
     ...(asksForConfirmation(config) ? { confirm: refuseUnconfirmed } : {}),
+    takeCallbacks: (call) =>
+      host.takesCallbacks(call.tool.plugin) ? runCallbacks(call) : undefined,
+  };
+  const callTool = createToolCaller(toolCalls);
+  const runCallbacks = createCallbackRunner({
+    perform: createPerformCall(toolCalls),
+    isTrusted: (key) => config.plugins[key]?.insecure === false,
+    ownActions:
+      pluginState === undefined
+        ? {}
+        : { _state: createPluginState({ store: pluginState, clock, log }) },
+    clock,
+    log,
+  });
+  const toOrigin = (turn: Turn): CallOrigin & { readonly actor: Actor } => ({
+    actor: toActor(turn.message),
+    sessionKey: turn.sessionKey,
+    conversationId: turn.message.conversationId,
+    lastUserMessageId: turn.message.platformMessageId,
+    trace: turn.id,
+    credentialHeaders: credentialHeadersOf(turn),
   });
 
   const callOwn = (
@@ -151,10 +198,15 @@ export function assembleTools({
       return tool?.plugin === step.plugin && tool.readOnly;
     },
     configKeyOf: host.configKeyOf,
-    callForModel: (turn, call, { nativeTools, ...options }) =>
+    callForModel: (turn, call, { nativeTools, onNested, ...options }) =>
       callTool({
         call,
-        context: { ...toOrigin(turn), encoding: nativeTools ? "native" : "text", fromModel: true },
+        context: {
+          ...toOrigin(turn),
+          encoding: nativeTools ? "native" : "text",
+          fromModel: true,
+          onNested,
+        },
         ...options,
       }),
     callHookAction: (turn, signal, options) => (step, callId, onExecute) =>
@@ -201,13 +253,4 @@ function findPipelineSteps({ orchestrator, channels }: Config): ReadonlySet<stri
   const { contentPreparers, responseFormatters } = orchestrator;
   const ofChannels = Object.values(channels).flatMap((channel) => channel.contentPreparers);
   return new Set([...contentPreparers, ...ofChannels, ...responseFormatters].map(toToolName));
-}
-
-function toOrigin({ message, sessionKey }: Turn): CallOrigin & { readonly actor: Actor } {
-  return {
-    actor: toActor(message),
-    sessionKey,
-    conversationId: message.conversationId,
-    lastUserMessageId: message.platformMessageId,
-  };
 }

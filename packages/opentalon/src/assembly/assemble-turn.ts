@@ -155,6 +155,7 @@ export function assembleTurn(options: AssembleTurnOptions): TurnStages {
             signal,
             tripwire: tripwire && ((suspect) => tripwire.judge(suspect, messages)),
             onExecute,
+            onNested: (event) => observe(turn, event),
           });
           const durationMs = clock.now() - startedAtMs;
           observe(turn, {

@@ -141,8 +141,8 @@ function prepareStatements({ prepare }: Database) {
       database
         .selectFrom("plugin_entries")
         .select((row) => [
-          row.fn.countAll<number>().as("entries"),
-          row.fn.sum<number>("bytes").as("bytes"),
+          row.fn.countAll<number | string>().as("entries"),
+          row.fn.sum<number | string>("bytes").as("bytes"),
         ])
         .where("plugin", "=", is.plugin),
     ),

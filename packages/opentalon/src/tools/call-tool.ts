@@ -20,7 +20,7 @@ import type { TurnEvent } from "../domain/turn.ts";
 import { type CallOrigin, withContextArguments } from "./context-arguments.ts";
 import { type ArgumentEncoding, encodeArguments } from "./encode-arguments.ts";
 import { guardResult } from "./guard/guard-result.ts";
-import type { Asker, Nesting } from "./run-callbacks.ts";
+import type { Asker, Nesting } from "./nesting.ts";
 import type { ToolLookup, ToolRegistry } from "./tool-registry.ts";
 import type { SuspectCall, TripwireVerdict } from "./tripwire.ts";
 import { createArgumentValidator } from "./validate-arguments.ts";

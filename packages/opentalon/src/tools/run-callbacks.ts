@@ -9,24 +9,7 @@ import { toToolName } from "../domain/tool.ts";
 import type { CheckedCall, PerformCall, ToolCallContext } from "./call-tool.ts";
 import type { CallOrigin } from "./context-arguments.ts";
 import { guardParts } from "./guard/guard-result.ts";
-
-/** A plugin that asks for an action. */
-export interface Asker {
-  /** Of its entry. */
-  readonly key: string;
-  /** The operator trusts it to have tools run, and to say for whom. */
-  readonly isTrusted: boolean;
-  /** Whether the call it asks in the middle of may change anything. */
-  readonly mayChange: boolean;
-}
-
-/** An outermost call and everything it comes to. */
-export interface Nesting {
-  /** How many calls this one lies in. */
-  readonly depth: number;
-  /** Shared by all of them. */
-  readonly budget: { left: number };
-}
+import type { Asker } from "./nesting.ts";
 
 export interface CallbackRunnerOptions {
   readonly perform: PerformCall;
@@ -42,6 +25,7 @@ export interface CallbackRunnerOptions {
 
 /** A calls B calls A calls B: deeper than this nothing is called. */
 export const maxCallDepth = 4;
+const maxIdentityLength = 512;
 /** Actions one outermost call may have run, by whatever plugin on whatever level. */
 export const maxNestedCalls = 1_000;
 
@@ -85,6 +69,9 @@ export function createCallbackRunner(
       };
       const { given, claimed } = takeOutClaims(request.arguments);
       const identity = asker.isTrusted ? claimed : {};
+      const { actor = "", groupId = "", sessionKey = "" } = identity;
+      if ([actor, groupId, sessionKey].some((name) => name.length > maxIdentityLength))
+        return toFailure("it was not called: a name of somebody is too long");
       const context: ToolCallContext = {
         ...actAs(outer.context, identity),
         encoding: "native",

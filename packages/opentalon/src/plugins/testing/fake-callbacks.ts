@@ -34,13 +34,15 @@ export interface AskAnswer {
 }
 
 interface Serving {
+  /** What "check" asks for before it answers. */
+  readonly first: NonNullable<AskPlan["requests"]>[number] | undefined;
   readonly note: (event: Record<string, unknown>) => void;
   /** Answers an action other than "ask"; `reply` takes a ToolResultResponse. */
   readonly answer: (call: Buffer, reply: (result: Buffer) => void) => void;
 }
 
 /** ExecuteBidi, written by hand. Notes whether the host half-closes, which it must not. */
-export function serveCallbacks(stream: ServerHttp2Stream, { note, answer }: Serving): void {
+export function serveCallbacks(stream: ServerHttp2Stream, { first, note, answer }: Serving): void {
   const send = (field: 1 | 2, message: Buffer): boolean => {
     if (stream.destroyed || stream.writableEnded) return true;
     const payload = bytesField(field, message);
@@ -71,7 +73,10 @@ export function serveCallbacks(stream: ServerHttp2Stream, { note, answer }: Serv
       if (isCalled) note({ event: "second-call" });
       isCalled = true;
       const call = readCall(payload.value);
-      if (call.action === "ask") onAnswer = ask(stream, call, { send, finish, note });
+      if (call.action === "check" && first !== undefined) {
+        onAnswer = () => answer(payload.value, finish);
+        send(1, toRequest("first", first));
+      } else if (call.action === "ask") onAnswer = ask(stream, call, { send, finish, note });
       else answer(payload.value, finish);
     }
   });

@@ -26,6 +26,7 @@
  *     process         {"pid","workingDirectory","port"} as JSON; no port on a Unix socket
  *     config          the text Init brought
  *     deafen          stops listening, hangs up on everybody, and lives on
+ *     check           as a permission plugin: "true" unless FakePluginOptions.refuses
  *     ask             with callbacks: sends the requests in args.requests, a JSON list of {"plugin","action","args"}, all
  *                     at once, answers with the list of what came back; see AskPlan in fake-callbacks.ts for more
  *
@@ -67,9 +68,14 @@ const actionNames = [
   ..."echo structured fail fail-without-id wrong-id no-id invalid-utf8 status slow hang cancelled crash".split(
     " ",
   ),
-  ..."huge bomb endless trickle environment process config deafen ask".split(" "),
+  ..."huge bomb endless trickle environment process config deafen check ask".split(" "),
 ];
 
+/** Beside "text". */
+const moreParameters: Readonly<Record<string, readonly string[]>> = {
+  ask: ["requests", "end"],
+  slow: ["ms"],
+};
 const invalidUtf8 = Buffer.from([0x61, 0xff, 0x62, 0xc3]);
 const oneGigabyte = 2 ** 30;
 let config = "";
@@ -131,6 +137,11 @@ function answer(call: Call, reply: (result: Result) => void): void {
       return say(JSON.stringify({ pid: process.pid, workingDirectory: process.cwd(), port }));
     case "config":
       return say(config);
+    case "check":
+      note({ event: "call", action: `check ${call.args["actor"]} ${call.args["plugin"]}` });
+      return say(
+        String(options.refuses?.includes(`${call.args["actor"]} ${call.args["plugin"]}`) !== true),
+      );
     default:
       return say("", { id: "", error: `unknown action ${call.action}` });
   }
@@ -181,8 +192,9 @@ function toCapabilitiesMessage(): Buffer {
         bytesField(1, action),
         bytesField(2, `Action ${action}`),
         bytesField(3, parameter),
+        ...(moreParameters[action] ?? []).map((more) => bytesField(3, bytesField(1, more))),
         booleanField(4, options.userOnly?.includes(action) === true),
-        bytesField(5, "session_id"),
+        ...(options.contextArguments ?? ["session_id"]).map((name) => bytesField(5, name)),
         booleanField(7, (options.readOnly ?? ["echo"]).includes(action)),
       ]),
     ),
@@ -313,6 +325,7 @@ async function createGrpcListener(): Promise<(socket: Socket) => void> {
     if (options.callbacks === true && String(headers[":path"]).endsWith("/ExecuteBidi"))
       return serveCallbacks(stream, {
         note,
+        first: options.first,
         answer: (request, reply) =>
           answer(
             toCall(request, (listener) => void stream.once("aborted", listener)),

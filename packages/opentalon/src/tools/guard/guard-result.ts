@@ -81,11 +81,6 @@ function isSafe(content: string): boolean {
   return content.isWellFormed() && neutralise(content) === content;
 }
 
-/** A text of ours that may quote a plugin or a model, as a failed result. */
-export function toErrorResult(message: string): ToolResult {
-  return guardResult({ content: "", error: message, structuredContent: "" });
-}
-
 /** One part of a result. Idempotent for what fits. */
 export function guardText(text: string, maxBytes = maxPartBytes): string {
   // Secrets are looked for before the cut, so that none is cut in two and passes unrecognised.

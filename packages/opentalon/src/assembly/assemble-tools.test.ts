@@ -1,6 +1,6 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { readJournal } from "../plugins/testing/launch-fake.ts";
 import type { Tools } from "./assemble-tools.ts";
@@ -155,4 +155,13 @@ test("a hook that takes sounds can be sent more than any other", async () => {
   expect(maxArgumentBytes).toBe(32 * 1_024 * 1_024);
   const result = await tools.callHookAction(turn, signal, { maxArgumentBytes })(step, "1");
   expect(result.isError).toBe(false);
+});
+
+test("a plugin is told where its own database is, whatever its key", async () => {
+  const tools = await startTools({ "../team.notes": { name: "notes", actions: ["environment"] } });
+  const step = { plugin: "notes", action: "environment", arguments: {} };
+  const { content } = await tools.callHookAction(turn, signal)(step, "1");
+  const { OPENTALON_DATABASE: file = "" } = JSON.parse(content) as Record<string, string>;
+  expect(file).toBe(join(folder, "plugin_data", "%2E%2E%2Fteam%2Enotes.db"));
+  expect(statSync(dirname(file)).isDirectory()).toBe(true);
 });

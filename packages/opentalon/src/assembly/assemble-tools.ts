@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Config, Environment } from "../config/load-config.ts";
@@ -10,6 +11,7 @@ import type { InvokeStep } from "../hooks/parse-preparer-result.ts";
 import type { CallHookAction } from "../hooks/run-preparers.ts";
 import { createPluginHost } from "../plugins/plugin-host.ts";
 import type { Execution } from "../domain/plugin.ts";
+import { pluginDatabaseProgram } from "../store/plugin-database-address.ts";
 import type { PluginStateStore } from "../store/ports.ts";
 import {
   createPerformCall,
@@ -107,6 +109,7 @@ export function assembleTools({
     clock,
     log,
     stateDirectory: config.state.dataDir,
+    migrationProgram: [process.execPath, fileURLToPath(pluginDatabaseProgram)],
     onChange: () => (offered = undefined),
   });
   const registry = createToolRegistry({ sources: [host], log });

@@ -1,5 +1,7 @@
+import { join } from "node:path";
 import type { Log } from "../base/log.ts";
 import { type Config, revealBlock } from "../config/load-config.ts";
+import { toFileName } from "../plugins/file-name.ts";
 import type { PluginEntry } from "../plugins/plugin-entry.ts";
 
 type ConfiguredPlugin = Config["plugins"][string];
@@ -26,7 +28,9 @@ export function toPluginEntries({
   return Object.entries(config.plugins).flatMap(([key, plugin]) => {
     if (!plugin.enabled) return [];
     const command = toCommand(plugin, bundledPlugins);
-    if (command !== undefined) return [toEntry(key, plugin, command)];
+    const { dataDir } = config.state;
+    const databaseFile = join(dataDir, "plugin_data", `${toFileName(key)}.db`);
+    if (command !== undefined) return [{ ...toEntry(key, plugin, command), databaseFile }];
     log.error(
       { plugin: key, github: plugin.github },
       "this plugin is left out: fetching plugins from repositories is not supported yet; build it and set `plugin:` to its path",

@@ -6,11 +6,14 @@ import { explainLoss, introduce, openEndpoint } from "./open-endpoint.ts";
 import { loadGrpc, openPluginClient } from "./open-plugin-client.ts";
 import { parseRemoteAddress } from "./plugin-address.ts";
 import type { PluginClient } from "./plugin-client.ts";
+import type { PluginDatabaseDependencies } from "./plugin-database.ts";
+import { preparePluginDatabase } from "./plugin-database.ts";
 import type { PluginEntry } from "./plugin-entry.ts";
 import type { RunningPlugin } from "./supervise.ts";
 import { isPluginName, toPluginCapabilities } from "./to-capabilities.ts";
 
-export interface OpenPluginDependencies extends OpenEndpointDependencies {
+export interface OpenPluginDependencies
+  extends OpenEndpointDependencies, PluginDatabaseDependencies {
   readonly generations: GenerationMemory;
   readonly maxMessageBytes: number;
 }
@@ -28,7 +31,11 @@ export async function openPlugin(
 ): Promise<RunningPlugin> {
   const { key, command, configJson = "{}" } = entry;
   const { clock, generations, log } = dependencies;
-  const endpoint = await openEndpoint(entry, dependencies, signal);
+  const endpoint = await openEndpoint(
+    await preparePluginDatabase(entry, dependencies, signal),
+    dependencies,
+    signal,
+  );
   return introduce(entry, endpoint, clock, signal, async (deadline) => {
     let client: PluginClient | undefined;
     try {

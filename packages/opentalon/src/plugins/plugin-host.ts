@@ -25,6 +25,8 @@ export interface PluginHostOptions {
   readonly clock: Clock;
   /** Where working directories of plugins are kept; must belong to this process alone. */
   readonly stateDirectory?: string | undefined;
+  /** See `PluginDatabaseDependencies`. */
+  readonly migrationProgram?: readonly string[] | undefined;
   /** Called after a state or the list of tools has changed. Must not throw. */
   readonly onChange: () => void;
 }
@@ -58,7 +60,7 @@ export interface PluginHost {
 }
 
 export function createPluginHost(options: PluginHostOptions): PluginHost {
-  const { entries, environment, log, clock, stateDirectory, onChange } = options;
+  const { entries, environment, log, clock, stateDirectory, migrationProgram, onChange } = options;
   const limit = parseMessageLimit(environment["OPENTALON_GRPC_MAX_MSG_BYTES"]);
   if (limit.problem !== "") log.warn(limit.problem);
   const folders = createTemporaryFolders(stateDirectory);
@@ -97,6 +99,7 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
       stateDirectory,
       guard,
       generations,
+      migrationProgram,
       clock,
       log: pluginLog,
       maxMessageBytes: limit.bytes,

@@ -13,6 +13,13 @@ export type {
   ParameterType,
   ToolDefinition,
 } from "./define-tool.ts";
+export type {
+  CallbackAnswer,
+  CallbackValue,
+  CallOther,
+  PluginState,
+  SetOptions,
+} from "./define-callbacks.ts";
 export { serveTool } from "./serve-tool.ts";
 export type {
   GuardVerdict,

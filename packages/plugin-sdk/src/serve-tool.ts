@@ -3,10 +3,12 @@ import * as grpc from "@grpc/grpc-js";
 import { create } from "@bufbuild/protobuf";
 import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import { pluginMessages, pluginServiceMethods } from "@opentalon/protocol";
+import type { CallOther } from "./define-callbacks.ts";
 import type { AnyToolDefinition, ParameterDefinitions, ToolDefinition } from "./define-tool.ts";
 import { checkToolDefinition, toParameters } from "./define-tool.ts";
 import { parseConfigJson, serveHost, toMessage } from "./own-server.ts";
 import { runAction } from "./run-action.ts";
+import { serveCallWithCallbacks } from "./run-callbacks.ts";
 
 /**
  * Makes this program a tool plugin: listens on a socket of its own, tells the host where, and runs actions until it is
@@ -66,18 +68,31 @@ function createHandlers(definition: AnyToolDefinition): grpc.UntypedServiceImple
         callId: id,
         signal: cancelled.signal,
         credentialHeaders,
+        call: refuseCallbacks,
       }).then((outcome) =>
         answer(null, create(pluginMessages.ToolResultResponseSchema, { callId: id, ...outcome })),
       );
     },
-    executeBidi: (call: grpc.ServerDuplexStream<unknown, unknown>) => {
-      call.emit("error", {
-        code: grpc.status.UNIMPLEMENTED,
-        details: "this plugin makes no callbacks, use Execute",
-      });
+    executeBidi: (
+      stream: grpc.ServerDuplexStream<pluginMessages.HostMessage, pluginMessages.PluginMessage>,
+    ) => {
+      if (definition.callbacks !== true) {
+        const details = "this plugin makes no callbacks, use Execute";
+        return void stream.emit("error", { code: grpc.status.UNIMPLEMENTED, details });
+      }
+      serveCallWithCallbacks(stream, ({ id, action, args, credentialHeaders }, { signal, call }) =>
+        runAction(definition, action, args, { callId: id, signal, credentialHeaders, call }),
+      );
     },
   };
 }
+
+const refuseCallbacks: CallOther = () =>
+  Promise.reject(
+    new Error(
+      "other actions and state are reached only by a plugin that says `callbacks: true`, and only when the host calls it by ExecuteBidi",
+    ),
+  );
 
 async function configure(definition: AnyToolDefinition, configJson: string): Promise<void> {
   await definition.onConfigure?.(parseConfigJson(configJson));
@@ -88,6 +103,7 @@ function toCapabilities(definition: AnyToolDefinition): pluginMessages.PluginCap
     name: definition.name,
     description: definition.description,
     systemPromptAddition: definition.systemPromptAddition ?? "",
+    supportsCallbacks: definition.callbacks ?? false,
     actions: Object.entries(definition.actions).map(([name, action]) => ({
       name,
       description: action.description,

@@ -64,6 +64,7 @@ test("an action that asks for nothing answers as it does without callbacks, head
   const { content } = await execute("echo", { text: "é" }, { credentialHeaders });
   expect(JSON.parse(content)).toEqual({
     plugin: "fake",
+    action: "echo",
     args: { text: "é" },
     credentials: ["jira Authorization Bearer of jira"],
   });

@@ -1,6 +1,6 @@
 import type { Actor } from "../domain/actor.ts";
 import type { Execution } from "../domain/plugin.ts";
-import { type Tool, toToolName } from "../domain/tool.ts";
+import { metaPlugin, type Tool, toToolName } from "../domain/tool.ts";
 
 /** On whose behalf and from where a call is made: what the host vouches for. */
 export interface CallOrigin {
@@ -51,7 +51,7 @@ function toContextValues(
     // The core's own helpers are not tools anybody else may call.
     allowed_tools: JSON.stringify(
       offered
-        .filter(({ plugin }) => plugin !== "_meta")
+        .filter(({ plugin }) => plugin !== metaPlugin)
         .map(toToolName)
         .toSorted(),
     ),

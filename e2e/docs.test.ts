@@ -116,7 +116,7 @@ it("06-callbacks works as its transcript shows, also with what was kept before a
   const environment = { ...noKeys, PRACTICE_MODEL_URL: practice.url };
   for (const [input, expected] of [
     [typed, answered],
-    ["tool: basket__show {}\n", answered.split("\n").slice(-3).join("\n")],
+    ["tool: basket__show {}\n", answered.split("\n").slice(-4).join("\n")],
   ] as const) {
     await using core = startCore({ configPath, environment });
     core.write(input);

@@ -195,7 +195,7 @@ test("an action that waits for an answer is told when the caller gives up", asyn
   await isAsked;
   stream.cancel();
   await ended;
-  await expect.poll(() => errors).toContain("told: the caller gave up");
+  await expect.poll(() => errors).toContain("told: Error: the caller gave up");
 });
 
 test.each<[string, (stream: ReturnType<typeof open>) => void]>([

@@ -25,7 +25,7 @@ export interface PluginDatabaseDependencies {
   readonly log: Log;
 }
 
-export const databaseVariable = "OPENTALON_DATABASE";
+const databaseVariable = "OPENTALON_DATABASE";
 
 const migrationTimeoutMs = 60_000;
 const maxOutputLength = 65_536;

@@ -64,8 +64,8 @@ await serveTool({
       description: "Waits for an answer that does not come",
       parameters: {},
       run: async (_args, { call }) => {
-        await call("other", "never").catch((error: Error) =>
-          console.error(`told: ${error.message}`),
+        await call("other", "never").catch((error: unknown) =>
+          console.error(`told: ${String(error)}`),
         );
         return "";
       },

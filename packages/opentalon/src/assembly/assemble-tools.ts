@@ -5,6 +5,7 @@ import type { Log } from "../base/log.ts";
 import type { Config, Environment } from "../config/load-config.ts";
 import { type Actor, toActor } from "../domain/actor.ts";
 import type { ToolSpecification } from "../domain/model.ts";
+import type { PluginCall } from "../domain/plugin.ts";
 import type { TranscriptMessage } from "../domain/session.ts";
 import {
   metaPlugin,
@@ -18,7 +19,7 @@ import { type CheckConfirmation, createConfirmationCheck } from "../hooks/check-
 import { createPermissionCheck } from "../hooks/check-permission.ts";
 import type { InvokeStep } from "../hooks/parse-preparer-result.ts";
 import type { CallHookAction } from "../hooks/run-preparers.ts";
-import { createPluginHost } from "../plugins/plugin-host.ts";
+import { createPluginHost, type PluginHost } from "../plugins/plugin-host.ts";
 import type { Execution } from "../domain/plugin.ts";
 import { pluginDatabaseProgram } from "../store/plugin-database-address.ts";
 import type { PluginStateStore } from "../store/ports.ts";
@@ -39,6 +40,7 @@ import type { SuspectCall, TripwireVerdict } from "../tools/tripwire.ts";
 import { toToolSpecification } from "../tools/tool-specification.ts";
 import { toPluginEntries } from "./plugin-entries.ts";
 import { createPluginState } from "./plugin-state.ts";
+import { createPluginPreparation } from "./prepare-plugins.ts";
 
 export interface Tools extends AsyncDisposable {
   /** What plugins with `expose_http` offer at the HTTP door. */
@@ -72,6 +74,8 @@ export interface Tools extends AsyncDisposable {
   ) => CallHookAction;
   /** Largest message a plugin can be sent, in bytes. */
   readonly maxMessageBytes: number;
+  /** The plugins, for who looks at them from outside. */
+  readonly plugins: Pick<PluginHost, "statuses" | "reload" | "recentLines">;
 }
 
 /** What the models of one turn may call. When there are too many tools, they load those they need. */
@@ -113,6 +117,8 @@ export interface AssembleToolsOptions {
   readonly pluginState?: Promise<PluginStateStore> | undefined;
   /** Headers that let plugins act in the name of the turn's person, by server name. */
   readonly credentialHeadersOf?: ((turn: Turn) => Execution["credentialHeaders"]) | undefined;
+  /** Told of each call of a plugin that is over. */
+  readonly onPluginCall?: ((call: PluginCall) => void) | undefined;
 }
 
 /** A plugin that has others do its work may take this long, unless the configuration says otherwise. */
@@ -127,11 +133,13 @@ export function assembleTools({
   log,
   pluginState,
   credentialHeadersOf = () => undefined,
+  onPluginCall,
 }: AssembleToolsOptions): Tools {
   const steps = findPipelineSteps(config);
   let offered: OfferedNow | undefined;
+  const preparation = createPluginPreparation({ config, environment, clock, log });
   const host = createPluginHost({
-    entries: toPluginEntries({ config, bundledPlugins, log }),
+    entries: toPluginEntries({ config, bundledPlugins, prepare: preparation.prepare, log }),
     configuredKeys: Object.keys(config.plugins),
     environment,
     clock,
@@ -139,6 +147,7 @@ export function assembleTools({
     stateDirectory: config.state.dataDir,
     migrationProgram: [process.execPath, fileURLToPath(pluginDatabaseProgram)],
     onChange: () => (offered = undefined),
+    onCall: onPluginCall,
   });
   const registry = createToolRegistry({ sources: [{ tools: () => metaTools }, host], log });
   const findOffered: ToolRegistry["offered"] = (plugins) =>
@@ -295,7 +304,11 @@ export function assembleTools({
     callHookAction: (turn, signal, options) => (step, callId, onExecute) =>
       callOwn(step, callId, toOrigin(turn), signal, { ...options, onExecute }),
     maxMessageBytes: host.maxMessageBytes,
-    [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
+    plugins: host,
+    [Symbol.asyncDispose]: async () => {
+      await host[Symbol.asyncDispose]();
+      await preparation[Symbol.asyncDispose]();
+    },
   };
 }
 

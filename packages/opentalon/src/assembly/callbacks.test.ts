@@ -112,7 +112,7 @@ describe("what a plugin has run in the middle of a call", () => {
       {
         a: trusted,
         b: { ...b, contextArguments },
-        perms: { name: "perms", journal, refuses: ["console:eve b"] },
+        perms: { name: "perms", actions: ["check"], journal, refuses: ["console:eve b"] },
       },
       {
         more: { orchestrator: { permission_plugin: "perms" } },
@@ -165,7 +165,7 @@ describe("what a plugin has run in the middle of a call", () => {
       {
         a,
         b: { ...b, userOnly: ["config"] },
-        perms: { name: "perms", refuses: ["console:ann c"] },
+        perms: { name: "perms", actions: ["check"], refuses: ["console:ann c"] },
         c: { name: "c" },
       },
       { more: { orchestrator: { permission_plugin: "perms" } } },

@@ -6,7 +6,7 @@ import { pluginMessages, pluginServiceMethods as methods } from "@opentalon/prot
 import type { Clock } from "../base/clock.ts";
 import { PluginError } from "../base/errors.ts";
 import type { Execution, RawToolResult } from "../domain/plugin.ts";
-import { createCallDeadline, toCheckedResult } from "./call.ts";
+import { createCallDeadline, toCheckedResult, toTimeoutError } from "./call.ts";
 import { createCallbackCall } from "./grpc-callbacks.ts";
 import type { GrpcClientOptions } from "./grpc-client.ts";
 import { createGrpcClient, watchConnection } from "./grpc-client.ts";
@@ -49,14 +49,10 @@ export function createGrpcPluginClient(options: GrpcPluginClientOptions): Plugin
   const run = async (
     execution: Execution,
     pluginName: string,
-    ask: (
-      request: pluginMessages.ToolCallRequest,
-      signal: AbortSignal,
-    ) => Promise<pluginMessages.ToolResultResponse>,
+    ask: (request: pluginMessages.ToolCallRequest) => Promise<pluginMessages.ToolResultResponse>,
   ): Promise<RawToolResult> => {
-    using deadline = createCallDeadline(plugin, execution, clock);
     try {
-      const result = await ask(toCallRequest(execution, pluginName), deadline.signal);
+      const result = await ask(toCallRequest(execution, pluginName));
       return toCheckedResult(plugin, execution, result);
     } catch (error) {
       throw toError(error);
@@ -107,12 +103,19 @@ export function createGrpcPluginClient(options: GrpcPluginClientOptions): Plugin
         throw toError(error);
       }
     },
-    execute: (execution, pluginName) =>
-      run(execution, pluginName, (request, signal) => call(methods.execute, request, signal)),
-    executeWithCallbacks: (execution, pluginName) =>
-      run(execution, pluginName, (request, signal) =>
-        callWithCallbacks({ request, onCallback: execution.onCallback, signal }),
-      ),
+    execute: (execution, pluginName) => {
+      const { signal, timeoutMs } = execution;
+      const toLimitError = (): PluginError => toTimeoutError(plugin, execution);
+      const limit = { clock, timeoutMs, toError: toLimitError };
+      return run(execution, pluginName, (request) => call(methods.execute, request, signal, limit));
+    },
+    executeWithCallbacks: async (execution, pluginName) => {
+      using deadline = createCallDeadline(plugin, execution, clock);
+      const { onCallback } = execution;
+      return await run(execution, pluginName, (request) =>
+        callWithCallbacks({ request, onCallback, signal: deadline.signal }),
+      );
+    },
     end: (error) => closed.abort(error),
     [Symbol.asyncDispose]: async () => {
       closed.abort(new PluginError(plugin, "unavailable", `the plugin "${plugin}" was stopped`));

@@ -18,7 +18,7 @@ import { createOrphanGuard } from "./orphan-guard.ts";
 import { preparePluginDatabase } from "./plugin-database.ts";
 import type { PluginEntry } from "./plugin-entry.ts";
 import { createTemporaryFolders } from "./temporary-folder.ts";
-import { toFileName } from "./file-name.ts";
+import { toFolderName } from "./folder-name.ts";
 import { isRunning } from "./testing/launch-fake.ts";
 
 let root: string;
@@ -177,7 +177,7 @@ test("no key names the file of another, or another folder", () => {
     "x".repeat(300),
     "é".repeat(300),
   ];
-  const names = keys.map(toFileName);
+  const names = keys.map(toFolderName);
   expect(new Set(names).size).toBe(keys.length);
   for (const name of names) expect(name).toMatch(/^[^/.\0]{0,200}$/);
 });

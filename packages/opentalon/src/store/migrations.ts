@@ -173,9 +173,15 @@ const third: Migration = {
   },
 };
 
-/** What plugins keep, by plugin. */
+/** A reply that is too long for its platform goes out in several messages. */
 const fourth: Migration = {
   version: 4,
+  statements: () => [`ALTER TABLE outbox ADD COLUMN parts_sent INTEGER NOT NULL DEFAULT 0`],
+};
+
+/** What plugins keep, by plugin. */
+const fifth: Migration = {
+  version: 5,
   statements: (engine) => {
     const { sortable, clustered } = dialects[engine];
     return [
@@ -194,4 +200,4 @@ const fourth: Migration = {
   },
 };
 
-export const migrations: readonly Migration[] = [first, second, third, fourth];
+export const migrations: readonly Migration[] = [first, second, third, fourth, fifth];

@@ -16,12 +16,15 @@ export interface FakeEvent {
     | "started"
     | "grandchild"
     | "call"
+    | "asked"
     // Of a call with callbacks: the host closed its side, gave up, called twice.
     | "half-closed"
     | "cancelled"
     | "second-call";
   readonly pid?: number;
   readonly action?: string;
+  readonly method?: string;
+  readonly authorization?: string;
 }
 
 export interface LaunchedFake extends LaunchedPlugin {

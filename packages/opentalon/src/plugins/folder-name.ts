@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 
-/** Most systems take 255 bytes; endings are added. */
+/** Most systems take 255 bytes; endings may be added. */
 const maxLength = 200;
 
-/** A name for a file or folder of this key, which may hold anything: no other key has it, and it names nothing else. */
-export function toFileName(key: string): string {
+/** A key of the configuration, which may hold anything, as the name of one folder that is not hidden. */
+export function toFolderName(key: string): string {
   const name = encodeURIComponent(key.toWellFormed()).replaceAll(".", "%2E");
   if (name.length <= maxLength) return name;
   return `${name.slice(0, 100)}-${createHash("sha256").update(key).digest("hex")}`;

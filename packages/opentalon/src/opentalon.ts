@@ -24,6 +24,7 @@ import { createDeliveryLoop } from "./orchestrator/delivery.ts";
 import { createSessionQueue } from "./orchestrator/session-queue.ts";
 import { runTurn } from "./orchestrator/turn.ts";
 import { createPatientStore } from "./store/patient-store.ts";
+import type { PluginStateStore } from "./store/ports.ts";
 
 export type { Terminal } from "./assembly/assemble-channels.ts";
 export type { Completion } from "./assembly/complete-prompt.ts";
@@ -103,10 +104,18 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
   const givingUp = new AbortController();
 
   // Plugins first: they are processes and boot while the rest is built.
+  const stateOpened = Promise.withResolvers<PluginStateStore>();
   let metrics: Metrics | undefined;
-  const onPluginCall = (call: PluginCall): void => metrics?.pluginCalled(call);
   const tools = parts.use(
-    assembleTools({ config, environment, bundledPlugins, clock, log, onPluginCall }),
+    assembleTools({
+      config,
+      environment,
+      bundledPlugins,
+      clock,
+      log,
+      pluginState: stateOpened.promise,
+      onPluginCall: (call: PluginCall): void => metrics?.pluginCalled(call),
+    }),
   );
   const toolsSettled = within(clock, pluginStartGraceMs, tools.start()).then((isSettled) => {
     if (isSettled) return;
@@ -121,6 +130,7 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
   }
   const opened = parts.use(await openStore({ config, clock, log, onLost: ending.reject }));
   const store = createPatientStore({ store: opened, clock, log, signal: givingUp.signal });
+  stateOpened.resolve(store.pluginState);
   const { keyValue, routing: routingStore } = store;
   const { preferredModel } = options;
   const models = parts.use(

@@ -16,6 +16,13 @@ export type {
   ToolDefinition,
   ToolProvider,
 } from "./define-tool.ts";
+export type {
+  CallbackAnswer,
+  CallbackValue,
+  CallOther,
+  PluginState,
+  SetOptions,
+} from "./define-callbacks.ts";
 export { serveTool } from "./serve-tool.ts";
 export type {
   GuardVerdict,

@@ -3,6 +3,7 @@ import * as grpc from "@grpc/grpc-js";
 import { create } from "@bufbuild/protobuf";
 import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import { pluginMessages, pluginServiceMethods } from "@opentalon/protocol";
+import type { CallOther } from "./define-callbacks.ts";
 import type {
   AnyToolDefinition,
   ParameterDefinitions,
@@ -12,6 +13,7 @@ import type {
 import { checkToolDefinition, toParameters } from "./define-tool.ts";
 import { parseConfigJson, serveHost, toMessage } from "./own-server.ts";
 import { runAction } from "./run-action.ts";
+import { serveCallWithCallbacks } from "./run-callbacks.ts";
 
 /**
  * Makes this program a tool plugin: listens on a socket of its own, tells the host where, and runs actions until it is
@@ -84,7 +86,12 @@ function createHandlers(
       const { id, action, args, credentialHeaders } = call.request;
       const cancelled = new AbortController();
       call.on("cancelled", () => cancelled.abort());
-      const context = { callId: id, signal: cancelled.signal, credentialHeaders };
+      const context = {
+        callId: id,
+        signal: cancelled.signal,
+        credentialHeaders,
+        call: refuseCallbacks,
+      };
       describe()
         .then((definition) => runAction(definition, action, args, context))
         .then(
@@ -96,14 +103,35 @@ function createHandlers(
           (error: unknown) => answer({ code: grpc.status.INTERNAL, details: toMessage(error) }),
         );
     },
-    executeBidi: (call: grpc.ServerDuplexStream<unknown, unknown>) => {
-      call.emit("error", {
-        code: grpc.status.UNIMPLEMENTED,
-        details: "this plugin makes no callbacks, use Execute",
-      });
+    executeBidi: (
+      stream: grpc.ServerDuplexStream<pluginMessages.HostMessage, pluginMessages.PluginMessage>,
+    ) => {
+      describe().then(
+        (definition) => {
+          if (definition.callbacks !== true) {
+            const details = "this plugin makes no callbacks, use Execute";
+            stream.emit("error", { code: grpc.status.UNIMPLEMENTED, details });
+            return;
+          }
+          serveCallWithCallbacks(
+            stream,
+            ({ id, action, args, credentialHeaders }, { signal, call }) =>
+              runAction(definition, action, args, { callId: id, signal, credentialHeaders, call }),
+          );
+        },
+        (error: unknown) =>
+          stream.emit("error", { code: grpc.status.INTERNAL, details: toMessage(error) }),
+      );
     },
   };
 }
+
+const refuseCallbacks: CallOther = () =>
+  Promise.reject(
+    new Error(
+      "other actions and state are reached only by a plugin that says `callbacks: true`, and only when the host calls it by ExecuteBidi",
+    ),
+  );
 
 async function configure(
   describe: () => Promise<AnyToolDefinition>,
@@ -118,6 +146,7 @@ function toCapabilities(definition: AnyToolDefinition): pluginMessages.PluginCap
     name: definition.name,
     description: definition.description,
     systemPromptAddition: definition.systemPromptAddition ?? "",
+    supportsCallbacks: definition.callbacks ?? false,
     actions: Object.entries(definition.actions).map(([name, action]) => ({
       name,
       description: action.description,

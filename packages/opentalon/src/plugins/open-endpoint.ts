@@ -45,13 +45,17 @@ export async function openEndpoint(
   if (remote !== undefined) return createRemoteEndpoint(key, remote);
 
   const handshakeTimeoutMs = entry.handshakeTimeoutMs ?? defaultHandshakeTimeoutMs;
-  const { workingDirectory, env } = entry;
+  const { workingDirectory, env, limits, sandbox, sandboxNetwork, programFolder } = entry;
   const launched = await launchPlugin(
     {
       plugin: key,
       command,
       workingDirectory,
       env,
+      limits,
+      sandbox,
+      sandboxNetwork,
+      programFolder,
       handshakeTimeoutMs,
       signal,
       // The library is loaded while the plugin starts; a failure shows again where the client is made.

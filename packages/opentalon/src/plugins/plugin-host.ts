@@ -7,8 +7,10 @@ import type { Tool } from "../domain/tool.ts";
 import { toToolName } from "../domain/tool.ts";
 import { builtInNames } from "./built-in-names.ts";
 import type { Environment } from "./child-environment.ts";
+import { defaultSearchPath } from "./child-environment.ts";
 import { createGenerationMemory } from "./detect-generation.ts";
 import { openPlugin } from "./open-plugin.ts";
+import { createFence } from "./fence/create-fence.ts";
 import { createOrphanGuard } from "./orphan-guard.ts";
 import type { PluginEntry } from "./plugin-entry.ts";
 import type { SupervisedPlugin } from "./supervise.ts";
@@ -61,6 +63,8 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
   if (limit.problem !== "") log.warn(limit.problem);
   const folders = createTemporaryFolders(stateDirectory);
   const guard = createOrphanGuard({ log, environment });
+  const searchPath = environment["PATH"] ?? defaultSearchPath;
+  const fence = createFence({ searchPath, stateDirectory, clock, log });
   const generations = createGenerationMemory();
   const owners = new Map<string, SupervisedPlugin>();
   const keys = new Set([...options.configuredKeys, ...entries.map(({ key }) => key)]);
@@ -94,6 +98,7 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
       folders,
       stateDirectory,
       guard,
+      fence,
       generations,
       clock,
       log: pluginLog,

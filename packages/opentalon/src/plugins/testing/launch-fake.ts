@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../../base/clock.ts";
 import { createSilentLog } from "../../base/create-log.ts";
+import { createFence } from "../fence/create-fence.ts";
 import type { LaunchDependencies, LaunchedPlugin, LaunchOptions } from "../launch.ts";
 import { launchPlugin } from "../launch.ts";
 import { createOrphanGuard } from "../orphan-guard.ts";
@@ -35,6 +36,7 @@ export async function launchFake(
     environment: process.env,
     folders: createTemporaryFolders(undefined),
     guard,
+    fence: createFence({ searchPath: process.env["PATH"] ?? "", clock: systemClock, log }),
     clock: systemClock,
     log,
     ...dependencyChanges,

@@ -1,6 +1,6 @@
 import type { Log } from "../base/log.ts";
 import { type Config, revealBlock } from "../config/load-config.ts";
-import type { PluginEntry } from "../plugins/plugin-entry.ts";
+import type { PluginEntry, ProcessLimits } from "../plugins/plugin-entry.ts";
 
 type ConfiguredPlugin = Config["plugins"][string];
 
@@ -26,7 +26,7 @@ export function toPluginEntries({
   return Object.entries(config.plugins).flatMap(([key, plugin]) => {
     if (!plugin.enabled) return [];
     const command = toCommand(plugin, bundledPlugins);
-    if (command !== undefined) return [toEntry(key, plugin, command)];
+    if (command !== undefined) return [toEntry(key, plugin, command, config)];
     log.error(
       { plugin: key, github: plugin.github },
       "this plugin is left out: fetching plugins from repositories is not supported yet; build it and set `plugin:` to its path",
@@ -44,12 +44,35 @@ function toCommand(
   return own === undefined ? undefined : [`${bundledPlugins}/${own}`];
 }
 
-function toEntry(key: string, plugin: ConfiguredPlugin, command: readonly string[]): PluginEntry {
+function toEntry(
+  key: string,
+  plugin: ConfiguredPlugin,
+  command: readonly string[],
+  config: Config,
+): PluginEntry {
   return {
     key,
     command,
     env: plugin.env,
     configJson: JSON.stringify(revealBlock(plugin.config)),
     dialTimeoutMs: plugin.dialTimeoutMs,
+    limits: toLimits(config, plugin.limits),
+    sandbox: plugin.sandbox,
+    sandboxNetwork: plugin.network,
+  };
+}
+
+/** The bounds of a program: each of its own, or that of all. */
+export function toLimits(
+  { pluginSettings }: Config,
+  own: ConfiguredPlugin["limits"] | undefined,
+): ProcessLimits {
+  const common = pluginSettings.tools.limits;
+  return {
+    memoryMb: own?.memoryMb ?? common.memoryMb,
+    cpuSeconds: own?.cpuSeconds ?? common.cpuSeconds,
+    processes: own?.processes ?? common.processes,
+    openFiles: own?.openFiles ?? common.openFiles,
+    diskMb: own?.diskMb ?? common.diskMb,
   };
 }

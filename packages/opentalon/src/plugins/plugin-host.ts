@@ -10,6 +10,7 @@ import type { Environment } from "./child-environment.ts";
 import { defaultSearchPath } from "./child-environment.ts";
 import { createGenerationMemory } from "./detect-generation.ts";
 import { openPlugin } from "./open-plugin.ts";
+import type { Fence } from "./fence/create-fence.ts";
 import { createFence } from "./fence/create-fence.ts";
 import { createOrphanGuard } from "./orphan-guard.ts";
 import type { PluginEntry } from "./plugin-entry.ts";
@@ -27,6 +28,8 @@ export interface PluginHostOptions {
   readonly clock: Clock;
   /** Where working directories of plugins are kept; must belong to this process alone. */
   readonly stateDirectory?: string | undefined;
+  /** Bounds the programs; one of its own when absent. */
+  readonly fence?: Fence | undefined;
   /** Called after a state or the list of tools has changed. Must not throw. */
   readonly onChange: () => void;
 }
@@ -64,7 +67,7 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
   const folders = createTemporaryFolders(stateDirectory);
   const guard = createOrphanGuard({ log, environment });
   const searchPath = environment["PATH"] ?? defaultSearchPath;
-  const fence = createFence({ searchPath, stateDirectory, clock, log });
+  const fence = options.fence ?? createFence({ searchPath, stateDirectory, clock, log });
   const generations = createGenerationMemory();
   const owners = new Map<string, SupervisedPlugin>();
   const keys = new Set([...options.configuredKeys, ...entries.map(({ key }) => key)]);

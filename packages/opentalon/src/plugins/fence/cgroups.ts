@@ -19,6 +19,8 @@ export interface Cgroup {
   readonly breach: () => Breach | undefined;
   /** Processor time of all that ever were members; `undefined` when it is not counted. */
   readonly cpuMs: () => number | undefined;
+  /** Puts the group behind everything else while it keeps processors busy, and beside it while it does not. */
+  readonly balance: () => void;
   /** Ends all members; where the number of processes is bounded, no new ones can come meanwhile. */
   readonly kill: () => void;
   /** Ends what is left and removes the group. Never rejects. */
@@ -33,8 +35,14 @@ export interface CgroupOptions {
   readonly clock: Clock;
 }
 
-/** Of 1024, which is what everything else has: what plugins get of a processor that others want, too. */
-const processorShare = 256;
+/**
+ * What a group gets of a processor that others want, too, of 1024, which is what each of them has. A plugin that works now
+ * and then is as quick as anything else on a busy machine; one that is always busy is not.
+ */
+const calmShare = 1_024;
+const busyShare = 128;
+/** Of a processor, over the time between two looks. */
+const busyFrom = 0.75;
 const removeRounds = 200;
 const removePauseMs = 10;
 
@@ -60,10 +68,6 @@ export function createCgroup({ places, name, limits, clock }: CgroupOptions): Cg
     if (memory !== undefined) boundMemory(memory, limits.memoryMb);
     if (pids !== undefined && limits.processes !== undefined)
       writeFileSync(join(pids, "pids.max"), String(limits.processes));
-    if (cpu !== undefined) {
-      writeIfThere(join(cpu, "cpu.shares"), String(processorShare));
-      writeIfThere(join(cpu, "cpu.weight"), String(Math.round((processorShare * 100) / 1024)));
-    }
   } catch (error) {
     removeFolders();
     throw error;
@@ -80,6 +84,25 @@ export function createCgroup({ places, name, limits, clock }: CgroupOptions): Cg
     // 0 stands for a process that cannot be seen from here, and would be us.
     for (const pid of members().filter((number) => number > 0))
       quietly(() => process.kill(pid, "SIGKILL"));
+  };
+
+  const cpuMs = (): number | undefined => {
+    if (accounting === undefined) return undefined;
+    const nanoseconds = readText(join(accounting, "cpuacct.usage"));
+    if (nanoseconds !== "") return Number(nanoseconds) / 1e6;
+    return readCount(join(accounting, "cpu.stat"), "usage_usec") / 1e3;
+  };
+  let share = calmShare;
+  let last = { atMs: clock.now(), cpuMs: 0 };
+  const balance = (): void => {
+    const next = { atMs: clock.now(), cpuMs: cpuMs() ?? 0 };
+    if (cpu === undefined || next.atMs <= last.atMs) return;
+    const isBusy = next.cpuMs - last.cpuMs > busyFrom * (next.atMs - last.atMs);
+    last = next;
+    if (share === (isBusy ? busyShare : calmShare)) return;
+    share = isBusy ? busyShare : calmShare;
+    writeIfThere(join(cpu, "cpu.shares"), String(share));
+    writeIfThere(join(cpu, "cpu.weight"), String(Math.round((share * 100) / 1_024)));
   };
 
   return {
@@ -99,12 +122,8 @@ export function createCgroup({ places, name, limits, clock }: CgroupOptions): Cg
       const refused = pids === undefined ? 0 : readCount(join(pids, "pids.events"), "max");
       return refused > 0 && limits.processes !== undefined ? "processes" : undefined;
     },
-    cpuMs: () => {
-      if (accounting === undefined) return undefined;
-      const nanoseconds = readText(join(accounting, "cpuacct.usage"));
-      if (nanoseconds !== "") return Number(nanoseconds) / 1e6;
-      return readCount(join(accounting, "cpu.stat"), "usage_usec") / 1e3;
-    },
+    cpuMs,
+    balance,
     kill,
     remove: async () => {
       for (let round = 0; round < removeRounds; round += 1) {

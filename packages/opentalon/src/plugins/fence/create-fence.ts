@@ -18,7 +18,8 @@ import { createProcessTree } from "./process-tree.ts";
 import { findReadableFolders } from "./readable-folders.ts";
 import { toSandboxedCommand } from "./sandbox.ts";
 import { toBoundedCommand } from "./start-script.ts";
-import type { Members, Watch } from "./watch.ts";
+import { createWatchAll } from "./watch-all.ts";
+import type { Members } from "./watch.ts";
 import { createWatch } from "./watch.ts";
 
 /** Bounds what child processes may use and see, with what this machine has for that. */
@@ -73,9 +74,6 @@ export interface FenceDependencies {
   readonly cgroups?: boolean | undefined;
 }
 
-/** Where the system bounds memory and processes itself, a look is for the words; where it does not, for the bounds. */
-const calmPauseMs = 1_000;
-const watchfulPauseMs = 200;
 const defaultTemporaryMb = 256;
 /** What bubblewrap itself needs of the processes. */
 const sandboxProcesses = 2;
@@ -104,19 +102,7 @@ export function createFence(dependencies: FenceDependencies): Fence {
     canWatch: hasProcessTable(),
   });
 
-  const active = new Set<{ readonly watch: Watch; readonly isWatchful: boolean }>();
-  let isTicking = false;
-  const tick = (): void => {
-    let table: ReturnType<typeof readProcesses> | undefined;
-    for (const { watch } of active) watch.look(() => (table ??= readProcesses()));
-    schedule();
-  };
-  const schedule = (): void => {
-    isTicking = active.size > 0;
-    if (!isTicking) return;
-    const isWatchful = [...active].some((each) => each.isWatchful);
-    clock.after(isWatchful ? watchfulPauseMs : calmPauseMs, tick);
-  };
+  const watchAll = createWatchAll({ clock, searchPath });
 
   const enclose = async (plan: EnclosurePlan): Promise<Enclosure> => {
     const { limits, temporaryFolder, workingDirectory, environment, sandbox } = plan;
@@ -190,13 +176,13 @@ export function createFence(dependencies: FenceDependencies): Fence {
             onBreach(describeBreach(breach, limits));
           },
         });
-        const entry = { watch, isWatchful: unenforced.length > 0 };
-        active.add(entry);
+        const tree =
+          members.kind === "tree" ? { processes: members.tree, temporaryFolder } : undefined;
+        const forget = watchAll.add({ watch, tree, isUrgent: unenforced.length > 0 });
         stopWatching = () => {
           watch.stop();
-          active.delete(entry);
+          forget();
         };
-        if (!isTicking) schedule();
       },
       kill: () => {
         if (members?.kind === "cgroup") members.cgroup.kill();

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 
 /**
@@ -35,4 +35,25 @@ export async function endMarked(folder: string, searchPath: string): Promise<voi
     killSignal: "SIGKILL",
   });
   await once(child, "exit").catch(() => {});
+}
+
+/**
+ * Which of these processes have one of these folders as their TMPDIR: the folder, by number of the process. In a process
+ * of its own, too. Never rejects.
+ */
+export function findMarked(
+  pids: readonly number[],
+  folders: readonly string[],
+  searchPath: string,
+): Promise<ReadonlyMap<number, string>> {
+  const patterns = folders.flatMap((folder) => ["-e", `TMPDIR=${folder}`]);
+  const files = pids.map((pid) => `/proc/${pid}/environ`);
+  const options = { timeout: patienceMs, env: { PATH: searchPath }, cwd: "/" };
+  return new Promise((resolve) => {
+    execFile("grep", ["-saoHF", ...patterns, "--", ...files], options, (_error, output) => {
+      // What it found is told also when some of the processes have ended meanwhile, which it takes for a failure.
+      const lines = output.matchAll(/^\/proc\/(\d+)\/environ:TMPDIR=(.+)$/gm);
+      resolve(new Map([...lines].map(([, pid, folder = ""]) => [Number(pid), folder])));
+    });
+  });
 }

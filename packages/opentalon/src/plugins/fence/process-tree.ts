@@ -7,6 +7,8 @@ import type { ProcessRecord } from "./process-table.ts";
 export interface ProcessTree {
   /** Members that still run, from a fresh look at all processes. */
   readonly update: (table: ReadonlyMap<number, ProcessRecord>) => readonly ProcessRecord[];
+  /** Whether it was a member at the last look. */
+  readonly has: (process: ProcessRecord) => boolean;
   /** Counts a process as a member that was found in another way. */
   readonly adopt: (process: ProcessRecord) => void;
   /** Processor time of all members ever seen. */
@@ -54,6 +56,7 @@ export function createProcessTree(groupId: number): ProcessTree {
       );
       return all;
     },
+    has: isKnown,
     adopt: (record) => void known.set(record.pid, record),
     cpuMs: () => cpuMs,
   };

@@ -69,6 +69,7 @@ export function createWatch({ limits, members, folders, clock, onBreach }: Watch
   return {
     look: (table) => {
       if (stopped) return;
+      if (members.kind === "cgroup") members.cgroup.balance();
       const records = members.kind === "tree" ? members.tree.update(table()) : undefined;
       pids = (records?.map(({ pid }) => pid) ?? readMembers(members)).slice(0, mostRead);
       report(

@@ -38,6 +38,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { booleanField, bytesField, readBytesFields } from "./protobuf-lite.ts";
+import { attacks } from "./attacks.ts";
 import type { FakePluginOptions } from "./fake-plugin-options.ts";
 
 const options = JSON.parse(process.argv[2] ?? "{}") as FakePluginOptions;
@@ -128,8 +129,13 @@ function answer(call: Call, reply: (result: Result) => void): void {
       return say(JSON.stringify({ pid: process.pid, workingDirectory: process.cwd(), port }));
     case "config":
       return say(config);
-    default:
-      return say("", { id: "", error: `unknown action ${call.action}` });
+    default: {
+      const attack = attacks[call.action];
+      if (attack === undefined) return say("", { id: "", error: `unknown action ${call.action}` });
+      return void attack(call.args).then(say, (error: unknown) =>
+        say("", { error: String(error) }),
+      );
+    }
   }
 }
 

@@ -87,7 +87,8 @@ export function toSandboxedCommand(options: SandboxOptions): readonly string[] {
       .toSorted((a, b) => a.length - b.length)
       .flatMap((path) => ["--ro-bind", path, path]),
     ...writable.flatMap((path) => ["--bind", path, path]),
-    ...["--remount-ro", "/dev", "--remount-ro", "/"],
+    // Settings of the kernel belong to root, which a program started by root still is, whatever rights it has lost.
+    ...["/proc", "/dev", "/"].flatMap((folder) => ["--remount-ro", folder]),
     ...["--chdir", workingDirectory, "--", ...command],
   ];
 }

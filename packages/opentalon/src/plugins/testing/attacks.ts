@@ -132,6 +132,15 @@ export const attacks: Readonly<Record<string, (given: Arguments) => Promise<stri
       return toCode(error);
     }
   },
+  /** Opens for writing, and writes nothing: what is tried so may belong to the machine. */
+  open: async ({ path = "" }) => {
+    try {
+      closeSync(openSync(path, "r+"));
+      return "opened";
+    } catch (error) {
+      return toCode(error);
+    }
+  },
   kill: async ({ pid = "" }) => {
     try {
       process.kill(Number(pid), "SIGKILL");

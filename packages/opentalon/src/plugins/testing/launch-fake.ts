@@ -49,7 +49,11 @@ export async function launchFake(
     const launched = await launchPlugin(
       {
         plugin: "fake",
-        command: toFakePluginCommand({ journal, ...options }),
+        // In a sandbox there is no place for it.
+        command: toFakePluginCommand({
+          ...(changes.sandbox === "strict" ? {} : { journal }),
+          ...options,
+        }),
         handshakeTimeoutMs: 20_000,
         signal: new AbortController().signal,
         ...changes,

@@ -1,34 +1,20 @@
-import { readdirSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { ProcessLimits } from "../plugin-entry.ts";
+import { findCgroupProblem, findWatchProblem, listCgroupsOf } from "../testing/fence-support.ts";
 import { isRunning } from "../testing/launch-fake.ts";
 import { startAttackedHost } from "../testing/start-attacked-host.ts";
-import { findCgroups } from "./find-cgroups.ts";
-import { hasProcessTable } from "./process-table.ts";
 
 const patient = { timeout: 60_000 };
-const places = findCgroups({ ownName: `opentalon-${process.pid}` });
-const canBound = places?.memory !== undefined && places.pids !== undefined;
-
 const mechanisms = [
-  {
-    name: "in a control group",
-    cgroups: true,
-    isThere: canBound,
-    missing: "no control group can be written here",
-  },
-  {
-    name: "under watch",
-    cgroups: false,
-    isThere: hasProcessTable(),
-    missing: "there is no /proc here",
-  },
+  { name: "in a control group", cgroups: true, problem: findCgroupProblem() },
+  { name: "under watch", cgroups: false, problem: findWatchProblem() },
 ];
 
-for (const { name, cgroups, isThere, missing } of mechanisms) {
-  const note = isThere ? "" : `, skipped: ${missing}`;
-  describe.skipIf(!isThere)(`${name}${note}`, () => {
+for (const { name, cgroups, problem } of mechanisms) {
+  const note = problem === undefined ? "" : `, skipped: ${problem}`;
+  describe.skipIf(problem !== undefined)(`${name}${note}`, () => {
     test.each<[string, Record<string, string>, ProcessLimits, string]>([
       [
         "attack-memory",
@@ -75,14 +61,14 @@ for (const { name, cgroups, isThere, missing } of mechanisms) {
       [
         "attack-entries",
         {},
-        { diskMb: 32 },
-        "wrote more than 32 MiB into its folders (limits.disk_mb)",
+        { diskMb: 8 },
+        "wrote more than 8 MiB into its folders (limits.disk_mb)",
       ],
       [
         "attack-processor",
         {},
-        { cpuSeconds: 3 },
-        "used more than 3 s of processor time (limits.cpu_seconds)",
+        { cpuSeconds: 2 },
+        "used more than 2 s of processor time (limits.cpu_seconds)",
       ],
     ])(
       "%s ends the plugin, in words, and nothing else",
@@ -115,16 +101,20 @@ for (const { name, cgroups, isThere, missing } of mechanisms) {
     );
 
     test.each([
-      ["in a session of its own", {}],
-      ...(cgroups ? [["that has emptied its environment", { empty: "yes" }] as const] : []),
-    ] as const)("a process %s ends with its plugin", patient, async (_name, given) => {
-      await using attacked = await startAttackedHost({ cgroups });
-      const { content } = await attacked.call("attacker", "attack-daemon", given);
-      const pid = Number(content);
-      expect(await isRunning(pid)).toBe(true);
-      await attacked.failure("crash");
-      await expect.poll(() => isRunning(pid), patient).toBe(false);
-    });
+      ["in a session of its own", "attack-daemon"],
+      // Only a control group knows of it.
+      ...(cgroups ? [["without its environment", "attack-daemon-without-environment"]] : []),
+    ] as [string, string][])(
+      "a process %s ends with its plugin",
+      patient,
+      async (_name, action) => {
+        await using attacked = await startAttackedHost({ cgroups });
+        const pid = Number((await attacked.call("attacker", action)).content);
+        expect(await isRunning(pid)).toBe(true);
+        await attacked.failure("crash");
+        await expect.poll(() => isRunning(pid), patient).toBe(false);
+      },
+    );
 
     test("nothing of it is left afterwards", patient, async () => {
       const attacked = await startAttackedHost({
@@ -134,10 +124,7 @@ for (const { name, cgroups, isThere, missing } of mechanisms) {
       const { content } = await attacked.call("attacker", "attack-daemon");
       await attacked[Symbol.asyncDispose]();
       expect(await isRunning(Number(content))).toBe(false);
-      const groups = Object.values(places ?? {}).flatMap((place?: string) =>
-        place === undefined ? [] : readdirSync(place),
-      );
-      expect(groups.filter((each) => each.startsWith(`opentalon-${process.pid}-`))).toEqual([]);
+      expect(listCgroupsOf(process.pid)).toEqual([]);
     });
   });
 }

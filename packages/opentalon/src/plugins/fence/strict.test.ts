@@ -110,7 +110,7 @@ describe.skipIf(probed.kind !== "works")(`in a strict sandbox${note}`, () => {
 
   test("a process that has left its group and its environment ends with it", patient, async () => {
     const seconds = `119.${process.pid}`;
-    await ask("attack-daemon", { empty: "yes", seconds });
+    await ask("attack-daemon-without-environment", { seconds });
     expect(findSleepers(seconds)).toHaveLength(1);
     await attacked.failure("crash");
     await expect.poll(() => findSleepers(seconds), patient).toEqual([]);

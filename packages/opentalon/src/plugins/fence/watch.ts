@@ -30,7 +30,7 @@ export interface Watch {
 }
 
 /** Of the time a look at the folders takes, this many times as long is the pause after it. */
-const diskPauseFactor = 10;
+const diskPauseFactor = 5;
 const leastDiskPauseMs = 500;
 /** Beyond so many members single ones are not looked at: their number says enough. */
 const mostRead = 512;

@@ -98,18 +98,11 @@ export const attacks: Readonly<Record<string, (given: Arguments) => Promise<stri
     await sleep(lifeMs);
     return "nothing happened";
   },
-  /** A process that belongs to nobody: two forks and a session away; with `empty`, without the environment it was given. */
-  "attack-daemon": async ({ empty = "", seconds = "120" }) => {
-    const sleeper = `sleep ${seconds}`;
-    const daemonise = empty === "" ? "setsid" : "env -i PATH=/usr/bin:/bin setsid";
-    const child = spawn("/bin/sh", ["-c", `${daemonise} sh -c '${sleeper} & echo $!' `], {
-      stdio: ["ignore", "pipe", "ignore"],
-      detached: true,
-    });
-    child.unref();
-    const [first = Buffer.alloc(0)] = (await child.stdout.take(1).toArray()) as Buffer[];
-    return first.toString().trim();
-  },
+  /** A process that belongs to nobody: two forks and a session away. Answers with its number. */
+  "attack-daemon": ({ seconds = "120" }) => daemonise(["setsid"], seconds),
+  /** The same, without the environment it was given. */
+  "attack-daemon-without-environment": ({ seconds = "120" }) =>
+    daemonise(["env", "-i", "PATH=/usr/bin:/bin", "setsid"], seconds),
   read: async ({ path = "" }) => {
     try {
       return readFileSync(path, "utf8");
@@ -162,6 +155,14 @@ const lifeMs = 120_000;
 
 function start([program = "", ...rest]: readonly string[]): void {
   spawn(program, rest, { stdio: "ignore" }).on("error", () => {});
+}
+
+async function daemonise(before: readonly string[], seconds: string): Promise<string> {
+  const [program = "", ...rest] = [...before, "/bin/sh", "-c", `sleep ${seconds} & echo $!`];
+  const child = spawn(program, rest, { stdio: ["ignore", "pipe", "ignore"], detached: true });
+  child.unref();
+  for await (const chunk of child.stdout) return String(chunk).trim();
+  return "nothing was started";
 }
 
 /** Small files, so that no single one is too large. */

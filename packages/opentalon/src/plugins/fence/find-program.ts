@@ -36,7 +36,12 @@ export function readInterpreter(path: string): readonly string[] {
 }
 
 function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+  try {
+    return statSync(path).isFile();
+  } catch {
+    // Not there, or in a folder of somebody else.
+    return false;
+  }
 }
 
 function isExecutable(path: string): boolean {

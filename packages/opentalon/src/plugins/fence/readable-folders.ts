@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, realpathSync, statSync } from "node:fs";
+import { type Dirent, existsSync, readdirSync, realpathSync, statSync } from "node:fs";
 import { basename, dirname, isAbsolute, join, relative } from "node:path";
 import { findProgram, readInterpreter } from "./find-program.ts";
 
@@ -89,11 +89,19 @@ function findLibraries(path: string): readonly string[] {
 }
 
 function findLinked(folder: string): readonly string[] {
-  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+  return listFolder(folder).flatMap((entry) => {
     const path = join(folder, entry.name);
     if (entry.isSymbolicLink()) return isFolder(path) ? [toRealPath(path)] : [];
     return entry.isDirectory() && entry.name.startsWith("@") ? findLinked(path) : [];
   });
+}
+
+function listFolder(path: string): readonly Dirent[] {
+  try {
+    return readdirSync(path, { withFileTypes: true });
+  } catch {
+    return [];
+  }
 }
 
 function ancestorsOf(path: string): readonly string[] {
@@ -108,7 +116,11 @@ export function isWithin(path: string, folder: string): boolean {
 }
 
 function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
 }
 
 function toRealPath(path: string): string {

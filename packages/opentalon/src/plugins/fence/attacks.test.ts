@@ -53,6 +53,12 @@ for (const { name, cgroups, problem } of mechanisms) {
         "wrote more than 32 MiB into its folders (limits.disk_mb)",
       ],
       [
+        "attack-disk",
+        { folder: "." },
+        { diskMb: 32 },
+        "wrote more than 32 MiB into its folders (limits.disk_mb)",
+      ],
+      [
         "attack-removed-files",
         {},
         { diskMb: 32 },

@@ -10,6 +10,7 @@ import {
   writeSync,
 } from "node:fs";
 import { connect } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -58,7 +59,7 @@ export const attacks: Readonly<Record<string, (given: Arguments) => Promise<stri
     }
     return `opened ${opened} files`;
   },
-  "attack-disk": ({ folder = ".", mb = "256" }) => fill(Number(mb), join(folder, "filler")),
+  "attack-disk": ({ folder = tmpdir(), mb = "256" }) => fill(Number(mb), join(folder, "filler")),
   /** Many empty files cost no blocks, but the file system's entries. */
   "attack-entries": async ({ files = "30000" }) => {
     mkdirSync("entries");
@@ -92,10 +93,11 @@ export const attacks: Readonly<Record<string, (given: Arguments) => Promise<stri
       closeSync(file);
     }
   },
-  "attack-processor": async ({ processes = "4" }) => {
+  /** `text`: for how many seconds. */
+  "attack-processor": async ({ processes = "4", text = "120" }) => {
     for (let count = 0; count < Number(processes); count += 1)
-      start(["/bin/sh", "-c", "trap 'exit' TERM; while :; do :; done"]);
-    await sleep(lifeMs);
+      start(["timeout", text, "/bin/sh", "-c", "while :; do :; done"]);
+    await sleep(Number(text) * 1_000);
     return "nothing happened";
   },
   /** A process that belongs to nobody: two forks and a session away. Answers with its number. */

@@ -62,31 +62,29 @@ describe("when the core is killed with SIGKILL, a process of a plugin", () => {
 
 describe("a plugin that takes more than it may", () => {
   const problem = findWatchProblem();
-  it.skipIf(problem !== undefined)(
-    `is ended, and the model and the operator are told why${toSkipNote(problem)}`,
-    async () => {
-      using scratch = createScratch();
-      await using models = await createModelServer([
-        call("greedy__attack-memory"),
-        call("fake__structured"),
-        say("done"),
-      ]);
-      const greedy = fakePlugin({ name: "greedy", actions: ["attack-memory"] });
-      const configPath = scratch.writeConfig(models.url, {
-        plugins: { greedy: { ...greedy, limits: { memory_mb: 128 } }, fake: fakePlugin() },
-      });
-      await using core = startCore({ configPath });
-      core.write("go\n");
-      await expect.poll(core.output, patient).toBe("done\n");
-      const words = "used more than 128 MiB of memory (limits.memory_mb)";
-      const [failed, next] = toolResults(models);
-      expect(failed).toContain(words);
-      expect(next).toContain('{"a":1}');
-      const lost = core.log.find(({ msg }) => msg === "Plugin lost");
-      expect(lost).toMatchObject({ plugin: "greedy" });
-      expect(lost?.["problem"]).toContain(words);
-      core.end();
-      expect(await core.exited).toBe(0);
-    },
-  );
+  const title = "is ended, and the model and the operator are told why";
+  it.skipIf(problem !== undefined)(`${title}${toSkipNote(problem)}`, async () => {
+    using scratch = createScratch();
+    await using models = await createModelServer([
+      call("greedy__attack-memory"),
+      call("fake__structured"),
+      say("done"),
+    ]);
+    const greedy = fakePlugin({ name: "greedy", actions: ["attack-memory"] });
+    const configPath = scratch.writeConfig(models.url, {
+      plugins: { greedy: { ...greedy, limits: { memory_mb: 128 } }, fake: fakePlugin() },
+    });
+    await using core = startCore({ configPath });
+    core.write("go\n");
+    await expect.poll(core.output, patient).toBe("done\n");
+    const words = "used more than 128 MiB of memory (limits.memory_mb)";
+    const [failed, next] = toolResults(models);
+    expect(failed).toContain(words);
+    expect(next).toContain('{"a":1}');
+    const lost = core.log.find(({ msg }) => msg === "Plugin lost");
+    expect(lost).toMatchObject({ plugin: "greedy" });
+    expect(lost?.["problem"]).toContain(words);
+    core.end();
+    expect(await core.exited).toBe(0);
+  });
 });

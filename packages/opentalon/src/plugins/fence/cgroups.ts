@@ -37,7 +37,9 @@ export interface CgroupOptions {
 
 /**
  * What a group gets of a processor that others want, too, of 1024, which is what each of them has. A plugin that works now
- * and then is as quick as anything else on a busy machine; one that is always busy is not.
+ * and then is as quick as anything else on a busy machine. One that is always busy gets what nobody else wants, where
+ * the system knows such a state, since only that one lets go of a processor at once; and little elsewhere. Should there be
+ * so little left that it no longer keeps a processor busy, it gets its share again.
  */
 const calmShare = 1_024;
 const busyShare = 128;
@@ -92,15 +94,18 @@ export function createCgroup({ places, name, limits, clock }: CgroupOptions): Cg
     if (nanoseconds !== "") return Number(nanoseconds) / 1e6;
     return readCount(join(accounting, "cpu.stat"), "usage_usec") / 1e3;
   };
-  let share = calmShare;
+  let isBehind = false;
   let last = { atMs: clock.now(), cpuMs: 0 };
   const balance = (): void => {
     const next = { atMs: clock.now(), cpuMs: cpuMs() ?? 0 };
     if (cpu === undefined || next.atMs <= last.atMs) return;
     const isBusy = next.cpuMs - last.cpuMs > busyFrom * (next.atMs - last.atMs);
     last = next;
-    if (share === (isBusy ? busyShare : calmShare)) return;
-    share = isBusy ? busyShare : calmShare;
+    if (isBusy === isBehind) return;
+    isBehind = isBusy;
+    if (existsSync(join(cpu, "cpu.idle")))
+      return writeIfThere(join(cpu, "cpu.idle"), isBusy ? "1" : "0");
+    const share = isBusy ? busyShare : calmShare;
     writeIfThere(join(cpu, "cpu.shares"), String(share));
     writeIfThere(join(cpu, "cpu.weight"), String(Math.round((share * 100) / 1_024)));
   };

@@ -19,7 +19,7 @@ export interface WatchAll {
   readonly add: (watched: Watched) => () => void;
 }
 
-const calmPauseMs = 1_000;
+const calmPauseMs = 500;
 const urgentPauseMs = 200;
 /** The most strangers whose environment is looked at in one go; the rest has its turn at the next. */
 const mostStrangers = 2_000;

@@ -1,6 +1,7 @@
 import type { Log } from "../base/log.ts";
 import { type Config, revealBlock } from "../config/load-config.ts";
 import type { PluginEntry, ProcessLimits } from "../plugins/plugin-entry.ts";
+import { isPluginName } from "../plugins/to-capabilities.ts";
 
 type ConfiguredPlugin = Config["plugins"][string];
 
@@ -56,6 +57,8 @@ function toEntry(
     env: plugin.env,
     configJson: JSON.stringify(revealBlock(plugin.config)),
     dialTimeoutMs: plugin.dialTimeoutMs,
+    servers: toServers(plugin.config),
+    httpPort: plugin.httpPort === 0 ? undefined : plugin.httpPort,
     limits: toLimits(config, plugin.limits),
     sandbox: plugin.sandbox,
     sandboxNetwork: plugin.network,
@@ -75,4 +78,14 @@ export function toLimits(
     openFiles: own?.openFiles ?? common.openFiles,
     diskMb: own?.diskMb ?? common.diskMb,
   };
+}
+
+/** Names of the servers a bridge is configured for: `config.servers`, a list of objects with `server` or `name`. */
+function toServers({ servers }: ConfiguredPlugin["config"]): readonly string[] {
+  if (!Array.isArray(servers)) return [];
+  return servers.flatMap((entry: unknown) => {
+    if (typeof entry !== "object" || entry === null) return [];
+    const { name, server = name } = entry as { server?: unknown; name?: unknown };
+    return typeof server === "string" && isPluginName(server) ? [server] : [];
+  });
 }

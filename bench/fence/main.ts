@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { startCore, type CoreProcess } from "../../e2e/support/core-process.ts";
-import { findFreePort } from "../../e2e/support/find-free-port.ts";
+import { findFreePort } from "../../packages/opentalon/src/base/testing/find-free-port.ts";
 import { fakePlugin } from "../../e2e/support/scratch.ts";
 import { createWebhookPeer, type WebhookPeer } from "../../e2e/support/webhook-peer.ts";
 import {

@@ -16,6 +16,7 @@ import type { ChildProcess } from "./child-process.ts";
 import { describeEnd, startChildProcess } from "./child-process.ts";
 import { toAbortError, untilAborted } from "./deadline.ts";
 import type { Enclosure, Fence } from "./fence/create-fence.ts";
+import { toFolderName } from "./folder-name.ts";
 import { logLines } from "./log-lines.ts";
 import type { OrphanGuard } from "./orphan-guard.ts";
 import type { PluginEntry } from "./plugin-entry.ts";
@@ -204,12 +205,7 @@ async function createWorkingDirectory(
   stateDirectory: string | undefined,
 ): Promise<string> {
   if (stateDirectory === undefined) return folder.path;
-  // A key may hold anything, so it must not be able to name another folder.
-  const path = resolve(
-    stateDirectory,
-    "plugins",
-    encodeURIComponent(plugin).replaceAll(".", "%2E"),
-  );
+  const path = resolve(stateDirectory, "plugins", toFolderName(plugin));
   await mkdir(path, { recursive: true });
   return path;
 }

@@ -29,6 +29,7 @@ const toolResults = ({ requests }: ModelServer): readonly string[] =>
   });
 
 describe("when the core is killed with SIGKILL, a process of a plugin", () => {
+  const title = "is killed as well";
   const ways = [
     { name: "in a session of its own", action: "attack-daemon", problem: findWatchProblem() },
     {
@@ -38,26 +39,23 @@ describe("when the core is killed with SIGKILL, a process of a plugin", () => {
     },
   ];
   for (const { name, action, problem } of ways)
-    it.skipIf(problem !== undefined)(
-      `${name} is killed as well${toSkipNote(problem)}`,
-      async () => {
-        using scratch = createScratch();
-        const journal = `${scratch.folder}/journal`;
-        await using models = await createModelServer([call(`fake__${action}`), say("done")]);
-        const plugins = { fake: fakePlugin({ actions: [action], journal }) };
-        const configPath = scratch.writeConfig(models.url, { plugins });
-        await using core = startCore({ configPath });
-        core.write("go\n");
-        await expect.poll(core.output, patient).toBe("done\n");
-        const [result = ""] = toolResults(models);
-        const daemon = Number(/^\d+$/m.exec(result)?.[0]);
-        const pids = [...readPluginPids(journal), daemon];
-        expect(pids.map(isRunning)).toEqual([true, true]);
-        core.signal("SIGKILL");
-        await expect.poll(() => pids.filter(isRunning), patient).toEqual([]);
-        await expect.poll(() => listCgroupsOf(core.pid), patient).toEqual([]);
-      },
-    );
+    it.skipIf(problem !== undefined)(`${name} ${title}${toSkipNote(problem)}`, async () => {
+      using scratch = createScratch();
+      const journal = `${scratch.folder}/journal`;
+      await using models = await createModelServer([call(`fake__${action}`), say("done")]);
+      const plugins = { fake: fakePlugin({ actions: [action], journal }) };
+      const configPath = scratch.writeConfig(models.url, { plugins });
+      await using core = startCore({ configPath });
+      core.write("go\n");
+      await expect.poll(core.output, patient).toBe("done\n");
+      const [result = ""] = toolResults(models);
+      const daemon = Number(/^\d+$/m.exec(result)?.[0]);
+      const pids = [...readPluginPids(journal), daemon];
+      expect(pids.map(isRunning)).toEqual([true, true]);
+      core.signal("SIGKILL");
+      await expect.poll(() => pids.filter(isRunning), patient).toEqual([]);
+      await expect.poll(() => listCgroupsOf(core.pid), patient).toEqual([]);
+    });
 });
 
 describe("a plugin that takes more than it may", () => {

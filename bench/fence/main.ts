@@ -107,9 +107,9 @@ async function measure({ action, limits }: Attack): Promise<string[]> {
   core.signal("SIGKILL");
   await core.exited;
   const ends = core.log.filter(({ msg, plugin }) => msg === "Plugin lost" && plugin === "attacker");
-  const why = /limits\.\w+/.exec(String(ends[0]?.["problem"] ?? ""))?.[0];
+  const why = /limits\.\w+/.exec(JSON.stringify(ends[0]?.["problem"] ?? ""))?.[0];
   const ratio = (kind: "turns" | "calls"): string =>
-    `${percent(quantile(attacked[kind], 0.5) / quantile(quiet[kind], 0.5))}`;
+    percent(quantile(attacked[kind], 0.5) / quantile(quiet[kind], 0.5));
   return [
     action === "structured" ? "none" : action.replace("attack-", ""),
     why ?? (action === "structured" ? "" : "nothing: a lower share of the processors"),

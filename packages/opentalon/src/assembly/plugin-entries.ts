@@ -39,7 +39,8 @@ export function toPluginEntries({
   const others = [...discovered]
     .filter(([key]) => config.plugins[key] === undefined)
     .map(([key, file]) => toEntry(key, createDefaultPlugin(), { command: [file] }, config));
-  return [...configured, ...others];
+  const supervision = toSupervision(config.pluginSettings.tools);
+  return [...configured, ...others].map((entry) => ({ ...entry, ...supervision }));
 }
 
 type Runnable = Pick<PluginEntry, "command" | "prepare">;
@@ -65,6 +66,8 @@ function toEntry(
     env: plugin.env,
     configJson: JSON.stringify(revealBlock(plugin.config)),
     dialTimeoutMs: plugin.dialTimeoutMs,
+    token: plugin.token,
+    tls: plugin.tls,
     servers: toServers(plugin.config),
     httpPort: plugin.httpPort === 0 ? undefined : plugin.httpPort,
     limits: toLimits(config, plugin.limits),
@@ -86,6 +89,15 @@ export function toLimits(
     openFiles: own?.openFiles ?? common.openFiles,
     diskMb: own?.diskMb ?? common.diskMb,
   };
+}
+
+function toSupervision({
+  healthCheckIntervalMs,
+  refreshIntervalMs,
+  restartOnFailure,
+  maxRestarts,
+}: Config["pluginSettings"]["tools"]) {
+  return { healthCheckIntervalMs, refreshIntervalMs, restartOnFailure, maxRestarts };
 }
 
 /** Names of the servers a bridge is configured for: `config.servers`, a list of objects with `server` or `name`. */

@@ -79,7 +79,10 @@ export function toSandboxedCommand(options: SandboxOptions): readonly string[] {
     ...(network ? [] : ["--unshare-net"]),
     ...systemFolders.flatMap(toSystemArguments),
     ...etc.flatMap((name) => ["--ro-bind-try", `/etc/${name}`, `/etc/${name}`]),
-    ...["--proc", "/proc", "--dev", "/dev"],
+    "--proc",
+    "/proc",
+    "--dev",
+    "/dev",
     ...["/tmp", "/dev/shm"].flatMap((folder) => ["--size", size, "--tmpfs", folder]),
     // The outer ones first, since a later one lies on top of it.
     ...readable
@@ -89,7 +92,10 @@ export function toSandboxedCommand(options: SandboxOptions): readonly string[] {
     ...writable.flatMap((path) => ["--bind", path, path]),
     // Settings of the kernel belong to root, which a program started by root still is, whatever rights it has lost.
     ...["/proc", "/dev", "/"].flatMap((folder) => ["--remount-ro", folder]),
-    ...["--chdir", workingDirectory, "--", ...command],
+    "--chdir",
+    workingDirectory,
+    "--",
+    ...command,
   ];
 }
 

@@ -160,8 +160,12 @@ function start([program = "", ...rest]: readonly string[]): void {
 }
 
 async function daemonise(before: readonly string[], seconds: string): Promise<string> {
-  const [program = "", ...rest] = [...before, "/bin/sh", "-c", `sleep ${seconds} & echo $!`];
-  const child = spawn(program, rest, { stdio: ["ignore", "pipe", "ignore"], detached: true });
+  const [program = "", ...rest] = before;
+  const script = `sleep ${seconds} & echo $!`;
+  const child = spawn(program, [...rest, "/bin/sh", "-c", script], {
+    stdio: ["ignore", "pipe", "ignore"],
+    detached: true,
+  });
   child.unref();
   for await (const chunk of child.stdout) return String(chunk).trim();
   return "nothing was started";

@@ -16,8 +16,10 @@ export function findWatchProblem(): string | undefined {
 
 /** Control groups that a process has made and left. */
 export function listCgroupsOf(pid: number): readonly string[] {
-  const places = new Set(Object.values(findPlaces() ?? {}).filter((place) => place !== undefined));
-  const names = [...places].flatMap((place) => readdirSync(place));
+  const { any, memory, pids, cpu, cpuAccounting } = findPlaces() ?? {};
+  const names = [any, memory, pids, cpu, cpuAccounting].flatMap((place) =>
+    place === undefined ? [] : readdirSync(place),
+  );
   return names.filter((name) => name.startsWith(`opentalon-${pid}-`));
 }
 

@@ -13,8 +13,11 @@ import type { Tool } from "../domain/tool.ts";
 import { toToolName } from "../domain/tool.ts";
 import { builtInNames } from "./built-in-names.ts";
 import type { Environment } from "./child-environment.ts";
+import { defaultSearchPath } from "./child-environment.ts";
 import { createGenerationMemory } from "./detect-generation.ts";
 import { openPlugin } from "./open-plugin.ts";
+import type { Fence } from "./fence/create-fence.ts";
+import { createFence } from "./fence/create-fence.ts";
 import { createOrphanGuard } from "./orphan-guard.ts";
 import { observeCall } from "./observe-call.ts";
 import { isRemoteCommand } from "./plugin-address.ts";
@@ -38,6 +41,8 @@ export interface PluginHostOptions {
   readonly stateDirectory?: string | undefined;
   /** See `PluginDatabaseDependencies`. */
   readonly migrationProgram?: readonly string[] | undefined;
+  /** Bounds the programs; one of its own when absent. */
+  readonly fence?: Fence | undefined;
   /** Called after a state or the list of tools has changed. Must not throw. */
   readonly onChange: () => void;
   /** Told of each call that is over. Must not throw. */
@@ -88,6 +93,8 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
   if (limit.problem !== "") log.warn(limit.problem);
   const folders = createTemporaryFolders(stateDirectory);
   const guard = createOrphanGuard({ log, environment });
+  const searchPath = environment["PATH"] ?? defaultSearchPath;
+  const fence = options.fence ?? createFence({ searchPath, stateDirectory, clock, log });
   const generations = createGenerationMemory();
   const owners = new Map<string, SupervisedPlugin>();
   const keys = new Set([...options.configuredKeys, ...entries.map(({ key }) => key)]);
@@ -148,6 +155,7 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
       folders,
       stateDirectory,
       guard,
+      fence,
       generations,
       migrationProgram,
       clock,

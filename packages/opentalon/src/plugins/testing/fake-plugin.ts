@@ -43,6 +43,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { serveCallbacks } from "./fake-callbacks.ts";
 import { booleanField, bytesField, readBytesFields } from "./protobuf-lite.ts";
+import { attacks } from "./attacks.ts";
 import type { FakePluginOptions } from "./fake-plugin-options.ts";
 
 const given = JSON.parse(process.argv[2] ?? "{}") as FakePluginOptions;
@@ -156,8 +157,13 @@ function answer(call: Call, reply: (result: Result) => void): void {
       return say(
         String(options.refuses?.includes(`${call.args["actor"]} ${call.args["plugin"]}`) !== true),
       );
-    default:
-      return say("", { id: "", error: `unknown action ${call.action}` });
+    default: {
+      const attack = attacks[call.action];
+      if (attack === undefined) return say("", { id: "", error: `unknown action ${call.action}` });
+      return void attack(call.args).then(say, (error: unknown) =>
+        say("", { error: String(error) }),
+      );
+    }
   }
 }
 

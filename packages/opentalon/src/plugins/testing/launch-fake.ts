@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../../base/clock.ts";
 import { createSilentLog } from "../../base/create-log.ts";
+import { createFence } from "../fence/create-fence.ts";
 import type { LaunchDependencies, LaunchedPlugin, LaunchOptions } from "../launch.ts";
 import { launchPlugin } from "../launch.ts";
 import { createOrphanGuard } from "../orphan-guard.ts";
@@ -47,6 +48,7 @@ export async function launchFake(
     environment: process.env,
     folders: createTemporaryFolders(undefined),
     guard,
+    fence: createFence({ searchPath: process.env["PATH"] ?? "", clock: systemClock, log }),
     clock: systemClock,
     log,
     ...dependencyChanges,
@@ -59,7 +61,11 @@ export async function launchFake(
     const launched = await launchPlugin(
       {
         plugin: "fake",
-        command: toFakePluginCommand({ journal, ...options }),
+        // In a sandbox there is no place for it.
+        command: toFakePluginCommand({
+          ...(changes.sandbox === "strict" ? {} : { journal }),
+          ...options,
+        }),
         handshakeTimeoutMs: 20_000,
         signal: new AbortController().signal,
         ...changes,

@@ -1,6 +1,8 @@
+import { join } from "node:path";
 import type { Log } from "../base/log.ts";
 import { createDefaultPlugin } from "../config/default-plugin.ts";
 import { type Config, revealBlock } from "../config/load-config.ts";
+import { toFolderName } from "../plugins/folder-name.ts";
 import { isPluginName } from "../plugins/to-capabilities.ts";
 import type { PluginEntry } from "../plugins/plugin-entry.ts";
 import { discoverPlugins } from "./discover-plugins.ts";
@@ -39,7 +41,11 @@ export function toPluginEntries({
     .filter(([key]) => config.plugins[key] === undefined)
     .map(([key, file]) => toEntry(key, createDefaultPlugin(), { command: [file] }));
   const supervision = toSupervision(config.pluginSettings.tools);
-  return [...configured, ...others].map((entry) => ({ ...entry, ...supervision }));
+  return [...configured, ...others].map((entry) => ({
+    ...entry,
+    ...supervision,
+    databaseFile: join(config.state.dataDir, "plugin_data", `${toFolderName(entry.key)}.db`),
+  }));
 }
 
 type Runnable = Pick<PluginEntry, "command" | "prepare">;

@@ -54,7 +54,7 @@ export const plugin = sectionAs(
       }),
       insecure: flag({
         about:
-          "Only a plugin with `insecure: false` may have other tools run by its answer to a message.",
+          "Only a plugin with `insecure: false` may have other tools run by its answer to a message, have tools for people run in the middle of a call, and say for whom.",
         default: true,
       }),
       bundle: list({

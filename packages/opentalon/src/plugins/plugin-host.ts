@@ -36,6 +36,8 @@ export interface PluginHostOptions {
   readonly clock: Clock;
   /** Where working directories of plugins are kept; must belong to this process alone. */
   readonly stateDirectory?: string | undefined;
+  /** See `PluginDatabaseDependencies`. */
+  readonly migrationProgram?: readonly string[] | undefined;
   /** Called after a state or the list of tools has changed. Must not throw. */
   readonly onChange: () => void;
   /** Told of each call that is over. Must not throw. */
@@ -57,6 +59,8 @@ export interface PluginHost {
    * its key, never for the name it gives itself.
    */
   readonly configKeyOf: (pluginName: string) => string | undefined;
+  /** Whether calls of the plugin that reported this name may ask for other actions. */
+  readonly takesCallbacks: (pluginName: string) => boolean;
   /**
    * Runs an action of the plugin that reported this name. A failed action is a result with `error`.
    * @throws PluginError: crashed, timed-out, protocol-violated, unavailable.
@@ -78,7 +82,8 @@ export interface PluginHost {
 }
 
 export function createPluginHost(options: PluginHostOptions): PluginHost {
-  const { entries, environment, log, clock, stateDirectory, onChange, onCall } = options;
+  const { entries, environment, log, clock, stateDirectory, migrationProgram } = options;
+  const { onChange, onCall } = options;
   const limit = parseMessageLimit(environment["OPENTALON_GRPC_MAX_MSG_BYTES"]);
   if (limit.problem !== "") log.warn(limit.problem);
   const folders = createTemporaryFolders(stateDirectory);
@@ -144,6 +149,7 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
       stateDirectory,
       guard,
       generations,
+      migrationProgram,
       clock,
       log: pluginLog,
       maxMessageBytes: limit.bytes,
@@ -193,6 +199,8 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
         return [{ plugin: capabilities.name, text: capabilities.systemPromptAddition }];
       }),
     configKeyOf: (pluginName) => owners.get(pluginName)?.key,
+    takesCallbacks: (pluginName) =>
+      owners.get(pluginName)?.capabilities()?.supportsCallbacks === true,
     maxMessageBytes: limit.bytes,
     execute: async (pluginName, asked) => {
       const plugin = owners.get(pluginName);

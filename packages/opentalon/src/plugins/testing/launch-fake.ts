@@ -12,7 +12,15 @@ import type { FakePluginOptions } from "./fake-plugin-options.ts";
 
 /** What a fake plugin noted about itself. */
 export interface FakeEvent {
-  readonly event: "started" | "grandchild" | "call" | "asked";
+  readonly event:
+    | "started"
+    | "grandchild"
+    | "call"
+    | "asked"
+    // Of a call with callbacks: the host closed its side, gave up, called twice.
+    | "half-closed"
+    | "cancelled"
+    | "second-call";
   readonly pid?: number;
   readonly action?: string;
   readonly method?: string;
@@ -20,6 +28,8 @@ export interface FakeEvent {
 }
 
 export interface LaunchedFake extends LaunchedPlugin {
+  /** Where it notes what happens. */
+  readonly journal: string;
   readonly calls: () => Promise<readonly FakeEvent[]>;
 }
 
@@ -58,6 +68,7 @@ export async function launchFake(
     );
     return {
       ...launched,
+      journal,
       calls: async () => (await readJournal(journal)).filter(({ event }) => event === "call"),
       stop: async () => {
         await launched.stop();

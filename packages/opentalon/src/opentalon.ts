@@ -10,7 +10,7 @@ import { assembleTools } from "./assembly/assemble-tools.ts";
 import { assembleTurn } from "./assembly/assemble-turn.ts";
 import { findNamedModel } from "./assembly/find-named-model.ts";
 import { openStore } from "./assembly/open-store.ts";
-import { toPluginRoutes } from "./assembly/plugin-control.ts";
+import { toControlRoutes } from "./assembly/control-routes.ts";
 import type { Clock } from "./base/clock.ts";
 import type { HttpRoute } from "./base/http-route.ts";
 import type { Log } from "./base/log.ts";
@@ -32,6 +32,7 @@ export type { RoutingReport, RoutingReportSum } from "./assembly/report-routing.
 export type { AffinityView } from "./assembly/show-affinity.ts";
 export type { ConsoleOutcome, LuaConsole } from "./assembly/lua/open-lua-console.ts";
 export type { ScriptTestResult } from "./assembly/lua/test-scripts.ts";
+export type { OpenToolDesk } from "./assembly/open-tool-desk.ts";
 export type { AddedPlugin, PluginManager } from "./assembly/manage-plugins.ts";
 export type { SignIns, SignInNotice } from "./assembly/assemble-sign-ins.ts";
 
@@ -47,6 +48,7 @@ export const loadPart = {
   luaTests: () => import("./assembly/lua/test-scripts.ts"),
   pluginManager: () => import("./assembly/manage-plugins.ts"),
   signIns: () => import("./assembly/assemble-sign-ins.ts"),
+  toolDesk: () => import("./assembly/open-tool-desk.ts"),
 } as const;
 
 export interface OpenTalonOptions {
@@ -146,6 +148,7 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
   const turnLog = createTurnLog({ log, clock });
   const delivery = createDeliveryLoop({
     outbox: store.outbox,
+    split: channels.split,
     send: channels.send,
     maxAttempts: maxDeliveryAttempts,
     clock,
@@ -189,7 +192,7 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
 
   return {
     routes: [...channels.routes, ...tools.routes],
-    controlRoutes: toPluginRoutes(tools.plugins),
+    controlRoutes: toControlRoutes(tools),
     metricsRoute: metrics?.route,
     findUnready: () => [...tools.findUnready(), ...models.findUnready(), ...channels.findUnready()],
     start: async () => {

@@ -93,9 +93,17 @@ export interface ToolDefinition<Parameters extends Readonly<Record<string, Param
    * the configuration: the plugin does not start and the operator reads the message.
    */
   readonly onConfigure?: (config: Readonly<Record<string, unknown>>) => void | Promise<void>;
+  /** Ends what the plugin started, when it is told to stop; it has three seconds. */
+  readonly onStop?: () => void | Promise<void>;
 }
 
-/** A definition without its types, as the server uses it. */
+/**
+ * What a plugin is right now, for one whose actions change while it runs. Asked before each answer about the plugin and
+ * before each call; OpenTalon asks anew every now and then (`plugins.tools.refresh_interval`). May have no actions.
+ */
+export type ToolProvider = () => AnyToolDefinition | Promise<AnyToolDefinition>;
+
+/** A definition whose actions are known only when it runs: arguments come as `Record<string, unknown>`. */
 export type AnyToolDefinition = Omit<
   ToolDefinition<Record<string, ParameterDefinitions>>,
   "actions"

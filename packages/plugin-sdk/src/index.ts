@@ -6,12 +6,15 @@ redirectConsole();
 export type {
   ActionDefinition,
   ActionResult,
+  AnyActionDefinition,
+  AnyToolDefinition,
   ArgumentsOf,
   CallContext,
   ParameterDefinition,
   ParameterDefinitions,
   ParameterType,
   ToolDefinition,
+  ToolProvider,
 } from "./define-tool.ts";
 export { serveTool } from "./serve-tool.ts";
 export type {

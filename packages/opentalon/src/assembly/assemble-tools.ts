@@ -13,6 +13,7 @@ import {
   type ToolResult,
   toToolName,
 } from "../domain/tool.ts";
+import type { ToolDesk } from "../domain/tool-desk.ts";
 import type { Turn } from "../domain/turn.ts";
 import { type CheckConfirmation, createConfirmationCheck } from "../hooks/check-confirmation.ts";
 import { createPermissionCheck } from "../hooks/check-permission.ts";
@@ -27,6 +28,7 @@ import type { CallOrigin } from "../tools/context-arguments.ts";
 import { createToolRegistry, type ToolRegistry } from "../tools/tool-registry.ts";
 import type { SuspectCall, TripwireVerdict } from "../tools/tripwire.ts";
 import { toToolSpecification } from "../tools/tool-specification.ts";
+import { createToolDesk } from "./create-tool-desk.ts";
 import { toPluginEntries } from "./plugin-entries.ts";
 import { createPluginPreparation } from "./prepare-plugins.ts";
 
@@ -62,6 +64,8 @@ export interface Tools extends AsyncDisposable {
   ) => CallHookAction;
   /** Largest message a plugin can be sent, in bytes. */
   readonly maxMessageBytes: number;
+  /** The same tools for programs outside. */
+  readonly desk: ToolDesk;
   /** The plugins, for who looks at them from outside. */
   readonly plugins: Pick<PluginHost, "statuses" | "reload" | "recentLines">;
 }
@@ -122,7 +126,10 @@ export function assembleTools({
     clock,
     log,
     stateDirectory: config.state.dataDir,
-    onChange: () => (offered = undefined),
+    onChange: () => {
+      offered = undefined;
+      desk.change();
+    },
     onCall: onPluginCall,
   });
   const registry = createToolRegistry({ sources: [{ tools: () => metaTools }, host], log });
@@ -180,6 +187,14 @@ export function assembleTools({
               callOwn(step, callId, context, signal, { wantsStructured: true }),
             ),
         }),
+  });
+
+  const desk = createToolDesk({
+    callTool,
+    specifications: () => {
+      const { specifications } = findOffer();
+      return new Map([...specifications].filter(([{ plugin }]) => plugin !== metaPlugin));
+    },
   });
 
   const callOwn = (
@@ -252,6 +267,7 @@ export function assembleTools({
     callHookAction: (turn, signal, options) => (step, callId, onExecute) =>
       callOwn(step, callId, toOrigin(turn), signal, { ...options, onExecute }),
     maxMessageBytes: host.maxMessageBytes,
+    desk: desk.desk,
     plugins: host,
     [Symbol.asyncDispose]: async () => {
       await host[Symbol.asyncDispose]();

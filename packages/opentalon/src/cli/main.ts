@@ -4,6 +4,7 @@ import { addAffinityCommands } from "./affinity-commands.ts";
 import { listCredentials, logIn, logOut } from "./auth.ts";
 import { addCompleteCommand } from "./complete.ts";
 import { addLuaCommands } from "./lua-commands.ts";
+import { addMcpCommand } from "./mcp-command.ts";
 import { normaliseArguments } from "./normalise-arguments.ts";
 import { addPluginSourceCommands } from "./plugin-source-commands.ts";
 import { addPluginCommands } from "./plugin-commands.ts";
@@ -71,6 +72,7 @@ addCompleteCommand(program);
 addRoutingCommands(program);
 addAffinityCommands(program);
 addLuaCommands(program);
+addMcpCommand(program);
 addPluginSourceCommands(program);
 addPluginCommands(program);
 

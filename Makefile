@@ -59,7 +59,11 @@ format: $(installed) ## Format the code
 .PHONY: generate
 generate: $(installed) ## Write generated code and reference pages anew
 	@$(with_node) buf generate
+	@if command -v go >/dev/null; then $(with_node) buf generate --template buf.gen.go.yaml; \
+		else echo "Go is missing: the messages for plugins in Go stay as they are" >&2; fi
 	@$(from_source) tooling/generate-config-reference.ts
+	@$(from_source) tooling/generate-protocol-reference.ts
+	@$(from_source) tooling/generate-example-plugins.ts
 
 .PHONY: chaos
 chaos: $(bundle) ## Kill the running core again and again, and count what was lost or doubled

@@ -33,8 +33,18 @@ export default defineConfig({
         test: {
           name: "e2e",
           include: ["e2e/**/*.test.ts"],
+          exclude: ["e2e/languages.test.ts"],
           // Each file starts several processes already.
           maxWorkers: 2,
+          testTimeout: 90 * seconds,
+          hookTimeout: 90 * seconds,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "languages",
+          include: ["e2e/languages.test.ts"],
           testTimeout: 90 * seconds,
           hookTimeout: 90 * seconds,
         },

@@ -11,7 +11,7 @@ it("the reference of the protocol is current: `make generate` changes nothing", 
     expect(readFileSync(join(protocolFolder, name), "utf8"), name).toBe(text);
 });
 
-it("it explains every method, field and value", () => {
+it("every method, field and value is explained", () => {
   const pages = [...renderProtocolPages().values()].join("\n");
   const rows = pages.match(/^\| `.*$/gm) ?? [];
   expect(rows.length).toBeGreaterThan(100);

@@ -1,0 +1,195 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+import { afterAll, describe, expect, it } from "vitest";
+import { createModelServer } from "../packages/opentalon/src/providers/testing/model-server.ts";
+import { blocksOf, readPage } from "../tooling/testing/page.ts";
+import { startCore } from "./support/core-process.ts";
+import { createCheckout, readTranscript, toComparable } from "./support/follow-page.ts";
+import {
+  findMissingLibraries,
+  findMissingTool,
+  type PluginLanguage,
+  pluginLanguages,
+  runShell,
+} from "./support/language-tools.ts";
+import { isRunning } from "./support/processes.ts";
+import { runOpenTalon } from "./support/run-opentalon.ts";
+import { createScratch, toSkipNote } from "./support/scratch.ts";
+
+/**
+ * Plugins in every language this machine has: written by `opentalon plugin new`, tested by their own `make test`, and used
+ * by the built program. `make test-languages` runs this file, apart from the others, because a first run compiles libraries.
+ */
+
+const checkout = createCheckout();
+afterAll(() => checkout[Symbol.dispose]());
+const page = "docs/guide/first-plugin.md";
+const patienceMs = 15 * 60_000;
+
+/** Runs `opentalon plugin new` as the guide says, for any kind. */
+async function write(language: PluginLanguage, kind: string): Promise<string> {
+  const folder = join(checkout.folder, `${language}-${kind}`);
+  if (existsSync(folder)) return folder;
+  const options = ["--lang", language, "--kind", kind, "--dir", folder];
+  const run = await runOpenTalon({
+    arguments: ["plugin", "new", "hello", ...options],
+    folder: checkout.folder,
+  });
+  expect(run).toMatchObject({ code: 0, stderr: "" });
+  return folder;
+}
+
+async function findProblem(language: PluginLanguage): Promise<string | undefined> {
+  return (
+    findMissingTool(language) ??
+    (await findMissingLibraries(language, await write(language, "tool")))
+  );
+}
+
+const problems = new Map<PluginLanguage, string | undefined>();
+for (const language of pluginLanguages) problems.set(language, await findProblem(language));
+
+/** What the terminal shows for lines typed in a conversation. */
+async function talk(configPath: string, typed: string, modelUrl?: string): Promise<string> {
+  await using core = startCore({
+    configPath,
+    environment: { PRACTICE_MODEL_URL: modelUrl, DEEPSEEK_API_KEY: undefined },
+  });
+  core.write(typed);
+  core.end();
+  expect(await core.exited).toBe(0);
+  expect(core.log.filter(({ msg, level }) => level >= 40 && /plugin/.test(msg))).toEqual([]);
+  return toComparable(core.output());
+}
+
+describe.each(pluginLanguages)("a plugin in %s", (language) => {
+  const problem = problems.get(language);
+  const note = toSkipNote(problem);
+
+  it.skipIf(problem !== undefined)(
+    `is written, tested, built and used as the guide says${note}`,
+    { timeout: patienceMs },
+    async () => {
+      await using practice = await createModelServer();
+      const commands = blocksOf(readPage(page), "sh").flatMap((block) => block.trim().split("\n"));
+      const making = commands.filter((line) => line.startsWith("make "));
+      expect(making).toEqual(["make -C hello test", "make -C hello build"]);
+      const write = commands.find((line) => line.includes(`--lang ${language} `)) ?? "";
+      const [, ...words] = write.replace(/#.*/, "").trim().split(/\s+/);
+      using guided = createCheckout();
+      const { folder } = guided;
+      expect(await runOpenTalon({ arguments: words, folder })).toMatchObject({ code: 0 });
+      for (const command of making)
+        expect(await runShell(command, folder)).toMatchObject({ code: 0 });
+      const { typed, answered } = readTranscript(page);
+      expect(await talk(join(folder, "hello/config.yaml"), typed, practice.url)).toBe(answered);
+    },
+  );
+
+  it.skipIf(problem !== undefined)(
+    `of each other kind passes its own test${note}`,
+    { timeout: patienceMs },
+    async () => {
+      for (const kind of ["hook", "provider", "channel"] as const) {
+        const folder = await write(language, kind);
+        expect(await runShell("make test", folder), kind).toMatchObject({ code: 0 });
+      }
+    },
+  );
+
+  it.skipIf(problem !== undefined)(
+    `that is a hook changes and refuses messages${note}`,
+    { timeout: patienceMs },
+    async () => {
+      const folder = await write(language, "hook");
+      expect(await runShell("make build", folder)).toMatchObject({ code: 0 });
+      const said = await talk(join(folder, "config.yaml"), "my PTO\nher salary\n");
+      expect(said).toContain("You said “my paid time off”");
+      expect(said).toContain("Questions about salaries go to people@example.com.");
+    },
+  );
+
+  it.skipIf(problem !== undefined)(
+    `that is a provider answers${note}`,
+    { timeout: patienceMs },
+    async () => {
+      const folder = await write(language, "provider");
+      expect(await runShell("make build", folder)).toMatchObject({ code: 0 });
+      expect(await talk(join(folder, "config.yaml"), "good morning\n")).toBe(
+        "You said: good morning\n",
+      );
+    },
+  );
+
+  it.skipIf(problem !== undefined)(
+    `builds under the name OpenTalon asks for, and ends with the process that started it${note}`,
+    { timeout: patienceMs },
+    async () => {
+      const folder = await write(language, "tool");
+      expect(await runShell("make build BINARY_NAME=other", folder)).toMatchObject({ code: 0 });
+      using scratch = createScratch();
+      const parent = spawn("sh", ["-c", '"$0" & echo $!; wait', join(folder, "other")], {
+        env: { PATH: process.env["PATH"], HOME: scratch.folder, TMPDIR: scratch.folder },
+        stdio: ["ignore", "pipe", "inherit"],
+      });
+      const lines: string[] = [];
+      createInterface({ input: parent.stdout }).on("line", (line) => lines.push(line));
+      await expect.poll(() => lines.length, { timeout: 30_000 }).toBe(2);
+      const pid = Number(lines.find((line) => /^\d+$/.test(line)));
+      const socket = lines.find((line) => line.startsWith("1|unix|"))?.slice("1|unix|".length);
+      expect(socket).toMatch(/^\//);
+      expect(isRunning(pid)).toBe(true);
+      const ended = once(parent, "exit");
+      parent.kill("SIGKILL");
+      await ended;
+      await expect.poll(() => isRunning(pid), { timeout: 30_000 }).toBe(false);
+      expect(existsSync(dirname(socket ?? ""))).toBe(false);
+    },
+  );
+});
+
+describe("the example in four languages", () => {
+  const readme = "examples/08-four-languages/README.md";
+  const { typed, answered } = readTranscript(readme);
+  const lines = typed.split("\n").filter((line) => line !== "");
+
+  it.each(pluginLanguages)(
+    "answers in %s as its page says",
+    { timeout: patienceMs },
+    async (language) => {
+      await using practice = await createModelServer();
+      const at = lines.findIndex((line) => line.includes(`hello-${language}__`));
+      expect(at).toBeGreaterThanOrEqual(0);
+      const answers = answered.split(/^(?=answer: )/m);
+      const folder = join(checkout.folder, "examples/08-four-languages");
+      if (problems.get(language) !== undefined) return;
+      if (language !== "typescript") {
+        const run = await runShell("make build", join(folder, language));
+        expect(run).toMatchObject({ code: 0 });
+      }
+      const configPath = join(folder, "config.yaml");
+      expect(readFileSync(configPath, "utf8")).toContain(`hello-${language}`);
+      await using core = startCore({
+        configPath,
+        environment: { PRACTICE_MODEL_URL: practice.url, DEEPSEEK_API_KEY: undefined },
+      });
+      core.write(`${lines[at]}\n`);
+      core.end();
+      expect(await core.exited).toBe(0);
+      expect(toComparable(core.output())).toBe(answers[at]);
+    },
+  );
+});
+
+it("the project says its own lines only, and a second one does not overwrite it", async () => {
+  const folder = await write("python", "tool");
+  const again = await runOpenTalon({
+    arguments: ["plugin", "new", "hello", "--lang", "python", "--dir", folder],
+    folder: checkout.folder,
+  });
+  expect(again.code).toBe(1);
+  expect(again.stderr).toMatch(/is not empty; choose another folder with --dir/);
+});

@@ -22,6 +22,8 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["{packages,plugins,tooling,bench}/**/*.test.ts"],
+          // Tests of the plugins that are written from them.
+          exclude: ["**/node_modules/**", "**/templates/**"],
           // Most of them wait for processes and timers, so two at once fit even on two cores.
           maxWorkers: Math.max(2, availableParallelism() - 1),
           testTimeout: 20 * seconds,

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, describe, expect, it } from "vitest";
@@ -17,7 +17,7 @@ import {
 } from "./support/language-tools.ts";
 import { isRunning } from "./support/processes.ts";
 import { runOpenTalon } from "./support/run-opentalon.ts";
-import { createScratch, toSkipNote } from "./support/scratch.ts";
+import { createScratch, root, toSkipNote } from "./support/scratch.ts";
 
 /**
  * Plugins in every language this machine has: written by `opentalon plugin new`, tested by their own `make test`, and used
@@ -151,40 +151,53 @@ describe.each(pluginLanguages)("a plugin in %s", (language) => {
   );
 });
 
-describe("the example in four languages", () => {
+describe.each(pluginLanguages)("the example in %s", (language) => {
+  const problem = problems.get(language);
   const readme = "examples/08-four-languages/README.md";
   const { typed, answered } = readTranscript(readme);
   const lines = typed.split("\n").filter((line) => line !== "");
 
-  it.each(pluginLanguages)(
-    "answers in %s as its page says",
+  it.skipIf(problem !== undefined)(
+    `answers as its page says${toSkipNote(problem)}`,
     { timeout: patienceMs },
-    async (language) => {
-      await using practice = await createModelServer();
-      const at = lines.findIndex((line) => line.includes(`hello-${language}__`));
-      expect(at).toBeGreaterThanOrEqual(0);
-      const answers = answered.split(/^(?=answer: )/m);
+    async () => {
       const folder = join(checkout.folder, "examples/08-four-languages");
-      if (problems.get(language) !== undefined) return;
       if (language !== "typescript") {
         const run = await runShell("make build", join(folder, language));
         expect(run).toMatchObject({ code: 0 });
       }
-      const configPath = join(folder, "config.yaml");
-      expect(readFileSync(configPath, "utf8")).toContain(`hello-${language}`);
-      await using core = startCore({
-        configPath,
-        environment: { PRACTICE_MODEL_URL: practice.url, DEEPSEEK_API_KEY: undefined },
-      });
+      await using practice = await createModelServer();
+      const environment = { PRACTICE_MODEL_URL: practice.url, DEEPSEEK_API_KEY: undefined };
+      // Those of the other languages may not be built here, and are missed in the log only.
+      await using core = startCore({ configPath: join(folder, "config.yaml"), environment });
+      const at = lines.findIndex((line) => line.includes(`hello-${language}__`));
       core.write(`${lines[at]}\n`);
       core.end();
       expect(await core.exited).toBe(0);
-      expect(toComparable(core.output())).toBe(answers[at]);
+      expect(toComparable(core.output())).toBe(answered.split(/^(?=answer: )/m)[at]);
     },
   );
 });
 
-it("the project says its own lines only, and a second one does not overwrite it", async () => {
+describe("the messages for plugins in Go", () => {
+  const problem = problems.get("go");
+
+  it.skipIf(problem !== undefined)(
+    `are current: \`make generate\` changes nothing${toSkipNote(problem)}`,
+    { timeout: patienceMs },
+    async () => {
+      using scratch = createScratch();
+      const path = join(root, "node_modules/.bin");
+      const command = `PATH="${path}:$PATH" buf generate --template buf.gen.go.yaml -o "${scratch.folder}"`;
+      expect(await runShell(command, root)).toMatchObject({ code: 0 });
+      const generated = "packages/plugin-sdk/templates/go/gen";
+      const compared = `diff -r "${join(scratch.folder, generated)}" ${generated}`;
+      expect(await runShell(compared, root)).toEqual({ code: 0, output: "" });
+    },
+  );
+});
+
+it("a project is not written over another one", async () => {
   const folder = await write("python", "tool");
   const again = await runOpenTalon({
     arguments: ["plugin", "new", "hello", "--lang", "python", "--dir", folder],

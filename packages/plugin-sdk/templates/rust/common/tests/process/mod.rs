@@ -77,10 +77,7 @@ pub async fn start_channel(name: &str) -> (Plugin, Channel) {
 }
 
 async fn connect(path: PathBuf) -> Channel {
-    let connector = tower::service_fn(move |_| {
-        let path = path.clone();
-        async move { tokio::net::UnixStream::connect(path).await.map(hyper_util::rt::TokioIo::new) }
-    });
-    let endpoint = Endpoint::from_static("http://plugin").timeout(Duration::from_secs(10));
-    endpoint.connect_with_connector(connector).await.unwrap()
+    let address = format!("unix:{}", path.display());
+    let endpoint = Endpoint::from_shared(address).unwrap().timeout(Duration::from_secs(10));
+    endpoint.connect().await.unwrap()
 }

@@ -55,13 +55,12 @@ export const folders: Readonly<Record<string, Folder>> = {
   },
   plugins: {
     holds:
-      "plugin processes: launch, handshake, supervise, sandbox, clients for both wire generations; sources from git and their lock files",
+      "plugin processes: launch, handshake, supervise, sandbox, clients for both wire generations; sources from git, how they are built, and their lock files",
     imports: ["base", "domain"],
     uses: [
       "@opentalon/protocol",
       "@bufbuild/protobuf",
       "@grpc/grpc-js",
-      "@modelcontextprotocol/sdk",
       "node:child_process",
       "node:net",
       "node:tls",
@@ -198,7 +197,15 @@ export const folders: Readonly<Record<string, Folder>> = {
   server: {
     holds: "the HTTP door: health, metrics, webhooks, admin API, console",
     imports: ["base", "domain", "observe", "opentalon.ts"],
-    uses: ["hono", "@hono/node-server", "ws", "node:http", "node:https", "node:net"],
+    uses: [
+      "hono",
+      "@hono/node-server",
+      "ws",
+      "node:http",
+      "node:https",
+      "node:net",
+      { name: "@modelcontextprotocol/server", within: "mcp/" },
+    ],
   },
   cli: {
     holds: "commands, the terminal, signals",

@@ -10,17 +10,21 @@ import { assembleTools } from "./assembly/assemble-tools.ts";
 import { assembleTurn } from "./assembly/assemble-turn.ts";
 import { findNamedModel } from "./assembly/find-named-model.ts";
 import { openStore } from "./assembly/open-store.ts";
+import { toControlRoutes } from "./assembly/control-routes.ts";
 import type { Clock } from "./base/clock.ts";
 import type { HttpRoute } from "./base/http-route.ts";
 import type { Log } from "./base/log.ts";
 import { ConfigError } from "./base/errors.ts";
 import type { Config, Environment, LoadedConfig } from "./config/load-config.ts";
+import type { PluginCall } from "./domain/plugin.ts";
 import { createAcceptMessage } from "./inbound/accept-message.ts";
+import type { Metrics } from "./observe/metrics.ts";
 import { createTurnLog } from "./observe/turn-log.ts";
 import { createDeliveryLoop } from "./orchestrator/delivery.ts";
 import { createSessionQueue } from "./orchestrator/session-queue.ts";
 import { runTurn } from "./orchestrator/turn.ts";
 import { createPatientStore } from "./store/patient-store.ts";
+import type { PluginStateStore } from "./store/ports.ts";
 
 export type { Terminal } from "./assembly/assemble-channels.ts";
 export type { Completion } from "./assembly/complete-prompt.ts";
@@ -29,6 +33,8 @@ export type { RoutingReport, RoutingReportSum } from "./assembly/report-routing.
 export type { AffinityView } from "./assembly/show-affinity.ts";
 export type { ConsoleOutcome, LuaConsole } from "./assembly/lua/open-lua-console.ts";
 export type { ScriptTestResult } from "./assembly/lua/test-scripts.ts";
+export type { OpenToolDesk } from "./assembly/open-tool-desk.ts";
+export type { AddedPlugin, PluginManager } from "./assembly/manage-plugins.ts";
 export type { SignIns, SignInNotice } from "./assembly/assemble-sign-ins.ts";
 
 /** What single commands need beside a running program; loaded by the command that uses it, so that a start stays quick. */
@@ -41,7 +47,9 @@ export const loadPart = {
   luaConsole: () => import("./assembly/lua/open-lua-console.ts"),
   luaSettings: () => import("./assembly/lua/read-lua-settings.ts"),
   luaTests: () => import("./assembly/lua/test-scripts.ts"),
+  pluginManager: () => import("./assembly/manage-plugins.ts"),
   signIns: () => import("./assembly/assemble-sign-ins.ts"),
+  toolDesk: () => import("./assembly/open-tool-desk.ts"),
 } as const;
 
 export interface OpenTalonOptions {
@@ -61,6 +69,10 @@ export interface OpenTalonOptions {
 export interface OpenTalon extends AsyncDisposable {
   /** What channels and plugins offer at the HTTP door; empty when none needs it. */
   readonly routes: readonly HttpRoute[];
+  /** What the operator of this machine may ask the running program. */
+  readonly controlRoutes: readonly HttpRoute[];
+  /** Numbers for Prometheus; absent unless they are switched on. */
+  readonly metricsRoute: HttpRoute | undefined;
   /** Plugins and channels that are not ready, by name. */
   readonly findUnready: () => readonly string[];
   /** Takes up what an earlier process left, opens all channels, and resolves when plugins have started or failed. */
@@ -92,7 +104,19 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
   const givingUp = new AbortController();
 
   // Plugins first: they are processes and boot while the rest is built.
-  const tools = parts.use(assembleTools({ config, environment, bundledPlugins, clock, log }));
+  const stateOpened = Promise.withResolvers<PluginStateStore>();
+  let metrics: Metrics | undefined;
+  const tools = parts.use(
+    assembleTools({
+      config,
+      environment,
+      bundledPlugins,
+      clock,
+      log,
+      pluginState: stateOpened.promise,
+      onPluginCall: (call: PluginCall): void => metrics?.pluginCalled(call),
+    }),
+  );
   const toolsSettled = within(clock, pluginStartGraceMs, tools.start()).then((isSettled) => {
     if (isSettled) return;
     log.warn(
@@ -100,8 +124,13 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
       "answers begin without the plugins that are still starting",
     );
   });
+  if (config.metrics.enabled) {
+    const { createMetrics } = await import("./observe/metrics.ts");
+    metrics = parts.use(createMetrics({ pluginStatuses: tools.plugins.statuses }));
+  }
   const opened = parts.use(await openStore({ config, clock, log, onLost: ending.reject }));
   const store = createPatientStore({ store: opened, clock, log, signal: givingUp.signal });
+  stateOpened.resolve(store.pluginState);
   const { keyValue, routing: routingStore } = store;
   const { preferredModel } = options;
   const models = parts.use(
@@ -129,6 +158,7 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
   const turnLog = createTurnLog({ log, clock });
   const delivery = createDeliveryLoop({
     outbox: store.outbox,
+    split: channels.split,
     send: channels.send,
     maxAttempts: maxDeliveryAttempts,
     clock,
@@ -172,6 +202,8 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
 
   return {
     routes: [...channels.routes, ...tools.routes],
+    controlRoutes: toControlRoutes(tools),
+    metricsRoute: metrics?.route,
     findUnready: () => [...tools.findUnready(), ...models.findUnready(), ...channels.findUnready()],
     start: async () => {
       // Old messages stand in line before new ones, and old replies go out before any new one is made.

@@ -6,13 +6,23 @@ redirectConsole();
 export type {
   ActionDefinition,
   ActionResult,
+  AnyActionDefinition,
+  AnyToolDefinition,
   ArgumentsOf,
   CallContext,
   ParameterDefinition,
   ParameterDefinitions,
   ParameterType,
   ToolDefinition,
+  ToolProvider,
 } from "./define-tool.ts";
+export type {
+  CallbackAnswer,
+  CallbackValue,
+  CallOther,
+  PluginState,
+  SetOptions,
+} from "./define-callbacks.ts";
 export { serveTool } from "./serve-tool.ts";
 export type {
   GuardVerdict,

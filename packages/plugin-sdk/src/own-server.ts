@@ -9,6 +9,8 @@ import { endWithParent, takeStandardOutput } from "./own-process.ts";
 export interface OwnService {
   readonly methods: grpc.ServiceDefinition;
   readonly handlers: grpc.UntypedServiceImplementation;
+  /** Ends what the program started, while calls under way end. */
+  readonly stop?: () => Promise<void>;
 }
 
 const endGraceMs = 3_000;
@@ -17,7 +19,7 @@ const endGraceMs = 3_000;
  * Serves until the program is told to stop: on a socket of its own, which only this user can reach, and tells the host
  * where. Resolves once it listens.
  */
-export async function serveHost({ methods, handlers }: OwnService): Promise<void> {
+export async function serveHost({ methods, handlers, stop }: OwnService): Promise<void> {
   const writeToHost = takeStandardOutput();
   const limit = parseMessageLimit(process.env[messageLimitVariable]);
   if (limit.problem !== "") console.error(limit.problem);
@@ -30,7 +32,10 @@ export async function serveHost({ methods, handlers }: OwnService): Promise<void
   // A folder of its own, which only this user can enter, is what keeps others from calling the plugin.
   const folder = mkdtempSync(join(tmpdir(), "opentalon-plugin-"));
   const address = join(folder, "plugin.sock");
-  endWithParent({ folder, graceMs: endGraceMs, close: () => closeServer(server) });
+  const close = async (): Promise<void> => {
+    await Promise.allSettled([closeServer(server), stop?.()]);
+  };
+  endWithParent({ folder, graceMs: endGraceMs, close });
   await listen(server, `unix:${address}`);
   writeToHost(`${formatHandshake({ network: "unix", address })}\n`);
 }

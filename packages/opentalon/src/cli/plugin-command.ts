@@ -1,9 +1,9 @@
 import type { Command } from "commander";
 
-/** `opentalon plugin`, to which each of its commands adds itself. */
-export function toPluginCommand(program: Command): Command {
+/** `opentalon plugin`, which several files add commands to. */
+export function findPluginCommand(program: Command): Command {
   return (
     program.commands.find((command) => command.name() === "plugin") ??
-    program.command("plugin").description("write plugins and try them")
+    program.command("plugin").description("look at plugins and look after them")
   );
 }

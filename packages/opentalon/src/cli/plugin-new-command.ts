@@ -2,7 +2,7 @@ import { join, resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { toPrintableLine } from "../base/printable.ts";
 import { reportError } from "./load.ts";
-import { toPluginCommand } from "./plugin-command.ts";
+import { findPluginCommand } from "./plugin-command.ts";
 import {
   pluginKinds,
   pluginLanguages,
@@ -19,7 +19,7 @@ interface Options {
 
 /** Adds `opentalon plugin new`. */
 export function addPluginNewCommand(program: Command): void {
-  toPluginCommand(program)
+  findPluginCommand(program)
     .command("new")
     .description("write a new plugin, whose `make test` is green at once")
     .argument("<name>", "name of the plugin: small letters, digits and -")

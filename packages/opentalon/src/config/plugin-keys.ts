@@ -20,30 +20,51 @@ import { contentPreparer } from "./preparer-keys.ts";
 import { environment, program, toProgram } from "./program-keys.ts";
 
 const repository =
-  "GitHub repository as `owner/name`, or the address of a Git repository. It is fetched and built once, then locked.";
+  "GitHub repository as `owner/name`, or the address or absolute path of a Git repository. It is fetched and built once, then locked.";
 const reference = "Branch, tag or commit; the default branch when absent.";
 
+const limitWords = {
+  memory: "Memory of all its processes together, in MiB.",
+  processor: "Processor time of all its processes together in seconds, over its whole life.",
+  processes: "Processes and threads, all together.",
+  openFiles: "Open files and connections of one process.",
+  disk: "What its own folders may hold, and the largest file it may write, in MiB.",
+};
+
 const limits = section({
-  about: "Bounds of the program; those of `plugins.tools.limits` when absent.",
+  about:
+    "Bounds of the program; those of `plugins.tools.limits` when absent. It is ended when it breaks one, and started again.",
   keys: {
-    memory_mb: optionalWhole({ about: "Memory of all its processes together, in MiB." }),
-    cpu_seconds: optionalWhole({ about: "Processor time in seconds, over its whole life." }),
-    processes: optionalWhole({ about: "Processes and threads." }),
-    open_files: optionalWhole({ about: "Open files and connections of one process." }),
-    disk_mb: optionalWhole({
-      about: "What its own folders may hold, and the largest file it may write, in MiB.",
-    }),
+    memory_mb: optionalWhole({ about: limitWords.memory, least: 1 }),
+    cpu_seconds: optionalWhole({ about: limitWords.processor, least: 1 }),
+    processes: optionalWhole({ about: limitWords.processes, least: 1 }),
+    open_files: optionalWhole({ about: limitWords.openFiles, least: 1 }),
+    disk_mb: optionalWhole({ about: limitWords.disk, least: 1 }),
   },
 });
 
-const plugin = sectionAs(
+const defaultLimits = section({
+  about: "Bounds of every program, also of those that answer for models.",
+  keys: {
+    memory_mb: whole({ about: limitWords.memory, default: 1_024, least: 1 }),
+    cpu_seconds: optionalWhole({
+      about: `${limitWords.processor} Not bounded when absent.`,
+      least: 1,
+    }),
+    processes: whole({ about: limitWords.processes, default: 256, least: 1 }),
+    open_files: whole({ about: limitWords.openFiles, default: 4_096, least: 1 }),
+    disk_mb: whole({ about: limitWords.disk, default: 1_024, least: 1 }),
+  },
+});
+
+export const plugin = sectionAs(
   {
     about: "A program that offers tools.",
     keys: {
       enabled: flag({ about: "Switches the plugin on.", default: false }),
       plugin: program({
         about:
-          "What to run: the path of a program, a list of a program and its arguments, the name of a plugin that comes with OpenTalon, or `grpc://host:port` (`grpcs://` with TLS) for one that runs elsewhere.",
+          "What to run: the path of a program, a list of a program and its arguments, a folder with sources, the name of a plugin that comes with OpenTalon, or `grpc://host:port` (`grpcs://` with TLS) for one that runs elsewhere.",
         formerly: ["path"],
       }),
       github: text({ about: repository }),
@@ -54,7 +75,7 @@ const plugin = sectionAs(
       }),
       insecure: flag({
         about:
-          "Only a plugin with `insecure: false` may have other tools run by its answer to a message.",
+          "Only a plugin with `insecure: false` may have other tools run by its answer to a message, have tools for people run in the middle of a call, and say for whom.",
         default: true,
       }),
       bundle: list({
@@ -139,12 +160,18 @@ export const plugins = namedWithSettings({
     tools: section({
       about: "Settings for all plugins.",
       keys: {
-        plugin_dir: path({ about: "Directory whose programs are run as plugins." }),
+        plugin_dir: path({
+          about:
+            "Directory whose programs are run as plugins: each executable file, and each folder with one of its name. An entry of the same name below `plugins:` goes before.",
+        }),
         health_check_interval: duration({
-          about: "Time between two checks that a plugin still answers.",
+          about: "Time between two checks that a plugin still answers; 0 is never.",
           default: "30s",
         }),
-        restart_on_failure: flag({ about: "Start a plugin again that ended.", default: true }),
+        restart_on_failure: flag({
+          about: "Start a plugin again that ended or hangs.",
+          default: true,
+        }),
         max_restarts: whole({
           about: "Restarts in a row before it stays stopped; 0 is no limit.",
           default: 0,
@@ -158,7 +185,7 @@ export const plugins = namedWithSettings({
           about: "How long building a fetched plugin may take.",
           default: "10m",
         }),
-        limits,
+        limits: defaultLimits,
         defaults: section({
           about: "Bounds of a call.",
           keys: {

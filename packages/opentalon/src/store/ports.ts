@@ -55,7 +55,8 @@ export interface Journal {
   readonly record: (turnId: string, step: string, value: unknown) => Promise<void>;
 }
 
-export type DeliveryState = "waiting" | "sending" | "delivered" | "failed" | "unknown";
+/** `dropped`: the operator gave it up. */
+export type DeliveryState = "waiting" | "sending" | "delivered" | "failed" | "unknown" | "dropped";
 
 /** A reply on its way to a platform. */
 export interface Delivery {
@@ -69,6 +70,8 @@ export interface Delivery {
   readonly attempts: number;
   readonly dueAtMs: number;
   readonly problem: string;
+  /** Of a reply that goes out in several messages: how many of them the platform certainly has. */
+  readonly partsSent: number;
 }
 
 /** Replies committed and not yet delivered. Written only by `commitTurn`. */
@@ -82,12 +85,21 @@ export interface Outbox {
   readonly waiting: () => Promise<readonly Delivery[]>;
   /** Durable before the platform is asked. False when it was not `waiting` any more. */
   readonly markSending: (id: string) => Promise<boolean>;
+  /** So many messages of a reply that takes several have arrived; they are not sent again, also not after a restart. */
+  readonly markPartsSent: (id: string, partsSent: number) => Promise<void>;
   readonly markDelivered: (id: string) => Promise<void>;
   /** The platform certainly does not have it; try again at `dueAtMs`. */
   readonly markWaiting: (id: string, dueAtMs: number, problem: string) => Promise<void>;
   /** Given up (dead letter). */
   readonly markFailed: (id: string, problem: string) => Promise<void>;
   readonly list: (states: readonly DeliveryState[], limit: number) => Promise<readonly Delivery[]>;
+  /**
+   * Has a delivery that was given up, or whose outcome is unknown, tried again, from the message on that was not certain to
+   * have arrived; `undefined` when there is no such delivery.
+   */
+  readonly retry: (id: string) => Promise<Delivery | undefined>;
+  /** Gives up what was not delivered and is not being sent; false when there is no such delivery. */
+  readonly drop: (id: string) => Promise<boolean>;
 }
 
 export interface SessionStore {
@@ -191,6 +203,44 @@ export interface KeyValueStore {
   readonly list: (namespace: string, prefix: string, limit: number) => Promise<readonly string[]>;
 }
 
+/**
+ * What plugins keep by asking for it, each below the key of its entry, which the core sets. What has ended is not there.
+ * Rejects with `StoreError`, also for keys and values that are too long or no text both engines can hold.
+ */
+export interface PluginStateStore {
+  readonly get: (plugin: string, key: string) => Promise<string | undefined>;
+  /** One atomic step, whatever else is written meanwhile. */
+  readonly set: (
+    plugin: string,
+    key: string,
+    change: PluginStateChange,
+  ) => Promise<PluginStateOutcome>;
+  /** @returns whether there was something. */
+  readonly delete: (plugin: string, key: string) => Promise<boolean>;
+  /** Keys that begin with `prefix` and come after `after`, ordered by their bytes. */
+  readonly list: (
+    plugin: string,
+    range: { readonly prefix: string; readonly after: string; readonly limit: number },
+  ) => Promise<readonly string[]>;
+}
+
+export interface PluginStateChange {
+  readonly value: string;
+  /** Never, when absent. */
+  readonly endsAtMs?: number | undefined;
+  /** Change it only when this is what is there; `null`: when nothing is. */
+  readonly expected?: string | null | undefined;
+  /** Of everything the plugin keeps; keys count as bytes, too. */
+  readonly limits: { readonly entries: number; readonly bytes: number };
+}
+
+export type PluginStateOutcome =
+  | { readonly kind: "stored" }
+  /** Not what was expected; nothing was changed. */
+  | { readonly kind: "unexpected"; readonly value: string | undefined }
+  /** It would be more than the plugin may keep; nothing was changed. */
+  | { readonly kind: "full" };
+
 export interface SessionChange {
   readonly appended: readonly TranscriptMessage[];
   /** Forget the conversation before appending. */
@@ -289,6 +339,7 @@ export interface Store {
   readonly sessions: SessionStore;
   readonly usage: UsageStore;
   readonly keyValue: KeyValueStore;
+  readonly pluginState: PluginStateStore;
   readonly routing: RoutingStore;
   readonly budgets: BudgetStore;
   /**

@@ -11,6 +11,22 @@ export interface FakePluginOptions {
   /** Names of the actions it reports instead of those it has. */
   readonly actions?: readonly string[];
   readonly promptAddition?: string;
+  /** Says that its calls may ask for other actions, and serves ExecuteBidi in place of Execute (gRPC only). */
+  readonly callbacks?: boolean;
+  /** Names of its actions that change nothing; "echo" when absent. */
+  readonly readOnly?: readonly string[];
+  /** Facts the host shall add to the arguments of its actions; "session_id" when absent. */
+  readonly contextArguments?: readonly string[];
+  /** What its action "check" has run by a callback before it answers, whatever comes of that. */
+  readonly first?: {
+    readonly plugin: string;
+    readonly action: string;
+    readonly args?: Readonly<Record<string, string>>;
+  };
+  /** What its action "check" refuses, each as `<actor> <plugin>`; nothing when absent. */
+  readonly refuses?: readonly string[];
+  /** Names of its actions that only people may run. */
+  readonly userOnly?: readonly string[];
   /** Before the handshake: end with exit code 3 and a line on stderr; say nothing; say something else; … */
   readonly start?:
     | "crash"
@@ -38,8 +54,18 @@ export interface FakePluginOptions {
   readonly tidy?: boolean;
   /** Puts its folder here instead of TMPDIR. */
   readonly socketParent?: string;
+  /** What its gRPC health service says; it has none when absent. */
+  readonly health?: "serving" | "not-serving";
+  /** Names of the actions that RefreshCapabilities reports; it does not have that method when absent. */
+  readonly refreshed?: readonly string[];
+  /** A file of JSON, read at the start, whose members take the place of these options. */
+  readonly overrides?: string;
+  /** Speaks TLS (gRPC only): files in PEM. With `ca` it takes only callers with a certificate signed by that. */
+  readonly tls?: { readonly cert: string; readonly key: string; readonly ca?: string };
   /** Serves HTTP at the port it was given, or at another one. */
   readonly web?: "given-port" | "other-port";
   /** Appends one line of JSON per event: {"event":"started","pid":…}, {"event":"grandchild","pid":…}, {"event":"call",…}. */
   readonly journal?: string;
+  /** Appends every question too (gRPC only): {"event":"asked","method":…,"authorization":…}. */
+  readonly noteQuestions?: boolean;
 }

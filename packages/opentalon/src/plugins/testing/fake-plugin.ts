@@ -14,7 +14,7 @@
  *     no-id           content without an identifier
  *     invalid-utf8    content with bytes that are no UTF-8
  *     status          gRPC: status FAILED_PRECONDITION "not today"; JSON: hangs up
- *     slow            answers "done" after args.ms milliseconds
+ *     slow            answers "done" after args.ms (or args.text) milliseconds
  *     hang            never answers
  *     cancelled       how many calls of "hang" and "slow" their callers gave up
  *     crash           ends the process at once, with exit code 7
@@ -25,22 +25,32 @@
  *     environment     its environment as JSON
  *     process         {"pid","workingDirectory","port"} as JSON; no port on a Unix socket
  *     config          the text Init brought
+ *     block           does nothing else for args.ms milliseconds, then answers "done"
  *     deafen          stops listening, hangs up on everybody, and lives on
+ *     check           with callbacks, or when asked to report it: "true" unless FakePluginOptions.refuses
+ *     ask             with callbacks: sends the requests in args.requests, a JSON list of {"plugin","action","args"}, all
+ *                     at once, answers with the list of what came back; see AskPlan in fake-callbacks.ts for more
  *
  * An unknown action gives an error without identifier.
  */
 import { spawn } from "node:child_process";
-import { appendFileSync, mkdtempSync, rmSync } from "node:fs";
-import type { ServerHttp2Stream } from "node:http2";
+import { appendFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import type { Http2SecureServer, Http2Server, ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { serveCallbacks } from "./fake-callbacks.ts";
 import { booleanField, bytesField, readBytesFields } from "./protobuf-lite.ts";
+import { attacks } from "./attacks.ts";
 import type { FakePluginOptions } from "./fake-plugin-options.ts";
 
-const options = JSON.parse(process.argv[2] ?? "{}") as FakePluginOptions;
+const given = JSON.parse(process.argv[2] ?? "{}") as FakePluginOptions;
+const options: FakePluginOptions =
+  given.overrides === undefined
+    ? given
+    : { ...given, ...(JSON.parse(readFileSync(given.overrides, "utf8")) as FakePluginOptions) };
 const { generation = "grpc", network = "unix", name = "fake" } = options;
 
 interface Call {
@@ -64,9 +74,15 @@ const actionNames = [
   ..."echo structured fail fail-without-id wrong-id no-id invalid-utf8 status slow hang cancelled crash".split(
     " ",
   ),
-  ..."huge bomb endless trickle environment process config deafen".split(" "),
+  ..."huge bomb endless trickle environment process config block deafen".split(" "),
+  ...(options.callbacks === true ? ["check", "ask"] : []),
 ];
 
+/** Beside "text". */
+const moreParameters: Readonly<Record<string, readonly string[]>> = {
+  ask: ["requests", "end"],
+  slow: ["ms"],
+};
 const invalidUtf8 = Buffer.from([0x61, 0xff, 0x62, 0xc3]);
 const oneGigabyte = 2 ** 30;
 let config = "";
@@ -93,8 +109,9 @@ function answer(call: Call, reply: (result: Result) => void): void {
       ...rest,
     });
   note({ event: "call", action: call.action, id: call.id });
-  // A bridge knows the actions of its servers by `<server>__<action>`.
-  switch (call.action.replace(/^.*__/, "")) {
+  // A bridge is called by the name of a server, and knows the server's actions by `<server>__<action>`.
+  const server = `${call.plugin}__`;
+  switch (call.action.startsWith(server) ? call.action.slice(server.length) : call.action) {
     case "echo": {
       const { plugin, action, args, credentials } = call;
       return say(JSON.stringify({ plugin, action, args, credentials }));
@@ -112,7 +129,10 @@ function answer(call: Call, reply: (result: Result) => void): void {
     case "invalid-utf8":
       return say(invalidUtf8);
     case "slow": {
-      const timer = setTimeout(() => say("done"), Number(call.args["ms"] ?? "0"));
+      const timer = setTimeout(
+        () => say("done"),
+        Number(call.args["ms"] ?? call.args["text"] ?? "0"),
+      );
       return call.onCancelled(() => (clearTimeout(timer), (cancelled += 1)));
     }
     case "hang":
@@ -121,6 +141,9 @@ function answer(call: Call, reply: (result: Result) => void): void {
       return say(String(cancelled));
     case "crash":
       return endProcess(7);
+    case "block":
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Number(call.args["ms"] ?? "0"));
+      return say("done");
     case "deafen":
       return deafen();
     case "environment":
@@ -129,8 +152,18 @@ function answer(call: Call, reply: (result: Result) => void): void {
       return say(JSON.stringify({ pid: process.pid, workingDirectory: process.cwd(), port }));
     case "config":
       return say(config);
-    default:
-      return say("", { id: "", error: `unknown action ${call.action}` });
+    case "check":
+      note({ event: "call", action: `check ${call.args["actor"]} ${call.args["plugin"]}` });
+      return say(
+        String(options.refuses?.includes(`${call.args["actor"]} ${call.args["plugin"]}`) !== true),
+      );
+    default: {
+      const attack = attacks[call.action];
+      if (attack === undefined) return say("", { id: "", error: `unknown action ${call.action}` });
+      return void attack(call.args).then(say, (error: unknown) =>
+        say("", { error: String(error) }),
+      );
+    }
   }
 }
 
@@ -165,22 +198,24 @@ function toResultMessage({ id, content, error, structured }: Result): Buffer {
   ]);
 }
 
-function toCapabilitiesMessage(): Buffer {
+function toCapabilitiesMessage(names = options.actions ?? actionNames): Buffer {
   const parameter = Buffer.concat([
     bytesField(1, "text"),
     bytesField(2, "Some text"),
     bytesField(3, "string"),
     booleanField(4, true),
   ]);
-  const actions = (options.actions ?? actionNames).map((action) =>
+  const actions = names.map((action) =>
     bytesField(
       3,
       Buffer.concat([
         bytesField(1, action),
         bytesField(2, `Action ${action}`),
         bytesField(3, parameter),
-        bytesField(5, "session_id"),
-        booleanField(7, action === "echo"),
+        ...(moreParameters[action] ?? []).map((more) => bytesField(3, bytesField(1, more))),
+        booleanField(4, options.userOnly?.includes(action) === true),
+        ...(options.contextArguments ?? ["session_id"]).map((name) => bytesField(5, name)),
+        booleanField(7, (options.readOnly ?? ["echo"]).includes(action)),
       ]),
     ),
   );
@@ -190,7 +225,31 @@ function toCapabilitiesMessage(): Buffer {
     bytesField(2, description),
     ...actions,
     bytesField(4, options.promptAddition ?? ""),
+    booleanField(7, options.callbacks === true),
   ]);
+}
+
+function toCall(request: Buffer, onCancelled: Call["onCancelled"]): Call {
+  const fields = readBytesFields(request);
+  const text = (number: number): string =>
+    fields.findLast((field) => field.number === number)?.value.toString() ?? "";
+  const toEntry = (value: Buffer): [string, Buffer] => {
+    const [key, entry] = readBytesFields(value);
+    return [key?.value.toString() ?? "", entry?.value ?? Buffer.alloc(0)];
+  };
+  const entries = (number: number): [string, Buffer][] =>
+    fields.filter((field) => field.number === number).map(({ value }) => toEntry(value));
+  return {
+    id: text(1),
+    plugin: text(2),
+    action: text(3),
+    args: Object.fromEntries(entries(4).map(([key, value]) => [key, value.toString()])),
+    credentials: entries(6).map(([server, value]) => {
+      const [header, secret] = readBytesFields(value);
+      return [server, header?.value, secret?.value].join(" ");
+    }),
+    onCancelled,
+  };
 }
 
 function serveGrpcCall(stream: ServerHttp2Stream, path: string, request: Buffer): void {
@@ -231,23 +290,15 @@ function serveGrpcCall(stream: ServerHttp2Stream, path: string, request: Buffer)
       if (options.capabilities === "hang") return;
       if (options.capabilities === "crash") return endProcess(9);
       return respond(toCapabilitiesMessage());
+    case "RefreshCapabilities":
+      if (options.refreshed === undefined) return refuse(12, "unknown method");
+      return respond(toCapabilitiesMessage(options.refreshed));
+    case "/grpc.health.v1.Health/Check":
+      if (options.health === undefined) return refuse(12, "unknown service");
+      return respond(Buffer.from([8, options.health === "serving" ? 1 : 2]));
     case "Execute": {
-      const toEntry = (value: Buffer): [string, string] => {
-        const [key, entry] = readBytesFields(value);
-        return [key?.value.toString() ?? "", entry?.value.toString() ?? ""];
-      };
-      const call: Call = {
-        id: text(1),
-        plugin: text(2),
-        action: text(3),
-        args: Object.fromEntries(
-          fields.filter((field) => field.number === 4).map((field) => toEntry(field.value)),
-        ),
-        credentials: fields
-          .filter((field) => field.number === 6)
-          .map((field) => toEntry(field.value)[0]),
-        onCancelled: (listener) => void stream.once("aborted", listener),
-      };
+      if (options.callbacks === true) return refuse(12, "this plugin needs ExecuteBidi");
+      const call = toCall(request, (listener) => void stream.once("aborted", listener));
       switch (call.action) {
         case "status":
           return refuse(9, "not today");
@@ -291,18 +342,40 @@ function serveGrpcCall(stream: ServerHttp2Stream, path: string, request: Buffer)
 }
 
 async function createGrpcListener(): Promise<(socket: Socket) => void> {
-  const { createServer: createHttp2Server } = await import("node:http2");
-  const server = createHttp2Server();
+  const http2 = await import("node:http2");
+  const server = options.tls === undefined ? http2.createServer() : toTlsServer(http2, options.tls);
   server.on("sessionError", () => {});
+  server.on("tlsClientError", () => {});
   server.on("stream", (stream: ServerHttp2Stream, headers) => {
     const parts: Buffer[] = [];
+    const { ":path": path = "", authorization } = headers;
+    if (options.noteQuestions === true)
+      note({ event: "asked", method: path.split("/").at(-1), authorization });
     stream.on("error", () => {});
+    if (options.callbacks === true && String(headers[":path"]).endsWith("/ExecuteBidi"))
+      return serveCallbacks(stream, {
+        note,
+        first: options.first,
+        answer: (request, reply) =>
+          answer(
+            toCall(request, (listener) => void stream.once("aborted", listener)),
+            (result) => reply(toResultMessage(result)),
+          ),
+      });
     stream.on("data", (part: Buffer) => parts.push(part));
-    stream.on("end", () =>
-      serveGrpcCall(stream, String(headers[":path"]), Buffer.concat(parts).subarray(5)),
-    );
+    stream.on("end", () => serveGrpcCall(stream, path, Buffer.concat(parts).subarray(5)));
   });
   return (socket) => void server.emit("connection", socket);
+}
+
+function toTlsServer(
+  http2: typeof import("node:http2"),
+  { cert, key, ca }: NonNullable<FakePluginOptions["tls"]>,
+): Http2Server | Http2SecureServer {
+  const read = (path: string): Buffer => readFileSync(path);
+  const own = { cert: read(cert), key: read(key) };
+  if (ca === undefined) return http2.createSecureServer(own);
+  return http2.createSecureServer({ ...own, ca: read(ca), requestCert: true });
 }
 
 // --- length-prefixed JSON

@@ -6,6 +6,7 @@ redirectConsole();
 export type {
   ActionDefinition,
   ActionResult,
+  AnyParameters,
   ArgumentsOf,
   CallContext,
   ParameterDefinition,
@@ -13,6 +14,7 @@ export type {
   ParameterType,
   ToolDefinition,
 } from "./define-tool.ts";
+export type { ObjectSchema } from "./object-schema.ts";
 export { serveTool } from "./serve-tool.ts";
 export type {
   GuardVerdict,

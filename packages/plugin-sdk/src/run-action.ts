@@ -25,9 +25,11 @@ export async function runAction(
   }
   try {
     const context = { ...call, values: pick(args, action.contextArguments ?? []) };
-    return toOutcome(
-      await action.run(parseArguments(toParameters(action.parameters), args), context),
-    );
+    const parsed =
+      action.parse === undefined
+        ? parseArguments(toParameters(action.parameters), args)
+        : await action.parse(args);
+    return toOutcome(await action.run(parsed as never, context));
   } catch (error) {
     return toFailure(error instanceof Error ? error.message : String(error));
   }

@@ -3,8 +3,8 @@ import * as grpc from "@grpc/grpc-js";
 import { create } from "@bufbuild/protobuf";
 import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import { pluginMessages, pluginServiceMethods } from "@opentalon/protocol";
-import type { AnyToolDefinition, ParameterDefinitions, ToolDefinition } from "./define-tool.ts";
-import { checkToolDefinition, toParameters } from "./define-tool.ts";
+import type { AnyParameters, AnyToolDefinition, ToolDefinition } from "./define-tool.ts";
+import { checkToolDefinition, toParameters, withSchemasRead } from "./define-tool.ts";
 import { parseConfigJson, serveHost, toMessage } from "./own-server.ts";
 import { runAction } from "./run-action.ts";
 
@@ -28,10 +28,10 @@ import { runAction } from "./run-action.ts";
  *   },
  * });
  */
-export async function serveTool<
-  const Parameters extends Readonly<Record<string, ParameterDefinitions>>,
->(tool: ToolDefinition<Parameters>): Promise<void> {
-  const definition = tool as unknown as AnyToolDefinition;
+export async function serveTool<const Parameters extends Readonly<Record<string, AnyParameters>>>(
+  tool: ToolDefinition<Parameters>,
+): Promise<void> {
+  const definition = withSchemasRead(tool as unknown as AnyToolDefinition);
   checkToolDefinition(definition);
   await serveHost({ methods: pluginServiceMethods, handlers: createHandlers(definition) });
 }

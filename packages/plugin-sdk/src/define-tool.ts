@@ -4,9 +4,7 @@
  */
 import { isObjectSchema, readObjectSchema } from "./object-schema.ts";
 import type { ObjectSchema, OutputOf } from "./object-schema.ts";
-
-/** JSON types an argument can have. On the wire all are text; `run` gets the real thing. */
-export type ParameterType = "string" | "number" | "integer" | "boolean" | "object" | "array";
+import type { Parameter, ParameterType } from "./parameter.ts";
 
 /** One argument of an action. A plain string stands for `{ description, required: true }`. */
 export interface ParameterDefinition {
@@ -122,15 +120,6 @@ export type AnyActionDefinition = Omit<ActionDefinition, "run" | "parameters"> &
   readonly parse?: (args: Readonly<Record<string, string>>) => Promise<unknown>;
   readonly run: (args: never, context: CallContext) => ActionResult | Promise<ActionResult>;
 };
-
-/** A parameter with all its members. */
-export interface Parameter {
-  readonly name: string;
-  readonly description: string;
-  readonly type: ParameterType;
-  readonly required: boolean;
-  readonly schema: string;
-}
 
 /** The parameters of an action, complete and in order. */
 export function toParameters(definitions: AnyParameters): readonly Parameter[] {

@@ -11,9 +11,9 @@ export type {
   CallContext,
   ParameterDefinition,
   ParameterDefinitions,
-  ParameterType,
   ToolDefinition,
 } from "./define-tool.ts";
+export type { ParameterType } from "./parameter.ts";
 export type { ObjectSchema } from "./object-schema.ts";
 export { serveTool } from "./serve-tool.ts";
 export type {
@@ -40,3 +40,14 @@ export type {
   ProviderFailureDetails,
 } from "./define-provider.ts";
 export { serveProvider } from "./serve-provider.ts";
+export type {
+  ChannelAbilities,
+  ChannelContext,
+  ChannelDefinition,
+  ChannelFile,
+  ChannelPlace,
+  ChannelTool,
+  IncomingMessage,
+  OutgoingMessage,
+} from "./define-channel.ts";
+export { serveChannel } from "./serve-channel.ts";

@@ -3,7 +3,7 @@
  * turns the texts of the wire into the values such a schema describes.
  */
 import type { StandardJSONSchemaV1, StandardSchemaV1 } from "@standard-schema/spec";
-import type { Parameter, ParameterType } from "./define-tool.ts";
+import type { Parameter, ParameterType } from "./parameter.ts";
 
 /**
  * The schema of an object, of any library that implements Standard Schema and Standard JSON Schema: zod 4, arktype, valibot

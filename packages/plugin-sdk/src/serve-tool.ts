@@ -31,7 +31,7 @@ import { runAction } from "./run-action.ts";
 export async function serveTool<const Parameters extends Readonly<Record<string, AnyParameters>>>(
   tool: ToolDefinition<Parameters>,
 ): Promise<void> {
-  const definition = withSchemasRead(tool as unknown as AnyToolDefinition);
+  const definition = withSchemasRead(tool);
   checkToolDefinition(definition);
   await serveHost({ methods: pluginServiceMethods, handlers: createHandlers(definition) });
 }

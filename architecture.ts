@@ -65,6 +65,7 @@ export const folders: Readonly<Record<string, Folder>> = {
       "node:child_process",
       "node:net",
       "node:tls",
+      { name: "node:http", within: "plugin-web-route" },
       // For the lock files.
       { name: "yaml", within: "sources/" },
     ],

@@ -12,7 +12,7 @@ import { startPostgres } from "../../packages/opentalon/src/store/testing/embedd
 import { startCore } from "../../e2e/support/core-process.ts";
 import { createModelServer } from "../../packages/opentalon/src/providers/testing/model-server.ts";
 import { createWebhookPeer, type WebhookPeer } from "../../e2e/support/webhook-peer.ts";
-import { findFreePort } from "../../e2e/support/find-free-port.ts";
+import { findFreePort } from "../../packages/opentalon/src/base/testing/find-free-port.ts";
 import { printTable } from "../support/print-table.ts";
 
 const { values } = parseArgs({

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { startCore, type CoreProcess, type LogLine } from "../core-process.ts";
-import { findFreePort } from "../find-free-port.ts";
+import { findFreePort } from "../../../packages/opentalon/src/base/testing/find-free-port.ts";
 import { createModelServer } from "../../../packages/opentalon/src/providers/testing/model-server.ts";
 import { createWebhookPeer } from "../webhook-peer.ts";
 

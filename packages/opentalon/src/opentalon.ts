@@ -59,7 +59,7 @@ export interface OpenTalonOptions {
 }
 
 export interface OpenTalon extends AsyncDisposable {
-  /** What channels offer at the HTTP door; empty when none needs it. */
+  /** What channels and plugins offer at the HTTP door; empty when none needs it. */
   readonly routes: readonly HttpRoute[];
   /** Plugins and channels that are not ready, by name. */
   readonly findUnready: () => readonly string[];
@@ -171,7 +171,7 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
   const built = parts.move();
 
   return {
-    routes: channels.routes,
+    routes: [...channels.routes, ...tools.routes],
     findUnready: () => [...tools.findUnready(), ...models.findUnready(), ...channels.findUnready()],
     start: async () => {
       // Old messages stand in line before new ones, and old replies go out before any new one is made.

@@ -3,7 +3,13 @@ import { describe, expect, it } from "vitest";
 import { buildSystemPrompt } from "./build-system-prompt.ts";
 import { translatedSafetyRule } from "./prompts/safety-rules.ts";
 
-const bare = { rules: [], pluginAdditions: [], responseFormatPrompt: "", overrides: {} };
+const bare = {
+  rules: [],
+  pluginAdditions: [],
+  responseFormatPrompt: "",
+  toolCatalogue: "",
+  overrides: {},
+};
 
 describe("system prompt", () => {
   it("costs less than 700 tokens when there is nothing but the built-in rules", () => {

@@ -6,6 +6,8 @@ export interface SystemPromptParts {
   readonly rules: readonly string[];
   /** What plugins ask to be said about them, by plugin name. */
   readonly pluginAdditions: readonly { readonly plugin: string; readonly text: string }[];
+  /** Tools that have to be loaded before they can be called; empty when there are none. */
+  readonly toolCatalogue: string;
   /** How the channel wants answers formatted; empty for no wish. */
   readonly responseFormatPrompt: string;
   /** `prompt_overrides`: texts that replace built-in ones; an empty text blanks its part. */
@@ -27,6 +29,7 @@ export function buildSystemPrompt(parts: SystemPromptParts): string {
       ({ plugin, text }) =>
         `--- plugin: ${plugin} ---\n${text.slice(0, maxAdditionLength).toWellFormed()}`,
     ),
+    parts.toolCatalogue,
     parts.responseFormatPrompt,
   ];
   return sections.filter((section) => section !== "").join("\n\n");

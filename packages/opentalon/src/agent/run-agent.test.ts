@@ -17,7 +17,6 @@ const request = {
   system: "be kind",
   history: [],
   userText: "go",
-  tools: [],
   sessionKey: "s",
   maxRounds: 20,
   recordFinalReply: false,
@@ -29,6 +28,7 @@ function world(script: (ModelReply | Error)[], journal = new Map<string, StepRec
   const executed: string[] = [];
   const order: string[] = [];
   const ports: AgentPorts = {
+    toolsAt: () => [],
     callModel: (modelRequest) => {
       asked.push(modelRequest);
       order.push("model");

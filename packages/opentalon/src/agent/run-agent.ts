@@ -22,6 +22,8 @@ export type GuardedPrompt =
 
 export interface AgentPorts {
   readonly callModel: (request: ModelRequest) => Promise<ModelReply>;
+  /** What a model that is shown these messages of the turn may call. */
+  readonly toolsAt: (messages: readonly TranscriptMessage[]) => readonly ToolSpecification[];
   /** Looks at what the model has not been told yet (the person's text, results of tools), before every model call. */
   readonly guardPrompt: (content: string) => Promise<GuardedPrompt>;
   /**
@@ -49,7 +51,6 @@ export interface AgentRequest {
   readonly userText: string;
   /** What the person sent along; with it the text may be empty. */
   readonly userFiles?: readonly TranscriptFile[];
-  readonly tools: readonly ToolSpecification[];
   readonly sessionKey: string;
   readonly maxRounds: number;
   /** Record the final reply too; needed when steps follow that must not see another wording after a crash. */
@@ -126,7 +127,8 @@ async function askModel(
   const earlier = ports.journal.find(step);
   if (earlier?.state === "recorded") return { kind: "replied", reply: earlier.value as ModelReply };
   try {
-    const { system, tools, sessionKey } = request;
+    const { system, sessionKey } = request;
+    const tools = ports.toolsAt(messages);
     const wrapped = [...request.history, ...messages].map((message) =>
       toPromptMessage(message, ports),
     );

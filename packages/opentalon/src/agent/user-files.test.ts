@@ -15,6 +15,7 @@ function createWorld(guard: (content: string) => GuardedPrompt): {
     asked,
     ports: {
       callModel: (request) => (asked.push(request), Promise.resolve(reply)),
+      toolsAt: () => [],
       callTool: () => Promise.reject(new Error("no tool was offered")),
       guardPrompt: (content) => Promise.resolve(guard(content)),
       isReadOnly: () => false,
@@ -33,7 +34,6 @@ const request: AgentRequest = {
   system: "be kind",
   history: [],
   userText: "",
-  tools: [],
   sessionKey: "s",
   maxRounds: 3,
   recordFinalReply: false,

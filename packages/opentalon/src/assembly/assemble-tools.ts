@@ -1,15 +1,27 @@
 import type { Clock } from "../base/clock.ts";
+import type { HttpRoute } from "../base/http-route.ts";
 import type { Log } from "../base/log.ts";
 import type { Config, Environment } from "../config/load-config.ts";
 import { type Actor, toActor } from "../domain/actor.ts";
 import type { ToolSpecification } from "../domain/model.ts";
-import { type Tool, type ToolCall, type ToolResult, toToolName } from "../domain/tool.ts";
+import type { TranscriptMessage } from "../domain/session.ts";
+import {
+  metaPlugin,
+  type Tool,
+  type ToolCall,
+  type ToolResult,
+  toToolName,
+} from "../domain/tool.ts";
 import type { Turn } from "../domain/turn.ts";
+import { type CheckConfirmation, createConfirmationCheck } from "../hooks/check-confirmation.ts";
 import { createPermissionCheck } from "../hooks/check-permission.ts";
 import type { InvokeStep } from "../hooks/parse-preparer-result.ts";
 import type { CallHookAction } from "../hooks/run-preparers.ts";
 import { createPluginHost } from "../plugins/plugin-host.ts";
-import { createToolCaller, type GateVerdict } from "../tools/call-tool.ts";
+import { createPluginWebRoute } from "../plugins/plugin-web-route.ts";
+import { createMetaTools, metaTools } from "../tools/catalogue/meta-tools.ts";
+import { createToolOffer, toRoom, type ToolOffer } from "../tools/catalogue/offer-tools.ts";
+import { type CheckedCall, createToolCaller } from "../tools/call-tool.ts";
 import type { CallOrigin } from "../tools/context-arguments.ts";
 import { createToolRegistry, type ToolRegistry } from "../tools/tool-registry.ts";
 import type { SuspectCall, TripwireVerdict } from "../tools/tripwire.ts";
@@ -17,12 +29,16 @@ import { toToolSpecification } from "../tools/tool-specification.ts";
 import { toPluginEntries } from "./plugin-entries.ts";
 
 export interface Tools extends AsyncDisposable {
+  /** What plugins with `expose_http` offer at the HTTP door. */
+  readonly routes: readonly HttpRoute[];
   /** Starts all plugins side by side; resolves when each is ready or has failed once. Never rejects. */
   readonly start: () => Promise<void>;
   /** Plugins that cannot be called right now, by name. */
   readonly findUnready: () => readonly string[];
-  /** What the model is told of: every tool but those that are steps of the pipeline. */
-  readonly offered: () => readonly ToolSpecification[];
+  /** What a model may be told of in a turn that begins after `history`: every tool but those that are steps of the pipeline. */
+  readonly offer: (history: readonly TranscriptMessage[]) => TurnOffer;
+  /** How many tools that are. */
+  readonly offeredCount: () => number;
   readonly promptAdditions: () => readonly { readonly plugin: string; readonly text: string }[];
   /** Whether the action a model means by `name` changes nothing. */
   readonly isReadOnly: (name: string) => boolean;
@@ -46,6 +62,16 @@ export interface Tools extends AsyncDisposable {
   readonly maxMessageBytes: number;
 }
 
+/** What the models of one turn may call. When there are too many tools, they load those they need. */
+export interface TurnOffer {
+  /** For the system prompt: tools that can be loaded; empty when all are told of. */
+  readonly catalogue: string;
+  /** What a model is told of that is shown these messages of the turn. */
+  readonly toolsAt: (messages: readonly TranscriptMessage[]) => readonly ToolSpecification[];
+  /** Full names of the same; `undefined` when nothing has to be loaded. */
+  readonly callableAt: (messages: readonly TranscriptMessage[]) => ReadonlySet<string> | undefined;
+}
+
 export interface HookCallOptions {
   /** The call is not a step of the operator's but acts for the person, who must be permitted to use the plugin. */
   readonly actsForPerson?: boolean | undefined;
@@ -55,8 +81,10 @@ export interface HookCallOptions {
 
 export interface ModelCallOptions {
   readonly nativeTools: boolean;
+  /** Full names the model may call; all when absent. */
+  readonly callable?: ReadonlySet<string> | undefined;
   readonly signal: AbortSignal;
-  readonly tripwire?: ((call: SuspectCall) => TripwireVerdict) | undefined;
+  readonly tripwire?: ((call: SuspectCall, mustAsk: boolean) => TripwireVerdict) | undefined;
   /** Awaited right before the plugin is asked. */
   readonly onExecute: () => Promise<void>;
 }
@@ -78,7 +106,7 @@ export function assembleTools({
   log,
 }: AssembleToolsOptions): Tools {
   const steps = findPipelineSteps(config);
-  let offered: readonly ToolSpecification[] | undefined;
+  let offered: OfferedNow | undefined;
   const host = createPluginHost({
     entries: toPluginEntries({ config, bundledPlugins, log }),
     configuredKeys: Object.keys(config.plugins),
@@ -88,15 +116,39 @@ export function assembleTools({
     stateDirectory: config.state.dataDir,
     onChange: () => (offered = undefined),
   });
-  const registry = createToolRegistry({ sources: [host], log });
+  const registry = createToolRegistry({ sources: [{ tools: () => metaTools }, host], log });
   const findOffered: ToolRegistry["offered"] = (plugins) =>
-    registry.offered(plugins).filter((tool) => !steps.has(toToolName(tool)));
+    registry
+      .offered(plugins)
+      .filter((tool) => tool.plugin !== metaPlugin && !steps.has(toToolName(tool)));
+  const { maxTools } = config.agent;
+  const runMetaTool = createMetaTools({
+    tools: findOffered,
+    room: () => toRoom(findOffered(), maxTools),
+  });
+  const findOffer = (): OfferedNow => {
+    if (offered !== undefined) return offered;
+    const specifications = new Map<Tool, ToolSpecification>();
+    for (const tool of [...metaTools, ...findOffered()]) {
+      const specification = toToolSpecification(tool);
+      if (specification !== undefined) specifications.set(tool, specification);
+    }
+    const tools = [...specifications.keys()].filter(({ plugin }) => plugin !== metaPlugin);
+    const resolve = (name: string): Tool | undefined => {
+      const found = registry.lookup(name);
+      return found.kind === "found" ? found.tool : undefined;
+    };
+    offered = { tools, specifications, offer: createToolOffer({ tools, maxTools, resolve }) };
+    return offered;
+  };
   const { permissionPlugin } = config.orchestrator;
+  const confirmation = toConfirmation(config);
   const checkPermission = createPermissionCheck({ permissionPlugin, clock });
 
   const callTool = createToolCaller({
     registry: { ...registry, offered: findOffered },
-    execute: host.execute,
+    execute: async (plugin, execution) =>
+      plugin === metaPlugin ? runMetaTool(execution) : host.execute(plugin, execution),
     clock,
     log,
     defaultTimeoutMs: config.agent.toolTimeoutMs,
@@ -104,14 +156,21 @@ export function assembleTools({
     maxResponseBytes: config.pluginSettings.tools.defaults.maxResponseBytes,
     permit: async ({ tool: { plugin }, context, signal }) => {
       const actsForPerson = context.fromModel || context.actsForPerson === true;
-      if (permissionPlugin === "" || !actsForPerson || plugin === permissionPlugin)
-        return { kind: "allowed" };
+      const isOwn = plugin === permissionPlugin || plugin === metaPlugin;
+      if (permissionPlugin === "" || !actsForPerson || isOwn) return { kind: "allowed" };
       const { actsForPerson: _, ...origin } = context;
       const ask: CallHookAction = (step, callId) => callOwn(step, callId, origin, signal);
       const allowed = await checkPermission({ actor: context.actor, plugin }, ask);
       return allowed ? { kind: "allowed" } : { kind: "refused", reason: "permission denied" };
     },
-    ...(asksForConfirmation(config) ? { confirm: refuseUnconfirmed } : {}),
+    ...(confirmation === undefined
+      ? {}
+      : {
+          mustConfirm: ({ tool, context, signal }: CheckedCall) =>
+            confirmation(tool, (step, callId) =>
+              callOwn(step, callId, context, signal, { wantsStructured: true }),
+            ),
+        }),
   });
 
   const callOwn = (
@@ -119,7 +178,7 @@ export function assembleTools({
     callId: string,
     origin: CallOrigin,
     signal: AbortSignal,
-    { actsForPerson, maxArgumentBytes, onExecute }: OwnCallOptions = {},
+    { actsForPerson, maxArgumentBytes, wantsStructured, onExecute }: OwnCallOptions = {},
   ): Promise<ToolResult> =>
     callTool({
       call: { id: callId, name: toToolName(step), arguments: step.arguments },
@@ -127,19 +186,38 @@ export function assembleTools({
       plugin: step.plugin,
       signal,
       maxArgumentBytes,
+      wantsStructured,
       onExecute,
     });
 
   return {
+    routes: Object.entries(config.plugins)
+      .filter(([, { enabled, exposeHttp }]) => enabled && exposeHttp)
+      .map(([key]) =>
+        createPluginWebRoute({
+          key,
+          findAddress: () => host.webAddressOf(key),
+          maxBodyBytes: maxWebBodyBytes,
+          log,
+        }),
+      ),
     start: host.start,
     findUnready: () =>
       host
         .statuses()
         .filter(({ state }) => state !== "ready")
         .map(({ key, problem }) => `plugin ${key}${problem === "" ? "" : `: ${problem}`}`),
-    offered: () => {
-      offered ??= findOffered().flatMap((tool) => toToolSpecification(tool) ?? []);
-      return offered;
+    offeredCount: () => findOffer().tools.length,
+    offer: (history) => {
+      const { offer, specifications } = findOffer();
+      const toolsAt = (messages: readonly TranscriptMessage[]): readonly Tool[] =>
+        offer.toolsAt([...history, ...messages]);
+      return {
+        catalogue: offer.catalogue,
+        toolsAt: (messages) => toolsAt(messages).flatMap((tool) => specifications.get(tool) ?? []),
+        callableAt: (messages) =>
+          offer.catalogue === "" ? undefined : new Set(toolsAt(messages).map(toToolName)),
+      };
     },
     promptAdditions: host.promptAdditions,
     isReadOnly: (name) => {
@@ -151,10 +229,15 @@ export function assembleTools({
       return tool?.plugin === step.plugin && tool.readOnly;
     },
     configKeyOf: host.configKeyOf,
-    callForModel: (turn, call, { nativeTools, ...options }) =>
+    callForModel: (turn, call, { nativeTools, callable, ...options }) =>
       callTool({
         call,
-        context: { ...toOrigin(turn), encoding: nativeTools ? "native" : "text", fromModel: true },
+        context: {
+          ...toOrigin(turn),
+          encoding: nativeTools ? "native" : "text",
+          fromModel: true,
+          callable,
+        },
         ...options,
       }),
     callHookAction: (turn, signal, options) => (step, callId, onExecute) =>
@@ -164,7 +247,18 @@ export function assembleTools({
   };
 }
 
+/** What is offered as long as no plugin changes. */
+interface OfferedNow {
+  readonly tools: readonly Tool[];
+  readonly specifications: ReadonlyMap<Tool, ToolSpecification>;
+  readonly offer: ToolOffer;
+}
+
+/** Of a request that is passed on to a plugin's web server. */
+const maxWebBodyBytes = 8_388_608;
+
 interface OwnCallOptions extends HookCallOptions {
+  readonly wantsStructured?: boolean | undefined;
   readonly onExecute?: (() => Promise<void>) | undefined;
 }
 
@@ -184,16 +278,10 @@ function findTimeoutMs(
   );
 }
 
-function asksForConfirmation({ orchestrator: { pipeline } }: Config): boolean {
-  return pipeline.confirmationPlugin !== "" && pipeline.confirmationAction !== "";
-}
-
-/** Asking the person is not there yet; until it is, what must be confirmed is not done. */
-function refuseUnconfirmed(): Promise<GateVerdict> {
-  return Promise.resolve({
-    kind: "refused",
-    reason: "orchestrator.pipeline asks for a confirmation, which this version cannot obtain yet",
-  });
+/** Who decides what a person must agree to; `undefined` when nothing has to be confirmed. */
+function toConfirmation({ orchestrator: { pipeline } }: Config): CheckConfirmation | undefined {
+  const { confirmationPlugin: plugin, confirmationAction: action } = pipeline;
+  return plugin === "" || action === "" ? undefined : createConfirmationCheck({ plugin, action });
 }
 
 /** Names of the actions that run before or after the model, which the model itself has no business with. */

@@ -106,32 +106,30 @@ export function assembleTurn(options: AssembleTurnOptions): TurnStages {
   const answer = async (request: AnswerRequest): Promise<AgentRun> => {
     const { turn, session, text, route, journal, signal } = request;
     const capabilities = options.capabilitiesOf(turn.message.channel);
+    const offer = tools.offer(request.history);
     const system = buildSystemPrompt({
       rules: config.orchestrator.rules,
       pluginAdditions: tools.promptAdditions(),
+      toolCatalogue: offer.catalogue,
       responseFormatPrompt: capabilities.responseFormatPrompt,
       overrides: config.orchestrator.promptOverrides,
     });
-    const specifications = tools.offered();
     const envelope = createEnvelope({ random: randomBytes });
     const callModel = budgets.spend(toPayingTurn(turn), models.callModel);
     const { guards } = steps.of(turn.message.channel);
-    const tripwire =
-      config.orchestrator.tripwire === "off"
-        ? undefined
-        : createTripwire({
-            session,
-            message: turn.message,
-            actor: toActor(turn.message),
-            isResumed: wasUnderWay(journal),
-          });
+    const tripwire = createTripwire({
+      session,
+      message: turn.message,
+      actor: toActor(turn.message),
+      isResumed: wasUnderWay(journal),
+      watchesOutputs: config.orchestrator.tripwire !== "off",
+    });
     return runAgent(
       {
         system,
         history: request.history,
         userText: text === "" ? toClickedWord(turn.message.metadata) : text,
         userFiles: request.files,
-        tools: specifications,
         sessionKey: session.key,
         maxRounds: config.agent.maxRounds,
         recordFinalReply: request.recordFinalReply,
@@ -152,8 +150,9 @@ export function assembleTurn(options: AssembleTurnOptions): TurnStages {
           const nativeTools = router.resolve(reply.model)?.nativeTools !== false;
           const result = await tools.callForModel(turn, call, {
             nativeTools,
+            callable: offer.callableAt(messages),
             signal,
-            tripwire: tripwire && ((suspect) => tripwire.judge(suspect, messages)),
+            tripwire: (suspect, mustAsk) => tripwire.judge(suspect, messages, mustAsk),
             onExecute,
           });
           const durationMs = clock.now() - startedAtMs;
@@ -166,6 +165,7 @@ export function assembleTurn(options: AssembleTurnOptions): TurnStages {
           });
           return result;
         },
+        toolsAt: offer.toolsAt,
         isReadOnly: ({ name }) => tools.isReadOnly(name),
         wrapToolResult: envelope.wrap,
         guardPrompt: (content) => runPreparers(guards, content, hookPorts(turn, journal, signal)),
@@ -221,7 +221,7 @@ export function assembleTurn(options: AssembleTurnOptions): TurnStages {
     hasPreparers: steps.hasPreparers,
     readIntent: routing.readIntent,
     hasModel: (name) => router.resolve(name) !== undefined,
-    rank: (question) => routing.rank(question, tools.offered().length),
+    rank: (question) => routing.rank(question, tools.offeredCount()),
     toRouting: routing.toRouting,
     onJudged: routing.onJudged,
     answer,

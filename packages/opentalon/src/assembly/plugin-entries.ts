@@ -1,5 +1,6 @@
 import type { Log } from "../base/log.ts";
 import { type Config, revealBlock } from "../config/load-config.ts";
+import { isPluginName } from "../plugins/to-capabilities.ts";
 import type { PluginEntry } from "../plugins/plugin-entry.ts";
 
 type ConfiguredPlugin = Config["plugins"][string];
@@ -51,5 +52,17 @@ function toEntry(key: string, plugin: ConfiguredPlugin, command: readonly string
     env: plugin.env,
     configJson: JSON.stringify(revealBlock(plugin.config)),
     dialTimeoutMs: plugin.dialTimeoutMs,
+    servers: toServers(plugin.config),
+    httpPort: plugin.httpPort === 0 ? undefined : plugin.httpPort,
   };
+}
+
+/** Names of the servers a bridge is configured for: `config.servers`, a list of objects with `server` or `name`. */
+function toServers({ servers }: ConfiguredPlugin["config"]): readonly string[] {
+  if (!Array.isArray(servers)) return [];
+  return servers.flatMap((entry: unknown) => {
+    if (typeof entry !== "object" || entry === null) return [];
+    const { name, server = name } = entry as { server?: unknown; name?: unknown };
+    return typeof server === "string" && isPluginName(server) ? [server] : [];
+  });
 }

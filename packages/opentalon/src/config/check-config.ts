@@ -105,6 +105,12 @@ function checkPrograms(
   lineOf: (key: string) => number,
   warnings: ConfigWarning[],
 ): void {
+  for (const [name, { enabled, exposeHttp, httpPort }] of Object.entries(plugins)) {
+    if (!enabled || !exposeHttp || httpPort !== 0) continue;
+    const key = toKeyPath(["plugins", name, "expose_http"]);
+    const message = "Nothing can be passed on: set http_port, the port the plugin serves HTTP on.";
+    warnings.push({ level: "warn", line: lineOf(key), key, message });
+  }
   for (const [part, entries] of Object.entries({ plugins, channels })) {
     for (const [name, { enabled, plugin, github }] of Object.entries(entries)) {
       if (!enabled || plugin !== "" || github !== "") continue;

@@ -48,6 +48,7 @@ describe("defaults", () => {
     expect(config.orchestrator.maxConcurrentSessions).toBe(64);
     expect(config.agent).toEqual({
       maxRounds: 20,
+      maxTools: 40,
       firstTokenTimeoutMs: 60_000,
       idleTimeoutMs: 60_000,
       toolTimeoutMs: 30_000,

@@ -100,9 +100,12 @@ export const orchestrator = section({
         plan_timeout: duration({ about: "Longest time to make the plan.", default: "15s" }),
         confirmation_plugin: text({
           about:
-            "Plugin that decides which steps a person must approve. Works without planning, too.",
+            "Plugin that decides which calls a person must agree to. It is asked before each call of a model that changes something; the call then waits for a yes in the person's next message. Works without planning, too.",
         }),
-        confirmation_action: text({ about: "Action of that plugin." }),
+        confirmation_action: text({
+          about:
+            'Action of that plugin. It gets `steps`, a JSON list of `{plugin, action, name}`, and answers `{"requires_confirmation": true}` or `false`; any other answer counts as true.',
+        }),
         confirmation_classifier_enabled: flag({
           about: "Let the model understand free words as approval or refusal.",
           default: false,
@@ -113,9 +116,15 @@ export const orchestrator = section({
       about: "Articles the model can look up.",
       keys: {
         sync_plugin: text({ about: "Plugin that is told all actions and articles." }),
-        sync_action: text({ about: "Action of that plugin." }),
+        sync_action: text({
+          about:
+            'Action of that plugin. It gets `steps`, a JSON list of `{plugin, action, name}`, and answers `{"requires_confirmation": true}` or `false`; any other answer counts as true.',
+        }),
         plugin: text({ about: "Plugin that stores the articles of `dir`." }),
-        action: text({ about: "Action of that plugin." }),
+        action: text({
+          about:
+            'Action of that plugin. It gets `steps`, a JSON list of `{plugin, action, name}`, and answers `{"requires_confirmation": true}` or `false`; any other answer counts as true.',
+        }),
         dir: path({ about: "Directory with Markdown articles.", expands: "braces" }),
         refresh_interval: duration({
           about: "Time between two updates; 0 is off.",

@@ -81,10 +81,15 @@ const plugin = sectionAs(
         default: "5s",
       }),
       expose_http: flag({
-        about: "Pass HTTP requests below `/<name>/` on to the plugin.",
+        about:
+          "Pass HTTP requests below `/<name>/` on to the plugin's own web server, for callers the HTTP door lets in. Needs `http_port`.",
         default: false,
       }),
-      http_port: whole({ about: "Port the plugin should serve HTTP on.", default: 0 }),
+      http_port: whole({
+        about:
+          "Port the plugin should serve HTTP on, at 127.0.0.1. The plugin reads it from `OPENTALON_HTTP_PORT`.",
+        default: 0,
+      }),
       grpc_port: whole({ about: "Port on which other programs may call the plugin.", default: 0 }),
       env: environment({
         about:

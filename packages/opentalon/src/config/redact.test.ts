@@ -84,6 +84,7 @@ test("with defaults, every key is shown, and the text is YAML again", () => {
   >;
   expect(shown["agent"]).toEqual({
     max_rounds: 20,
+    max_tools: 40,
     first_token_timeout: "60s",
     idle_timeout: "60s",
     tool_timeout: "30s",

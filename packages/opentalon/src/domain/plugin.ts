@@ -1,3 +1,4 @@
+import type { PluginFailureReason } from "../base/errors.ts";
 import type { Secret } from "../base/secret.ts";
 import type { Tool } from "./tool.ts";
 
@@ -11,6 +12,8 @@ export interface RawToolResult {
 
 export interface Execution {
   readonly callId: string;
+  /** Name the plugin is called by, where that is not its own: a server it is the bridge to. */
+  readonly server?: string | undefined;
   readonly action: string;
   readonly arguments: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
@@ -57,5 +60,29 @@ export interface PluginStatus {
   readonly state: PluginState;
   /** Why it is not ready, in words for the operator; empty when ready. */
   readonly problem: string;
+  /** How often it was started again. */
   readonly restarts: number;
+  /** Since when it is in this state, in milliseconds since the epoch. */
+  readonly sinceMs: number;
+  /** Number of its process; absent while there is none, and for one that runs elsewhere. */
+  readonly pid?: number | undefined;
+  /** How many actions it offers. */
+  readonly actions: number;
+  /** Which version of its sources runs, where that is known. */
+  readonly version?: string | undefined;
+}
+
+/** What became of the wish that a plugin be started again. */
+export type ReloadOutcome =
+  | { readonly kind: "reloaded" }
+  /** `keptRunning`: the process that ran before still does. */
+  | { readonly kind: "failed"; readonly problem: string; readonly keptRunning: boolean };
+
+/** A call of a plugin that is over. */
+export interface PluginCall {
+  /** Key of the plugin. */
+  readonly plugin: string;
+  /** `error`: the plugin answered that its action failed; `cancelled`: its caller gave up. */
+  readonly outcome: "ok" | "error" | "cancelled" | PluginFailureReason;
+  readonly durationMs: number;
 }

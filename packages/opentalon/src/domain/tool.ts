@@ -24,6 +24,9 @@ export interface Tool {
   readonly contextArguments: readonly string[];
 }
 
+/** Name under which OpenTalon offers what helps a model to find its way among tools. */
+export const metaPlugin = "_meta";
+
 /** A call as the model made it; `arguments` is its JSON object, not yet validated. */
 export interface ToolCall {
   readonly id: string;
@@ -52,6 +55,8 @@ export interface CallConsent {
   readonly actor: string;
   /** The action and its very arguments, see `toCallDigest`. */
   readonly call: string;
+  /** The operator has such calls confirmed; absent when the output of a tool asked for the call. */
+  readonly why?: "confirmation" | undefined;
 }
 
 /** The canonical name of an action. */

@@ -65,3 +65,15 @@ it("what is not seen in the arguments, or would show them in another order, is s
     String.raw`"pay \u202e001\u202c to\u200b eve\u2028'\u2028 \udb40\udc41"`,
   );
 });
+
+it("calls that are always confirmed are told apart from those that a tool asked for", () => {
+  const confirmed = stopped("1", "x");
+  const { content } = askConsent(reply, [
+    made("1", "2"),
+    { ...confirmed, consent: { ...confirmed.consent, why: "confirmation" } },
+    stopped("2", "y"),
+  ]);
+  expect(content).toMatch(
+    /^Shall I\?\n\nA tool's output, not you, .*:\n- `mail__send .*text 2.*`\nThis is done only with your word:\n- `mail__send .*text 1.*`\nAnswer “yes” to have it done once\.$/,
+  );
+});

@@ -1,5 +1,5 @@
 import type { TranscriptMessage } from "../domain/session.ts";
-import type { ToolCall } from "../domain/tool.ts";
+import type { CallConsent, ToolCall } from "../domain/tool.ts";
 import type { Reply } from "../domain/turn.ts";
 
 const maxShownArguments = 500;
@@ -12,8 +12,19 @@ export function askConsent(reply: Reply, messages: readonly TranscriptMessage[])
   const waiting = findWaiting(messages);
   const [first] = waiting;
   if (first === undefined) return reply;
-  const calls = waiting.map((call) => `- ${toShown(call)}`).join("\n");
-  const question = `A tool's output, not you, asked for this, so it was not done:\n${calls}\nAnswer “yes” to have it done once.`;
+  const toLines = (calls: readonly WaitingCall[]): string =>
+    calls.map((call) => `- ${toShown(call)}\n`).join("");
+  const { induced = [], confirmed = [] } = Object.groupBy(waiting, ({ why }) =>
+    why === undefined ? "induced" : "confirmed",
+  );
+  const reasons = [
+    [induced, "A tool's output, not you, asked for this, so it was not done:"],
+    [confirmed, "This is done only with your word:"],
+  ] as const;
+  const question = reasons
+    .filter(([calls]) => calls.length > 0)
+    .map(([calls, reason]) => `${reason}\n${toLines(calls)}`)
+    .join("");
   const metadata = {
     ...reply.metadata,
     type: "confirmation",
@@ -21,17 +32,23 @@ export function askConsent(reply: Reply, messages: readonly TranscriptMessage[])
     options: "approve,reject",
     tool_call_id: first.id,
   };
-  return { content: `${reply.content}\n\n${question}`, metadata };
+  return {
+    content: `${reply.content}\n\n${question}Answer “yes” to have it done once.`,
+    metadata,
+  };
 }
 
+type WaitingCall = ToolCall & Pick<CallConsent, "why">;
+
 /** Each call once, however often the model tried it. */
-function findWaiting(messages: readonly TranscriptMessage[]): readonly ToolCall[] {
+function findWaiting(messages: readonly TranscriptMessage[]): readonly WaitingCall[] {
   const calls = messages.flatMap((said) => (said.role === "assistant" ? said.toolCalls : []));
-  const waiting = new Map<string, ToolCall>();
+  const waiting = new Map<string, WaitingCall>();
   for (const said of messages) {
     if (said.role !== "tool" || said.consent?.state !== "awaited") continue;
     const call = calls.findLast(({ id }) => id === said.callId);
-    if (call !== undefined && !waiting.has(said.consent.call)) waiting.set(said.consent.call, call);
+    const { call: digest, why } = said.consent;
+    if (call !== undefined && !waiting.has(digest)) waiting.set(digest, { ...call, why });
   }
   return [...waiting.values()];
 }

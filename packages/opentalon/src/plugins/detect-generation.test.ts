@@ -107,4 +107,11 @@ describe("with a server made for it", () => {
     memory.forget(program);
     expect(memory.recall(program)).toBeUndefined();
   });
+
+  test("arguments that are no paths, however long, are no trouble", () => {
+    const memory = createGenerationMemory();
+    const command = ["node", "x".repeat(100_000), "a\0b"];
+    memory.remember(command, "grpc");
+    expect(memory.recall(command)).toBe("grpc");
+  });
 });

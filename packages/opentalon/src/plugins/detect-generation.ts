@@ -101,5 +101,14 @@ export function createGenerationMemory(): GenerationMemory {
 /** When the files a command names were last changed; an interpreter's script counts like the interpreter. */
 function toVersion(command: string | readonly string[]): string {
   const parts = typeof command === "string" ? [command] : command;
-  return parts.map((part) => statSync(part, { throwIfNoEntry: false })?.mtimeMs ?? 0).join(" ");
+  return parts.map(toModificationTimeMs).join(" ");
+}
+
+function toModificationTimeMs(path: string): number {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  } catch {
+    // An argument need not be a path: it may be longer than any, for instance.
+    return 0;
+  }
 }

@@ -1,5 +1,5 @@
-import type { ClientOptions, ServiceError } from "@grpc/grpc-js";
-import { Client, connectivityState, credentials, status } from "@grpc/grpc-js";
+import type { ServiceError } from "@grpc/grpc-js";
+import { status } from "@grpc/grpc-js";
 import { create } from "@bufbuild/protobuf";
 import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import { pluginMessages, pluginServiceMethods as methods } from "@opentalon/protocol";
@@ -7,38 +7,37 @@ import type { Clock } from "../base/clock.ts";
 import { PluginError } from "../base/errors.ts";
 import type { RawToolResult } from "../domain/plugin.ts";
 import { createCallDeadline, toCheckedResult } from "./call.ts";
+import type { GrpcClientOptions } from "./grpc-client.ts";
+import { createGrpcClient, watchConnection } from "./grpc-client.ts";
+import { healthCheckMethod } from "./grpc-health.ts";
 import { createUnaryCall } from "./grpc-unary.ts";
-import type { PluginAddress } from "./plugin-address.ts";
 import type { PluginClient, PluginClientOptions } from "./plugin-client.ts";
 import type { ReportedCapabilities } from "./to-capabilities.ts";
 
-export interface GrpcPluginClientOptions extends PluginClientOptions {
-  readonly address: PluginAddress;
+export interface GrpcPluginClientOptions extends PluginClientOptions, GrpcClientOptions {
   readonly clock: Clock;
   /** Called each time a connection that stood was lost; the next call makes a new one. */
   readonly onDoubt?: (() => void) | undefined;
 }
 
 /** The gRPC way to be a `PluginClient`. */
-export function createGrpcPluginClient({
-  plugin,
-  address,
-  maxMessageBytes,
-  clock,
-  onDoubt,
-}: GrpcPluginClientOptions): PluginClient {
-  const target = address.network === "unix" ? `unix:${address.address}` : address.address;
-  const client = new Client(
-    target,
-    credentials.createInsecure(),
-    toChannelOptions(maxMessageBytes),
-  );
+export function createGrpcPluginClient(options: GrpcPluginClientOptions): PluginClient {
+  const { plugin, clock, onDoubt } = options;
+  const client = createGrpcClient(options);
   if (onDoubt !== undefined) watchConnection(client, onDoubt);
   // The library lets calls under way go on after the client was closed.
   const closed = new AbortController();
 
   const call = createUnaryCall(client, plugin, closed.signal);
   const toError = (error: unknown): PluginError => toPluginError(plugin, error);
+  let hasHealthService = true;
+
+  const checkService = async (signal: AbortSignal): Promise<void> => {
+    const said = await call(healthCheckMethod, undefined, signal);
+    if (said !== "not-serving") return;
+    const problem = `the plugin "${plugin}" says that it is not serving`;
+    throw new PluginError(plugin, "unavailable", problem);
+  };
 
   return {
     init: async (configJson, signal) => {
@@ -58,6 +57,29 @@ export function createGrpcPluginClient({
       try {
         return toReported(await call(methods.capabilities, create(EmptySchema), signal));
       } catch (error) {
+        throw toError(error);
+      }
+    },
+    check: async (signal) => {
+      try {
+        if (hasHealthService) return await checkService(signal);
+      } catch (error) {
+        // It has none, or one that knows only single services by their names.
+        const code = isServiceError(error) ? error.code : undefined;
+        if (code !== status.UNIMPLEMENTED && code !== status.NOT_FOUND) throw toError(error);
+        hasHealthService = false;
+      }
+      try {
+        await call(methods.capabilities, create(EmptySchema), signal);
+      } catch (error) {
+        throw toError(error);
+      }
+    },
+    refresh: async (signal) => {
+      try {
+        return toReported(await call(methods.refreshCapabilities, create(EmptySchema), signal));
+      } catch (error) {
+        if (isServiceError(error) && error.code === status.UNIMPLEMENTED) return undefined;
         throw toError(error);
       }
     },
@@ -81,46 +103,12 @@ export function createGrpcPluginClient({
         throw toError(error);
       }
     },
+    end: (error) => closed.abort(error),
     [Symbol.asyncDispose]: async () => {
       closed.abort(new PluginError(plugin, "unavailable", `the plugin "${plugin}" was stopped`));
       client.close();
     },
   };
-}
-
-/** How our clients treat a connection to a plugin. */
-export function toChannelOptions(maxMessageBytes: number): ClientOptions {
-  return {
-    "grpc.max_receive_message_length": maxMessageBytes,
-    "grpc.max_send_message_length": -1,
-    "grpc.default_authority": "localhost",
-    // A proxy of the host's environment is not meant for plugins.
-    "grpc.enable_http_proxy": 0,
-    // Otherwise clients of different processes at one address would share a connection and its back-off.
-    "grpc.use_local_subchannel_pool": 1,
-    "grpc.enable_retries": 0,
-    "grpc.initial_reconnect_backoff_ms": 100,
-    "grpc.max_reconnect_backoff_ms": 5_000,
-    "grpc.client_idle_timeout_ms": 2 ** 31 - 1,
-  };
-}
-
-/** Tells, until the client is closed, each time a connection that stood was lost. */
-export function watchConnection(client: Client, onLost: () => void): void {
-  const channel = client.getChannel();
-  let stood = false;
-  const watch = (): void => {
-    const state = channel.getConnectivityState(false);
-    if (state === connectivityState.SHUTDOWN) return;
-    const isLost = stood && state !== connectivityState.READY;
-    stood = state === connectivityState.READY;
-    channel.watchConnectivityState(state, Infinity, (error) => {
-      if (error === undefined) watch();
-    });
-    // Last, because it may close the client.
-    if (isLost) onLost();
-  };
-  watch();
 }
 
 export function isServiceError(error: unknown): error is ServiceError {

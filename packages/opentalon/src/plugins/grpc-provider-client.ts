@@ -1,5 +1,5 @@
 import type { MethodDefinition } from "@grpc/grpc-js";
-import { Client, credentials, Metadata, status } from "@grpc/grpc-js";
+import { Metadata, status } from "@grpc/grpc-js";
 import { create } from "@bufbuild/protobuf";
 import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import {
@@ -8,14 +8,10 @@ import {
 } from "@opentalon/protocol";
 import { PluginError } from "../base/errors.ts";
 import { toAbortError } from "./deadline.ts";
-import {
-  isServiceError,
-  toChannelOptions,
-  toPluginError,
-  watchConnection,
-} from "./grpc-plugin-client.ts";
+import type { GrpcClientOptions } from "./grpc-client.ts";
+import { createGrpcClient, watchConnection } from "./grpc-client.ts";
+import { isServiceError, toPluginError } from "./grpc-plugin-client.ts";
 import { createUnaryCall } from "./grpc-unary.ts";
-import type { PluginAddress } from "./plugin-address.ts";
 import type {
   Completion,
   CompletionEvent,
@@ -23,25 +19,15 @@ import type {
   ProviderClient,
 } from "./provider-client.ts";
 
-export interface GrpcProviderClientOptions {
-  /** Name of the entry, for messages. */
-  readonly plugin: string;
-  readonly address: PluginAddress;
-  /** Longest message taken from the plugin, in bytes. */
-  readonly maxMessageBytes: number;
+export interface GrpcProviderClientOptions extends GrpcClientOptions {
   /** Called each time a connection that stood was lost; the next call makes a new one. */
   readonly onDoubt: () => void;
 }
 
 /** The gRPC way to be a `ProviderClient`. */
 export function createGrpcProviderClient(options: GrpcProviderClientOptions): ProviderClient {
-  const { plugin, address, maxMessageBytes, onDoubt } = options;
-  const target = address.network === "unix" ? `unix:${address.address}` : address.address;
-  const client = new Client(
-    target,
-    credentials.createInsecure(),
-    toChannelOptions(maxMessageBytes),
-  );
+  const { plugin, onDoubt } = options;
+  const client = createGrpcClient(options);
   watchConnection(client, onDoubt);
   // The library lets calls under way go on after the client was closed.
   const closed = new AbortController();

@@ -91,16 +91,20 @@ export function createJsonPluginClient({
     }
   };
 
+  const askCapabilities: PluginClient["capabilities"] = async (signal) => {
+    const { capabilities, error } = await ask({ method: "capabilities" }, signal);
+    if (capabilities !== undefined) return { ...capabilities, supportsCallbacks: false };
+    throw fail(
+      "protocol-violated",
+      `does not say what it can do${error === "" ? "" : `: ${error.slice(0, 1_000)}`}`,
+    );
+  };
+
   return {
     init: async () => {},
-    capabilities: async (signal) => {
-      const { capabilities, error } = await ask({ method: "capabilities" }, signal);
-      if (capabilities !== undefined) return { ...capabilities, supportsCallbacks: false };
-      throw fail(
-        "protocol-violated",
-        `does not say what it can do${error === "" ? "" : `: ${error.slice(0, 1_000)}`}`,
-      );
-    },
+    capabilities: askCapabilities,
+    check: async (signal) => void (await askCapabilities(signal)),
+    refresh: () => Promise.resolve(undefined),
     execute: async (execution, pluginName) => {
       using deadline = createCallDeadline(plugin, execution, clock);
       const { callId, action } = execution;
@@ -110,6 +114,7 @@ export function createJsonPluginClient({
       const request = { method: "execute", id: callId, plugin: pluginName, action, args } as const;
       return toCheckedResult(plugin, execution, await ask(request, deadline.signal));
     },
+    end: (error) => closed.abort(error),
     [Symbol.asyncDispose]: async () => closed.abort(fail("unavailable", "was stopped")),
   };
 }

@@ -22,6 +22,7 @@ import type { TemporaryFolder, TemporaryFolders } from "./temporary-folder.ts";
 /** A plugin process that has said where it listens. */
 export interface LaunchedPlugin {
   readonly handshake: Handshake;
+  readonly pid: number | undefined;
   /** Aborts, with a `PluginError` "crashed" as reason, as soon as the process has ended. */
   readonly gone: AbortSignal;
   /** SIGINT, after five seconds SIGKILL to the whole group; resolves when nothing of it is left. Never rejects. */
@@ -138,7 +139,7 @@ export async function launchPlugin(
       parsed.network === "unix"
         ? { ...parsed, address: resolve(workingDirectory, parsed.address) }
         : parsed;
-    return { handshake, gone: gone.signal, stop: () => stop(stopGraceMs) };
+    return { handshake, pid, gone: gone.signal, stop: () => stop(stopGraceMs) };
   } catch (error) {
     await stop(0);
     if (deadline.signal.aborted) throw toAbortError(plugin, deadline.signal);

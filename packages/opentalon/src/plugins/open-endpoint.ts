@@ -14,6 +14,10 @@ import type { PluginEntry } from "./plugin-entry.ts";
 /** A plugin that listens: a process of ours, or one that runs elsewhere. */
 export interface PluginEndpoint {
   readonly address: PluginAddress;
+  /** It runs elsewhere: what is lost is the connection. */
+  readonly isRemote: boolean;
+  /** Number of our process. */
+  readonly pid?: number | undefined;
   /** Aborts, with a `PluginError` as reason, when the plugin is lost and has to be started again. */
   readonly gone: AbortSignal;
   /** To be called when a connection that stood was lost. */
@@ -45,7 +49,9 @@ export async function openEndpoint(
   if (remote !== undefined) return createRemoteEndpoint(key, remote);
 
   const handshakeTimeoutMs = entry.handshakeTimeoutMs ?? defaultHandshakeTimeoutMs;
-  const { workingDirectory, env } = entry;
+  const { workingDirectory, httpPort } = entry;
+  const env =
+    httpPort === undefined ? entry.env : { OPENTALON_HTTP_PORT: `${httpPort}`, ...entry.env };
   const launched = await launchPlugin(
     {
       plugin: key,
@@ -62,7 +68,8 @@ export async function openEndpoint(
   const { clock } = dependencies;
   const address = launched.handshake;
   const watch = createConnectionWatch({ plugin: key, address, processGone: launched.gone, clock });
-  return { address, gone: watch.gone, doubt: watch.doubt, stop: launched.stop };
+  const { pid, stop } = launched;
+  return { address, isRemote: false, pid, gone: watch.gone, doubt: watch.doubt, stop };
 }
 
 function createRemoteEndpoint(key: string, address: PluginAddress): PluginEndpoint {
@@ -70,6 +77,7 @@ function createRemoteEndpoint(key: string, address: PluginAddress): PluginEndpoi
   const problem = `the connection to the plugin "${key}" was lost`;
   return {
     address,
+    isRemote: true,
     gone: gone.signal,
     doubt: () => gone.abort(new PluginError(key, "unavailable", problem)),
     stop: async () => {},

@@ -1,12 +1,16 @@
+import { parseHostAndPort } from "@opentalon/protocol";
 import type { Clock } from "../base/clock.ts";
 import { PluginError } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import { createCallsUnderWay } from "./calls-under-way.ts";
+import { toAbortError } from "./deadline.ts";
 import type { GenerationMemory } from "./detect-generation.ts";
 import type { OpenEndpointDependencies, PluginEndpoint } from "./open-endpoint.ts";
 import { explainLoss, introduce, openEndpoint } from "./open-endpoint.ts";
 import { loadGrpc, openPluginClient } from "./open-plugin-client.ts";
-import { parseRemoteAddress } from "./plugin-address.ts";
 import type { PluginClient } from "./plugin-client.ts";
 import type { PluginEntry } from "./plugin-entry.ts";
+import { readRemoteAccess } from "./remote-access.ts";
 import type { RunningPlugin } from "./supervise.ts";
 import { isPluginName, toPluginCapabilities } from "./to-capabilities.ts";
 
@@ -39,7 +43,7 @@ export async function openPlugin(
         const problem = `the plugin "${key}" reports a name no action can be called by: ${JSON.stringify(capabilities.name.slice(0, 100))}`;
         throw new PluginError(key, "protocol-violated", problem);
       }
-      return createRunning(key, client, capabilities, endpoint, clock);
+      return createRunning({ ...entry, log, clock, client, capabilities }, endpoint);
     } catch (error) {
       generations.forget(command);
       await client?.[Symbol.asyncDispose]();
@@ -50,11 +54,12 @@ export async function openPlugin(
 
 /** A plugin that runs elsewhere speaks gRPC; what one of ours speaks has to be found out. */
 async function connect(
-  { key, command, maxMessageBytes }: PluginEntry,
+  entry: PluginEntry,
   dependencies: OpenPluginDependencies,
-  { address, doubt: onDoubt }: PluginEndpoint,
+  { address, isRemote, doubt: onDoubt }: PluginEndpoint,
   signal: AbortSignal,
 ): Promise<PluginClient> {
+  const { key, command, maxMessageBytes } = entry;
   const { clock, generations } = dependencies;
   const options = {
     plugin: key,
@@ -63,39 +68,49 @@ async function connect(
     onDoubt,
     maxMessageBytes: maxMessageBytes ?? dependencies.maxMessageBytes,
   };
-  if (parseRemoteAddress(key, command) === undefined)
-    return openPluginClient({ ...options, command, generations, signal });
-  const { createGrpcPluginClient } = await loadGrpc();
-  return createGrpcPluginClient(options);
+  if (!isRemote) return openPluginClient({ ...options, command, generations, signal });
+  const [{ createGrpcPluginClient }, access] = await Promise.all([
+    loadGrpc(),
+    readRemoteAccess(entry),
+  ]);
+  return createGrpcPluginClient({ ...options, access });
 }
 
 function createRunning(
-  key: string,
-  client: PluginClient,
-  capabilities: RunningPlugin["capabilities"],
-  { gone, stop }: Pick<PluginEndpoint, "gone" | "stop">,
-  clock: Clock,
+  { key, httpPort, log, clock, client, capabilities }: Introduced,
+  { isRemote, address, pid, gone, stop }: PluginEndpoint,
 ): RunningPlugin {
-  let calls = 0;
+  const calls = createCallsUnderWay(clock);
+  const { name } = capabilities;
+  /** A lost connection ends the calls over it by itself; a process that ended is known before its connections are. */
+  const end = (): void => client.end(toAbortError(key, gone));
+  if (gone.aborted) end();
+  else if (!isRemote) gone.addEventListener("abort", end, { once: true });
   return {
     capabilities,
+    isRemote,
+    webAddress: toWebAddress(address.httpAddress, httpPort, log),
+    pid,
     gone,
+    calls,
+    check: client.check,
+    refresh: async (signal) => {
+      const reported = await client.refresh(signal);
+      // It keeps its name for as long as it runs: others may count on it.
+      return reported && toPluginCapabilities({ ...reported, name }, key, log);
+    },
     execute: async (execution) => {
-      if (calls >= maxCallsAtOnce) {
-        throw new PluginError(
-          key,
-          "unavailable",
-          `the plugin "${key}" is busy with ${calls} calls; try again later`,
-        );
+      if (calls.count() >= maxCallsAtOnce) {
+        const problem = `the plugin "${key}" is busy with ${calls.count()} calls; try again later`;
+        throw new PluginError(key, "unavailable", problem);
       }
-      calls += 1;
       try {
-        const signal = AbortSignal.any([execution.signal, gone]);
-        return await client.execute({ ...execution, signal }, capabilities.name);
+        return await calls.track(execution.timeoutMs, () =>
+          client.execute(execution, execution.server ?? name),
+        );
       } catch (error) {
-        throw execution.signal.aborted ? error : await explainLoss(error, gone, clock);
-      } finally {
-        calls -= 1;
+        if (isRemote || execution.signal.aborted) throw error;
+        throw await explainLoss(error, gone, clock);
       }
     },
     stop: async () => {
@@ -103,4 +118,28 @@ function createRunning(
       await stop();
     },
   };
+}
+
+/**
+ * The address a plugin says it serves web pages at, when the operator gave it that port: otherwise it could open the door
+ * to any other program on this machine.
+ */
+function toWebAddress(
+  address: string | undefined,
+  port: number | undefined,
+  log: Log,
+): string | undefined {
+  if (address === undefined || parseHostAndPort(address)?.port === port) return address;
+  log.warn(
+    { address },
+    "The plugin serves web pages at another port than `http_port`; they are not passed on",
+  );
+  return undefined;
+}
+
+interface Introduced extends Pick<PluginEntry, "key" | "httpPort"> {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly client: PluginClient;
+  readonly capabilities: RunningPlugin["capabilities"];
 }

@@ -3,6 +3,7 @@ import type { OpenEndpointDependencies } from "./open-endpoint.ts";
 import { explainLoss, introduce, openEndpoint } from "./open-endpoint.ts";
 import type { PluginEntry } from "./plugin-entry.ts";
 import type { ProviderClient, ReportedModel } from "./provider-client.ts";
+import { readRemoteAccess } from "./remote-access.ts";
 import type { RunningPlugin } from "./supervise.ts";
 
 /** A provider plugin that runs and has said which models it has; as a plugin it offers no tools. */
@@ -36,7 +37,8 @@ export async function openProviderPlugin(
     let client: ProviderClient | undefined;
     try {
       const { createGrpcProviderClient } = await import("./grpc-provider-client.ts");
-      client = createGrpcProviderClient({ plugin: key, address, maxMessageBytes, onDoubt });
+      const access = await readRemoteAccess(entry);
+      client = createGrpcProviderClient({ plugin: key, address, access, maxMessageBytes, onDoubt });
       await client.init(configJson, deadline);
       const models = await client.models(credential, deadline);
       return createRunning(key, client, models, endpoint, async (error) =>

@@ -7,26 +7,44 @@ import { PluginError, toMessage } from "../base/errors.ts";
 import { toAbortError, untilAborted } from "./deadline.ts";
 
 /** Where a plugin listens. */
-export type PluginAddress = Pick<Handshake, "network" | "address">;
+export type PluginAddress = Handshake;
 
-const remotePrefix = "grpc://";
+/** Where a plugin that is not ours to start listens. */
+export interface RemoteAddress extends PluginAddress {
+  readonly host: string;
+  readonly isEncrypted: boolean;
+}
 
-/** The address of an entry that names a running server, `grpc://host:port`; `undefined` for programs. */
+const remoteAddress = /^(grpcs?):\/\/(.*?)\/?$/i;
+
+/** Whether an entry names a running server, well or badly. */
+export function isRemoteCommand(command: string | readonly string[]): boolean {
+  return remoteAddress.test((typeof command === "string" ? command : command[0]) ?? "");
+}
+
+/**
+ * The address of an entry that names a running server, `grpc://host:port` or `grpcs://host:port`; `undefined` for
+ * programs.
+ * @throws PluginError when it is not a good one.
+ */
 export function parseRemoteAddress(
   plugin: string,
   command: string | readonly string[],
-): PluginAddress | undefined {
-  if (typeof command !== "string" || !command.toLowerCase().startsWith(remotePrefix))
-    return undefined;
-  const address = command.slice(remotePrefix.length).replace(/\/$/, "");
-  if (parseHostAndPort(address) === undefined) {
+): RemoteAddress | undefined {
+  const [program = "", ...rest] = typeof command === "string" ? [command] : command;
+  const match = remoteAddress.exec(program);
+  if (match === null) return undefined;
+  const [, scheme = "", address = ""] = match;
+  const parsed = parseHostAndPort(address);
+  if (parsed === undefined || rest.length > 0) {
     throw new PluginError(
       plugin,
       "unavailable",
-      `the plugin "${plugin}" has an address that is not grpc://host:port`,
+      `the plugin "${plugin}" has an address that is not ${scheme.toLowerCase()}://host:port`,
     );
   }
-  return { network: "tcp", address };
+  const isEncrypted = scheme.toLowerCase() === "grpcs";
+  return { network: "tcp", address, host: parsed.host, isEncrypted };
 }
 
 /** One connection attempt. The socket has an error handler already; failures later show as its end. */

@@ -1,3 +1,4 @@
+import type { PluginError } from "../base/errors.ts";
 import type { Execution, RawToolResult } from "../domain/plugin.ts";
 import type { ReportedCapabilities } from "./to-capabilities.ts";
 
@@ -15,11 +16,17 @@ export interface PluginClient {
   readonly init: (configJson: string, signal: AbortSignal) => Promise<void>;
   /** What the plugin says of itself, unchecked. */
   readonly capabilities: (signal: AbortSignal) => Promise<ReportedCapabilities>;
+  /** Asks for a sign of life. Rejects when there is none, or when the plugin says that it cannot work. */
+  readonly check: (signal: AbortSignal) => Promise<void>;
+  /** What the plugin can do by now, unchecked; `undefined` when it has no way to say so. */
+  readonly refresh: (signal: AbortSignal) => Promise<ReportedCapabilities | undefined>;
   /**
    * Runs one action; several at once are fine. An action that failed is a result with `error`. Its own `timeoutMs` and
    * `signal` end it, and tell the plugin where the wire can.
    */
   readonly execute: (execution: Execution, pluginName: string) => Promise<RawToolResult>;
+  /** Calls under way and all later ones reject with `error`. */
+  readonly end: (error: PluginError) => void;
   /** Ends the connection; calls under way reject. */
   readonly [Symbol.asyncDispose]: () => Promise<void>;
 }

@@ -5,7 +5,7 @@ export interface PluginEntry {
   /** Key under `plugins:`. */
   readonly key: string;
   /**
-   * Path of a program; or a program and its arguments; or `grpc://host:port` of one that runs elsewhere. Paths that begin
+   * Path of a program; or a program and its arguments; or `grpc://host:port`, with TLS `grpcs://host:port`, of one that runs elsewhere. Paths that begin
    * with `./` or `../` are relative to where OpenTalon runs.
    */
   readonly command: string | readonly string[];
@@ -45,6 +45,8 @@ export interface PluginEntry {
         readonly serverName?: string | undefined;
       }
     | undefined;
+  /** Servers a bridge stands for, each of which counts as a plugin of its own, see `toServerTool`. */
+  readonly servers?: readonly string[] | undefined;
   /** Told to the plugin as the port it should serve HTTP on; not told when absent. */
   readonly httpPort?: number | undefined;
   /** Time between two checks that it still answers; no checks when absent or 0. */
@@ -53,6 +55,8 @@ export interface PluginEntry {
   readonly refreshIntervalMs?: number | undefined;
   /** Whether it is started again after it was lost; yes when absent. */
   readonly restartOnFailure?: boolean | undefined;
+  /** Which version of its sources runs, where that is known. */
+  readonly version?: string | undefined;
   /** Restarts in a row before it stays stopped; no limit when absent or 0. */
   readonly maxRestarts?: number | undefined;
 }
@@ -62,6 +66,8 @@ export interface PreparedProgram {
   readonly command: readonly string[];
   /** Its sources, readable also in a sandbox; `migrations` may lie in it. */
   readonly folder?: string | undefined;
+  /** Which version of the sources it is, in words for the operator. */
+  readonly version?: string | undefined;
 }
 
 /** What a program may use; what is absent is not bounded. */

@@ -1,3 +1,4 @@
+import { findFreePort } from "../base/testing/find-free-port.ts";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -366,3 +367,40 @@ test(
     expect((await host.execute("remote", toExecution("config"))).content).toBe('{"b":2}');
   },
 );
+
+test("the servers a bridge stands for are plugins of their own, and are asked by their names", async () => {
+  const actions = ["echo", "jira__echo", "mail__echo", "mail__", "other__echo"];
+  const { host, log } = await startHost({
+    bridge: { name: "mcp", actions, servers: ["jira", "mail", "taken", "_meta"] },
+    taken: { actions: ["echo"], name: "taken" },
+  });
+  const names = host.tools().map(({ plugin, action }) => `${plugin} ${action}`);
+  expect(names).toEqual([
+    "mcp echo",
+    "jira echo",
+    "mail echo",
+    "mcp mail__",
+    "mcp other__echo",
+    "taken echo",
+  ]);
+  const ask = async (plugin: string, action: string): Promise<unknown> =>
+    JSON.parse((await host.execute(plugin, toExecution(action))).content);
+  expect(await ask("jira", "echo")).toMatchObject({ plugin: "jira", action: "jira__echo" });
+  expect(await ask("mcp", "other__echo")).toMatchObject({ plugin: "mcp", action: "other__echo" });
+  expect(await ask("taken", "echo")).toMatchObject({ plugin: "taken", action: "echo" });
+  expect(host.configKeyOf("jira")).toBe("bridge");
+  expect(log()).toMatch(/"server":"taken".*has the name of another plugin/);
+});
+
+test("a plugin's web server counts at the port it was given, and nowhere else", async () => {
+  const [first, second] = [await findFreePort(), await findFreePort()];
+  const { host, log } = await startHost({
+    good: { name: "good", web: "given-port", httpPort: first },
+    bad: { name: "bad", web: "other-port", httpPort: second },
+    none: { name: "none" },
+  });
+  expect(host.webAddressOf("good")).toBe(`127.0.0.1:${first}`);
+  expect(host.webAddressOf("bad")).toBeUndefined();
+  expect(host.webAddressOf("none")).toBeUndefined();
+  expect(log()).toMatch(/serves web pages at another port/);
+});

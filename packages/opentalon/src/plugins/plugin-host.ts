@@ -2,7 +2,13 @@ import { parseMessageLimit } from "@opentalon/protocol";
 import type { Clock } from "../base/clock.ts";
 import { PluginError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
-import type { Execution, PluginStatus, RawToolResult } from "../domain/plugin.ts";
+import type {
+  Execution,
+  PluginCall,
+  PluginStatus,
+  RawToolResult,
+  ReloadOutcome,
+} from "../domain/plugin.ts";
 import type { Tool } from "../domain/tool.ts";
 import { toToolName } from "../domain/tool.ts";
 import { builtInNames } from "./built-in-names.ts";
@@ -10,7 +16,12 @@ import type { Environment } from "./child-environment.ts";
 import { createGenerationMemory } from "./detect-generation.ts";
 import { openPlugin } from "./open-plugin.ts";
 import { createOrphanGuard } from "./orphan-guard.ts";
+import { observeCall } from "./observe-call.ts";
+import { isRemoteCommand } from "./plugin-address.ts";
 import type { PluginEntry } from "./plugin-entry.ts";
+import { createRecentLines, type RecentLines } from "./recent-lines.ts";
+import { findRemoteRisk } from "./remote-access.ts";
+import { toBridgeAction, toServerTool } from "./server-names.ts";
 import type { SupervisedPlugin } from "./supervise.ts";
 import { supervise } from "./supervise.ts";
 import { createTemporaryFolders } from "./temporary-folder.ts";
@@ -27,6 +38,8 @@ export interface PluginHostOptions {
   readonly stateDirectory?: string | undefined;
   /** Called after a state or the list of tools has changed. Must not throw. */
   readonly onChange: () => void;
+  /** Told of each call that is over. Must not throw. */
+  readonly onCall?: ((call: PluginCall) => void) | undefined;
 }
 
 /** All configured plugins. Whatever one of them does is a state of that one, never an exception. */
@@ -49,6 +62,15 @@ export interface PluginHost {
    * @throws PluginError: crashed, timed-out, protocol-violated, unavailable.
    */
   readonly execute: (pluginName: string, execution: Execution) => Promise<RawToolResult>;
+  /**
+   * Starts a plugin anew without losing a call, see `SupervisedPlugin.reload`; `undefined` when there is none with this
+   * key. Never rejects.
+   */
+  readonly reload: (key: string) => Promise<ReloadOutcome | undefined>;
+  /** The last lines a plugin wrote and the log has about it; `undefined` when there is none with this key. */
+  readonly recentLines: (key: string) => RecentLines | undefined;
+  /** `host:port` of a plugin's own web server; `undefined` when it serves none where its entry says. */
+  readonly webAddressOf: (key: string) => string | undefined;
   /** Largest message a plugin is sent or may send, in bytes. */
   readonly maxMessageBytes: number;
   /** Stops all side by side. Afterwards no process, socket or folder of them is left. */
@@ -56,7 +78,7 @@ export interface PluginHost {
 }
 
 export function createPluginHost(options: PluginHostOptions): PluginHost {
-  const { entries, environment, log, clock, stateDirectory, onChange } = options;
+  const { entries, environment, log, clock, stateDirectory, onChange, onCall } = options;
   const limit = parseMessageLimit(environment["OPENTALON_GRPC_MAX_MSG_BYTES"]);
   if (limit.problem !== "") log.warn(limit.problem);
   const folders = createTemporaryFolders(stateDirectory);
@@ -84,11 +106,38 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
     }
     for (const [old, plugin] of owners) if (plugin === claimant) owners.delete(old);
     owners.set(name, claimant);
+    claimServers(claimant);
     return "";
   };
 
+  /** Names of the servers a bridge stands for that nobody else has; the tools of the others stay under the bridge's own name. */
+  const serversOf = new Map<string, ReadonlySet<string>>();
+  const claimServers = (claimant: SupervisedPlugin): void => {
+    const wanted = entries.find(({ key }) => key === claimant.key)?.servers ?? [];
+    const free = wanted.filter((server) => {
+      const owner = owners.get(server);
+      const isFree =
+        (owner === undefined || owner === claimant) &&
+        (server === claimant.key || !keys.has(server)) &&
+        !builtInNames.has(server);
+      if (isFree) owners.set(server, claimant);
+      else
+        log.warn(
+          { plugin: claimant.key, server },
+          "A server has the name of another plugin; its tools are called by the name of its bridge",
+        );
+      return isFree;
+    });
+    serversOf.set(claimant.key, new Set(free));
+  };
+
+  const recentLines = new Map<string, RecentLines>();
   const plugins: readonly SupervisedPlugin[] = entries.map((entry) => {
-    const pluginLog = log.child({ plugin: entry.key });
+    const recent = createRecentLines(clock);
+    recentLines.set(entry.key, recent);
+    const pluginLog = recent.record(log.child({ plugin: entry.key }));
+    const risk = findRemoteRisk(entry);
+    if (risk !== "") pluginLog.warn({ problem: risk }, "A plugin is not reached as it should be");
     const dependencies = {
       environment,
       folders,
@@ -101,6 +150,7 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
     };
     const plugin: SupervisedPlugin = supervise({
       entry,
+      isRemote: isRemoteCommand(entry.command),
       open: (prepared, signal) => openPlugin(prepared, dependencies, signal),
       claimName: (name) => claimName(plugin, name),
       clock,
@@ -126,7 +176,11 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
     statuses: () => plugins.map((plugin) => plugin.status()),
     tools: () => {
       const tools = new Map<string, Tool>();
-      for (const tool of plugins.flatMap((plugin) => plugin.capabilities()?.tools ?? [])) {
+      const all = plugins.flatMap((plugin) => {
+        const servers = serversOf.get(plugin.key) ?? new Set();
+        return plugin.capabilities()?.tools.map((tool) => toServerTool(tool, servers)) ?? [];
+      });
+      for (const tool of all) {
         // `a` with `b__c` and `a__b` with `c` have the same full name; the first one keeps it.
         if (!tools.has(toToolName(tool))) tools.set(toToolName(tool), tool);
       }
@@ -140,12 +194,21 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
       }),
     configKeyOf: (pluginName) => owners.get(pluginName)?.key,
     maxMessageBytes: limit.bytes,
-    execute: async (pluginName, execution) => {
+    execute: async (pluginName, asked) => {
       const plugin = owners.get(pluginName);
       if (plugin === undefined)
         throw new PluginError(pluginName, "unavailable", `there is no plugin "${pluginName}"`);
-      return plugin.execute(execution);
+      const isServer = serversOf.get(plugin.key)?.has(pluginName) === true;
+      const execution = isServer
+        ? { ...asked, server: pluginName, action: toBridgeAction(pluginName, asked.action) }
+        : asked;
+      return onCall === undefined
+        ? plugin.execute(execution)
+        : observeCall(plugin.key, execution, plugin.execute, { clock, onCall });
     },
+    reload: async (key) => plugins.find((plugin) => plugin.key === key)?.reload(),
+    recentLines: (key) => recentLines.get(key),
+    webAddressOf: (key) => plugins.find((plugin) => plugin.key === key)?.webAddress(),
     [Symbol.asyncDispose]: async () => {
       await Promise.all(plugins.map((plugin) => plugin[Symbol.asyncDispose]()));
       await guard[Symbol.asyncDispose]();

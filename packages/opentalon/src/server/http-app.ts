@@ -1,7 +1,7 @@
 import type { HttpBindings } from "@hono/node-server";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { Hono, type Context } from "hono";
-import type { IncomingHttpHeaders } from "node:http";
+import type { IncomingHttpHeaders, ServerResponse } from "node:http";
 import { type HttpAnswer, type HttpRoute, toJsonAnswer } from "../base/http-route.ts";
 import { createIdentifier } from "../base/identifier.ts";
 import type { Log } from "../base/log.ts";
@@ -66,15 +66,21 @@ export function createHttpApp(options: HttpAppOptions): Hono<Bindings> {
     }
     try {
       return await route.handle({
-        method: route.method,
+        method: env.incoming.method ?? route.method,
         path: req.path,
+        target: env.incoming.url ?? "/",
         parameters: req.param(),
         query: (name) => req.query(name),
         header: (name) => {
           const value = headers[name];
           return Array.isArray(value) ? value.join(", ") : value;
         },
+        headers: hasToken ? { ...headers, authorization: undefined } : headers,
         body: read.body,
+        // Most routes never look.
+        get signal() {
+          return toClientSignal(env.outgoing);
+        },
         isTrusted: isKnown,
       });
     } finally {
@@ -83,12 +89,14 @@ export function createHttpApp(options: HttpAppOptions): Hono<Bindings> {
   };
 
   for (const route of routes) {
-    app.on(route.method, route.path, async (context) => {
+    const take = async (context: Context<Bindings>): Promise<Response> => {
       const what = await serve(route, context).catch((error: unknown) =>
         explain(error, route.path),
       );
       return what === undefined ? RESPONSE_ALREADY_SENT : answer(context, what);
-    });
+    };
+    if (route.method === "*") app.all(route.path, take);
+    else app.on(route.method, route.path, take);
   }
   for (const path of new Set(routes.map((route) => route.path))) {
     const methods = routes.filter((route) => route.path === path).map(({ method }) => method);
@@ -105,6 +113,13 @@ export function createHttpApp(options: HttpAppOptions): Hono<Bindings> {
     answer(context, explain(error, context.req.path)),
   );
   return app;
+}
+
+function toClientSignal(outgoing: ServerResponse): AbortSignal {
+  const gone = new AbortController();
+  if (outgoing.destroyed) gone.abort();
+  outgoing.once("close", () => gone.abort());
+  return gone.signal;
 }
 
 const nothingHere = toJsonAnswer(404, { error: "there is nothing at this address" });

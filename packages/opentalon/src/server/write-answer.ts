@@ -1,4 +1,4 @@
-import type { ServerResponse } from "node:http";
+import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { HttpAnswer } from "../base/http-route.ts";
@@ -10,10 +10,10 @@ import type { HttpAnswer } from "../base/http-route.ts";
 export async function writeAnswer(outgoing: ServerResponse, answer: HttpAnswer): Promise<void> {
   if (outgoing.destroyed || outgoing.headersSent) return;
   const { status, contentType, headers, body } = answer;
-  const fixed = {
-    ...headers,
+  const fixed: OutgoingHttpHeaders = {
+    ...(headers as OutgoingHttpHeaders | undefined),
     "Content-Type": contentType,
-    "Cache-Control": headers?.["Cache-Control"] ?? "no-store",
+    "Cache-Control": (headers?.["Cache-Control"] as string | undefined) ?? "no-store",
     "X-Content-Type-Options": "nosniff",
   };
   if (body instanceof ReadableStream) {

@@ -103,9 +103,12 @@ export function fromTranscriptRow(
 }
 
 function readConsent(value: unknown): { readonly consent?: CallConsent } {
-  const { state, actor, call } = toObject(value);
+  const { state, actor, call, why } = toObject(value);
   if ((state !== "awaited" && state !== "given") || typeof actor !== "string") return {};
-  return typeof call === "string" ? { consent: { state, actor, call } } : {};
+  if (typeof call !== "string") return {};
+  return {
+    consent: { state, actor, call, ...(why === "confirmation" ? { why } : {}) },
+  };
 }
 
 function toJson(calls: readonly ToolCall[]): string {

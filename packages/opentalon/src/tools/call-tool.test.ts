@@ -203,9 +203,9 @@ describe("calling a tool", () => {
         order.push(`permit ${values["city"]}`);
         return Promise.resolve({ kind: "allowed" });
       },
-      confirm: () => {
+      mustConfirm: () => {
         order.push("confirm");
-        return Promise.resolve({ kind: "allowed" });
+        return Promise.resolve(false);
       },
       execute: () => {
         order.push("execute");
@@ -236,14 +236,14 @@ describe("calling a tool", () => {
     );
     const confused = setUp({ permit: () => Promise.resolve(undefined as never) });
     expect((await confused.run(call("notes__read"))).isError).toBe(true);
-    const declined = setUp({ confirm: () => Promise.resolve({ kind: "refused", reason: "" }) });
-    expect((await declined.run(call("weather__forecast", { city: "x" }))).content).toContain(
-      "the person did not agree.",
-    );
-    const unreachable = setUp({ confirm: () => Promise.reject(new Error("nobody there")) });
-    expect((await unreachable.run(call("weather__forecast", { city: "x" }))).content).toContain(
-      "nobody there",
-    );
+    // Nobody can be asked in these calls.
+    const declined = setUp({ mustConfirm: () => Promise.resolve(true) });
+    const unreachable = setUp({ mustConfirm: () => Promise.reject(new Error("nobody there")) });
+    for (const { run } of [declined, unreachable]) {
+      expect((await run(call("weather__forecast", { city: "x" }))).content).toContain(
+        "it needs a person's agreement, and nobody can be asked here",
+      );
+    }
     for (const { executions } of [refusing, broken, confused, declined, unreachable]) {
       expect(executions).toHaveLength(0);
     }
@@ -333,7 +333,7 @@ describe("calling a tool", () => {
     await expect(working.run(call("notes__read"))).rejects.toThrow("turn over");
 
     const asked = vi.fn(() => new Promise<never>(() => {}));
-    const waiting = setUp({ confirm: asked });
+    const waiting = setUp({ mustConfirm: asked });
     const confirming = waiting.run(call("weather__forecast", { city: "x" }));
     await vi.waitFor(() => expect(asked).toHaveBeenCalled());
     waiting.abort.abort(new Error("turn over"));

@@ -1,5 +1,5 @@
 import type { Actor } from "../domain/actor.ts";
-import { type Tool, toToolName } from "../domain/tool.ts";
+import { metaPlugin, type Tool, toToolName } from "../domain/tool.ts";
 
 /** On whose behalf and from where a call is made: what the host vouches for. */
 export interface CallOrigin {
@@ -46,7 +46,7 @@ function toContextValues(
     // The core's own helpers are not tools anybody else may call.
     allowed_tools: JSON.stringify(
       offered
-        .filter(({ plugin }) => plugin !== "_meta")
+        .filter(({ plugin }) => plugin !== metaPlugin)
         .map(toToolName)
         .toSorted(),
     ),

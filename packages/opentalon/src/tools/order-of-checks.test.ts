@@ -3,7 +3,7 @@ import { createManualClock } from "../base/clock.ts";
 import { createSilentLog } from "../base/create-log.ts";
 import type { RawToolResult } from "../domain/plugin.ts";
 import type { ToolResult } from "../domain/tool.ts";
-import { createToolCaller, type GateVerdict } from "./call-tool.ts";
+import { createToolCaller } from "./call-tool.ts";
 import { createEnvelope } from "./guard/envelope.ts";
 import { createParameter, createTool } from "./testing/create-tool.ts";
 import { createToolRegistry } from "./tool-registry.ts";
@@ -51,7 +51,7 @@ const steps: readonly Step[] = [
     /output of a tool asked for this very call/,
     gates.slice(0, 2),
   ],
-  ["the confirmation", (call) => (call.wanted = false), /did not agree/, gates.slice(0, 3)],
+  ["the confirmation", (call) => (call.wanted = false), /has to agree first/, gates.slice(0, 3)],
   ["the note of the start", (call) => (call.noted = false), /disk full/, gates],
   [
     "the deadline",
@@ -74,14 +74,18 @@ async function make(call: Circumstances) {
     userOnly: call.userOnly,
     parameters: [createParameter("to", { required: true }), createParameter("note")],
   });
-  const decide = (gate: string, allowed: boolean): Promise<GateVerdict> => {
-    asked.push(gate);
-    return Promise.resolve(allowed ? { kind: "allowed" } : { kind: "refused", reason: "" });
-  };
   const callTool = createToolCaller({
     registry: createToolRegistry({ sources: [{ tools: () => [tool] }], log }),
-    permit: () => decide("permission", call.permitted),
-    confirm: () => decide("confirmation", call.wanted),
+    permit: () => {
+      asked.push("permission");
+      return Promise.resolve(
+        call.permitted ? { kind: "allowed" } : { kind: "refused", reason: "" },
+      );
+    },
+    mustConfirm: () => {
+      asked.push("confirmation");
+      return Promise.resolve(!call.wanted);
+    },
     execute: () => {
       asked.push("execution");
       if (call.answer !== "none") return Promise.resolve(call.answer);
@@ -105,9 +109,10 @@ async function make(call: Circumstances) {
       allowedPlugins,
     },
     signal: new AbortController().signal,
-    tripwire: () => {
-      asked.push("tripwire");
+    tripwire: (_, mustAsk) => {
       const consent = { state: "awaited", actor: "c:ann", call: "x" } as const;
+      if (mustAsk) return { kind: "tripped", consent: { ...consent, why: "confirmation" } };
+      asked.push("tripwire");
       return call.induced ? { kind: "tripped", consent } : { kind: "clear" };
     },
     onExecute: () => {

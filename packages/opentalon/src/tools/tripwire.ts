@@ -1,5 +1,6 @@
 /**
- * Gets: the calls a model makes in a turn, and what tools have told it there. Gives: which of them a tool asked for.
+ * Gets: the calls a model makes in a turn, and what tools have told it there. Gives: which of them a tool asked for, and
+ * whether the person has agreed to those and to calls that have to be confirmed anyway.
  * Never: lets such a call pass without the word of the person, given in the next message and for that very call only.
  */
 import { createHash } from "node:crypto";
@@ -30,8 +31,15 @@ export type TripwireVerdict =
 
 /** One turn's tripwire. */
 export interface Tripwire {
-  /** Judges a call; `messages` are those of the turn so far. An `agreed` call is not agreed a second time. */
-  readonly judge: (call: SuspectCall, messages: readonly TranscriptMessage[]) => TripwireVerdict;
+  /**
+   * Judges a call; `messages` are those of the turn so far. An `agreed` call is not agreed a second time. With `mustAsk` the
+   * person's word is needed whoever asked for the call.
+   */
+  readonly judge: (
+    call: SuspectCall,
+    messages: readonly TranscriptMessage[],
+    mustAsk?: boolean,
+  ) => TripwireVerdict;
 }
 
 export interface TripwireOptions {
@@ -43,10 +51,12 @@ export interface TripwireOptions {
    * more and they are asked again.
    */
   readonly isResumed: boolean;
+  /** Whether calls that a tool's output asked for need the person's word; yes when absent. */
+  readonly watchesOutputs?: boolean | undefined;
 }
 
 export function createTripwire(options: TripwireOptions): Tripwire {
-  const { session, message, actor, isResumed } = options;
+  const { session, message, actor, isResumed, watchesOutputs = true } = options;
   const isYes = !isResumed && isClearYes(message);
   const agreed = new Set(
     isYes ? findAwaited(session, actor, message.metadata["tool_call_id"]) : [],
@@ -67,15 +77,20 @@ export function createTripwire(options: TripwireOptions): Tripwire {
   };
 
   return {
-    judge: (call, messages) => {
+    judge: (call, messages, mustAsk = false) => {
       const digest = toCallDigest(call);
-      if (!refused.has(digest) && !isCallRequested(call, messages.flatMap(readSaid)))
-        return { kind: "clear" };
+      const earlier = refused.get(digest);
+      const isInduced =
+        watchesOutputs &&
+        (earlier === "tool-output" || isCallRequested(call, messages.flatMap(readSaid)));
+      const isAsked = mustAsk || earlier === "confirmation";
+      if (!isInduced && !isAsked) return { kind: "clear" };
+      const why = isInduced ? {} : ({ why: "confirmation" } as const);
       if (agreed.delete(digest))
-        return { kind: "agreed", consent: { state: "given", actor, call: digest } };
+        return { kind: "agreed", consent: { state: "given", actor, call: digest, ...why } };
       own ??= toSearchableText(message.content);
-      if (isCallWritten(call, own)) return { kind: "clear" };
-      return { kind: "tripped", consent: { state: "awaited", actor, call: digest } };
+      if (!isAsked && isCallWritten(call, own)) return { kind: "clear" };
+      return { kind: "tripped", consent: { state: "awaited", actor, call: digest, ...why } };
     },
   };
 }
@@ -122,12 +137,14 @@ function findAwaited(
 }
 
 /** Calls of earlier turns nobody agreed to: what asked for them may still be in the model's sight. */
-function findRefused(messages: readonly TranscriptMessage[]): ReadonlySet<string> {
-  const refused = new Set<string>();
+function findRefused(
+  messages: readonly TranscriptMessage[],
+): ReadonlyMap<string, "tool-output" | "confirmation"> {
+  const refused = new Map<string, "tool-output" | "confirmation">();
   for (const said of messages) {
     if (said.role !== "tool" || said.consent === undefined) continue;
-    const { state, call } = said.consent;
-    if (state === "awaited") refused.add(call);
+    const { state, call, why = "tool-output" } = said.consent;
+    if (state === "awaited") refused.set(call, why);
     else refused.delete(call);
   }
   return refused;

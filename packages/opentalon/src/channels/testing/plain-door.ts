@@ -1,4 +1,4 @@
-import { createServer } from "node:http";
+import { createServer, type OutgoingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { HttpRoute } from "../../base/http-route.ts";
 
@@ -28,11 +28,17 @@ export async function startPlainDoor(routes: readonly HttpRoute[]): Promise<Plai
         path: url.pathname,
         parameters: found.parameters,
         query: (name) => url.searchParams.get(name) ?? undefined,
+        target: incoming.url ?? "/",
+        headers: incoming.headers,
+        signal: new AbortController().signal,
         header: (name) => incoming.headers[name]?.toString(),
         body: Buffer.concat(chunks),
         isTrusted,
       });
-      outgoing.writeHead(answer.status, { "Content-Type": answer.contentType, ...answer.headers });
+      outgoing.writeHead(answer.status, {
+        "Content-Type": answer.contentType,
+        ...(answer.headers as OutgoingHttpHeaders),
+      });
       outgoing.end(answer.body);
     };
     void serve();

@@ -38,6 +38,8 @@ export interface FakePluginOptions {
   readonly tidy?: boolean;
   /** Puts its folder here instead of TMPDIR. */
   readonly socketParent?: string;
+  /** Serves HTTP at the port it was given, or at another one. */
+  readonly web?: "given-port" | "other-port";
   /** Appends one line of JSON per event: {"event":"started","pid":…}, {"event":"grandchild","pid":…}, {"event":"call",…}. */
   readonly journal?: string;
 }

@@ -6,7 +6,7 @@
  *
  * See `fake-plugin-options.ts` for what can go wrong at the start. Its actions:
  *
- *     echo            {"plugin","args","credentials"} of the call as JSON text
+ *     echo            {"plugin","action","args","credentials"} of the call as JSON text
  *     structured      content "text", structured_content {"a":1}
  *     fail            error "it did not work"
  *     fail-without-id error "it did not work", without the identifier of the call
@@ -93,11 +93,12 @@ function answer(call: Call, reply: (result: Result) => void): void {
       ...rest,
     });
   note({ event: "call", action: call.action, id: call.id });
-  switch (call.action) {
-    case "echo":
-      return say(
-        JSON.stringify({ plugin: call.plugin, args: call.args, credentials: call.credentials }),
-      );
+  // A bridge knows the actions of its servers by `<server>__<action>`.
+  switch (call.action.replace(/^.*__/, "")) {
+    case "echo": {
+      const { plugin, action, args, credentials } = call;
+      return say(JSON.stringify({ plugin, action, args, credentials }));
+    }
     case "structured":
       return say("text", { structured: '{"a":1}' });
     case "fail":
@@ -457,13 +458,29 @@ async function start(): Promise<void> {
     const address = server.address();
     if (typeof address === "object") port = address?.port;
     const where = port === undefined ? `unix|${path}` : `tcp|127.0.0.1:${port}`;
-    console.log(`1|${where}${options.start === "remote-web-address" ? "|10.0.0.1:80" : ""}`);
+    console.log(`1|${where}${webAddress === undefined ? "" : `|${webAddress}`}`);
     for (const line of options.errorLines ?? []) console.error(line);
     if (options.flood !== undefined)
       flood(process[options.flood], Buffer.alloc(65_536, `${"x".repeat(99)}\n`));
   };
+  const webAddress = await openWebServer();
   if (network === "unix") server.listen(path, announce);
   else server.listen(options.port ?? 0, "127.0.0.1", announce);
+}
+
+/** A web server that echoes, at the port the host gave or, as a bad example, at another one; its address. */
+async function openWebServer(): Promise<string | undefined> {
+  if (options.start === "remote-web-address") return "10.0.0.1:80";
+  const given = process.env["OPENTALON_HTTP_PORT"];
+  if (options.web === undefined || given === undefined) return undefined;
+  const { createServer: createWebServer } = await import("node:http");
+  const web = createWebServer(({ method, url, headers }, response) => {
+    response.end(JSON.stringify({ method, url, headers }));
+  });
+  const wanted = options.web === "given-port" ? Number(given) : 0;
+  await new Promise<void>((resolve) => web.listen(wanted, "127.0.0.1", resolve));
+  const address = web.address();
+  return typeof address === "object" ? `127.0.0.1:${address?.port}` : undefined;
 }
 
 function flood(stream: NodeJS.WriteStream, chunk: Buffer): void {

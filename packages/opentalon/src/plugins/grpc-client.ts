@@ -1,0 +1,103 @@
+import type { ChannelCredentials, ClientOptions, Interceptor } from "@grpc/grpc-js";
+import { Client, connectivityState, credentials, InterceptingCall } from "@grpc/grpc-js";
+import { PluginError, toMessage } from "../base/errors.ts";
+import type { PluginAddress } from "./plugin-address.ts";
+import type { RemoteAccess, RemoteTls } from "./remote-access.ts";
+
+export interface GrpcClientOptions {
+  /** Key of the entry, for messages. */
+  readonly plugin: string;
+  readonly address: PluginAddress;
+  /** Longest message taken from the plugin, in bytes. */
+  readonly maxMessageBytes: number;
+  /** For one that runs elsewhere. */
+  readonly access?: RemoteAccess | undefined;
+}
+
+/**
+ * A client for whatever service the plugin has.
+ * @throws PluginError when its certificates are none.
+ */
+export function createGrpcClient(options: GrpcClientOptions): Client {
+  const { plugin, address, maxMessageBytes, access } = options;
+  const target = address.network === "unix" ? `unix:${address.address}` : address.address;
+  return new Client(target, toCredentials(plugin, access?.tls), {
+    ...toChannelOptions(maxMessageBytes),
+    ...(access === undefined ? {} : toRemoteOptions(address, access)),
+  });
+}
+
+function toCredentials(plugin: string, tls: RemoteTls | undefined): ChannelCredentials {
+  if (tls === undefined) return credentials.createInsecure();
+  const { ca = null, cert = null, key = null } = tls;
+  try {
+    return credentials.createSsl(ca, key, cert);
+  } catch (error) {
+    const problem = `a file of its tls settings is of no use: ${toMessage(error)}`;
+    throw new PluginError(
+      plugin,
+      "unavailable",
+      `the plugin "${plugin}" cannot be reached: ${problem}`,
+    );
+  }
+}
+
+function toRemoteOptions(
+  { address }: PluginAddress,
+  { tls, token, keepAliveMs }: RemoteAccess,
+): ClientOptions {
+  const serverName = tls?.serverName;
+  return {
+    "grpc.default_authority": serverName ?? address,
+    ...(serverName === undefined ? {} : { "grpc.ssl_target_name_override": serverName }),
+    "grpc.keepalive_time_ms": keepAliveMs,
+    "grpc.keepalive_timeout_ms": 10_000,
+    "grpc.keepalive_permit_without_calls": 0,
+    ...(token === "" ? {} : { interceptors: [addToken(token)] }),
+  };
+}
+
+function addToken(token: string): Interceptor {
+  return (options, nextCall) =>
+    new InterceptingCall(nextCall(options), {
+      start: (metadata, listener, next) => {
+        metadata.set("authorization", `Bearer ${token}`);
+        next(metadata, listener);
+      },
+    });
+}
+
+/** How our clients treat a connection to a plugin. */
+function toChannelOptions(maxMessageBytes: number): ClientOptions {
+  return {
+    "grpc.max_receive_message_length": maxMessageBytes,
+    "grpc.max_send_message_length": -1,
+    "grpc.default_authority": "localhost",
+    // A proxy of the host's environment is not meant for plugins.
+    "grpc.enable_http_proxy": 0,
+    // Otherwise clients of different processes at one address would share a connection and its back-off.
+    "grpc.use_local_subchannel_pool": 1,
+    "grpc.enable_retries": 0,
+    "grpc.initial_reconnect_backoff_ms": 100,
+    "grpc.max_reconnect_backoff_ms": 5_000,
+    "grpc.client_idle_timeout_ms": 2 ** 31 - 1,
+  };
+}
+
+/** Tells, until the client is closed, each time a connection that stood was lost. */
+export function watchConnection(client: Client, onLost: () => void): void {
+  const channel = client.getChannel();
+  let stood = false;
+  const watch = (): void => {
+    const state = channel.getConnectivityState(false);
+    if (state === connectivityState.SHUTDOWN) return;
+    const isLost = stood && state !== connectivityState.READY;
+    stood = state === connectivityState.READY;
+    channel.watchConnectivityState(state, Infinity, (error) => {
+      if (error === undefined) watch();
+    });
+    // Last, because it may close the client.
+    if (isLost) onLost();
+  };
+  watch();
+}

@@ -23,7 +23,7 @@ import { closeServer, createServer, endGraceMs, listen, toMessage } from "./own-
  *
  * A host sets OPENTALON_CHANNEL_SOCK_DIR, and the socket is `channel.sock` in there; standard input and output are the
  * channel's own then, so it may talk to a terminal. Started by hand it makes a folder, prints `<id>|unix|<path>` and keeps
- * standard output free.
+ * standard output free. A whole channel stands in `examples/07-channel`.
  *
  * @throws Error when the definition cannot work or no socket can be made.
  * @example

@@ -14,7 +14,8 @@ import { runAction } from "./run-action.ts";
  *
  * Standard output belongs to the host: `console.log` goes to standard error, which the host logs.
  *
- * @throws Error when the definition cannot work (a name no host takes, no actions) or no socket can be made.
+ * @throws Error when the definition cannot work (a name no host takes, no actions, a schema without JSON Schema) or no
+ *   socket can be made.
  * @example
  * await serveTool({
  *   name: "dice",

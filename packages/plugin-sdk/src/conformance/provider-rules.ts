@@ -176,7 +176,7 @@ export const providerRules: readonly Rule<ProviderBench>[] = [
     title: "A model it does not have is answered by one `finish` or one `failure`",
     remedy:
       "send a `failure` with a reason when there is no answer; a gRPC status counts as a broken stream",
-    check: async (bench) => judgeAnswer(await ask(bench, unknownModel)),
+    check: async (bench) => judgeAnswer(await ask(bench, await bench.session(), unknownModel)),
   },
   {
     name: "answers",
@@ -189,7 +189,7 @@ export const providerRules: readonly Rule<ProviderBench>[] = [
       const problems: string[] = [];
       for (const { action, args } of bench.calls) {
         const text = typeof args["text"] === "string" ? args["text"] : "Say hello.";
-        const verdict = judgeAnswer(await ask(bench, action, text));
+        const verdict = judgeAnswer(await ask(bench, await bench.session(), action, text));
         if (verdict.outcome === "broken") problems.push(`"${action}": ${verdict.why}`);
       }
       return toVerdict(problems);
@@ -201,8 +201,10 @@ export const providerRules: readonly Rule<ProviderBench>[] = [
     title: "Questions at the same time are all answered",
     remedy: "serve calls side by side",
     check: async (bench) => {
-      await bench.session();
-      const replies = await Promise.all(Array.from({ length: 8 }, () => ask(bench, unknownModel)));
+      const session = await bench.session();
+      const replies = await Promise.all(
+        Array.from({ length: 8 }, () => ask(bench, session, unknownModel)),
+      );
       return toVerdict(replies.filter(isSilent).map(({ words }) => `an answer ${words}`));
     },
   },
@@ -214,13 +216,13 @@ export const providerRules: readonly Rule<ProviderBench>[] = [
     check: async (bench) => {
       const session = await bench.session();
       for (let round = 0; round < 10; round += 1)
-        await ask(bench, unknownModel, "hello", AbortSignal.timeout(round));
+        await ask(bench, session, unknownModel, "hello", AbortSignal.timeout(round));
       const { path, requestSerialize } = methods.complete;
       const message = requestSerialize(toRequest(unknownModel, "hello"));
       for (const afterMs of [0, 5, 20])
         await disappearMidCall(session.opened.address, path, message, afterMs);
       const problem = await session.probe();
-      const reply = await ask(bench, unknownModel);
+      const reply = await ask(bench, session, unknownModel);
       return toVerdict([
         ...(problem === undefined ? [] : [`afterwards ${problem}`]),
         ...(isSilent(reply) ? [`afterwards an answer ${reply.words}`] : []),
@@ -229,13 +231,13 @@ export const providerRules: readonly Rule<ProviderBench>[] = [
   },
 ];
 
-async function ask(
+function ask(
   bench: ProviderBench,
+  { client }: ProviderSession,
   model: string,
   text = "Say hello.",
   signal?: AbortSignal,
 ): Promise<Reply<readonly CompleteEventKind[]>> {
-  const { client } = await bench.session();
   return callComplete(client, toRequest(model, text), { timeoutMs: bench.limits.callMs, signal });
 }
 

@@ -1,5 +1,5 @@
 import type { MethodDefinition, ServiceError } from "@grpc/grpc-js";
-import { Client, credentials, Metadata, status } from "@grpc/grpc-js";
+import { Client, connectivityState, credentials, Metadata, status } from "@grpc/grpc-js";
 import { parseMessageLimit } from "@opentalon/protocol";
 import type { NoReply, Patience, Reply } from "./reply.ts";
 
@@ -36,6 +36,7 @@ export function callUnary<Request, Response>(
   request: Request,
   patience: Patience,
 ): Promise<Reply<Response>> {
+  if (isClosed(client)) return Promise.resolve(closedReply);
   return new Promise((resolve) => {
     let isOver = false;
     const limits = watchPatience(patience, (reply) => {
@@ -68,6 +69,13 @@ export function callUnary<Request, Response>(
     limits.begin();
   });
 }
+
+/** Whether calls would throw instead of failing. */
+export function isClosed(client: Client): boolean {
+  return client.getChannel().getConnectivityState(false) === connectivityState.SHUTDOWN;
+}
+
+export const closedReply: NoReply = { kind: "lost", words: "is not connected any more" };
 
 /** Tells once when a call has to be given up. */
 export function watchPatience(

@@ -4,7 +4,14 @@ import { create } from "@bufbuild/protobuf";
 import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import { pluginMessages as messages, pluginServiceMethods as methods } from "@opentalon/protocol";
 import type { Address } from "./grpc-call.ts";
-import { callUnary, createGrpcClient, toNoReply, watchPatience } from "./grpc-call.ts";
+import {
+  callUnary,
+  closedReply,
+  createGrpcClient,
+  isClosed,
+  toNoReply,
+  watchPatience,
+} from "./grpc-call.ts";
 import type { Reply } from "./reply.ts";
 import type { ToolPeer, WireAnswer, WireCall, WireResult } from "./tool-peer.ts";
 
@@ -42,6 +49,7 @@ export function toRequest(call: WireCall): messages.ToolCallRequest {
 }
 
 function callBidi(client: Client, call: WireCall): Promise<Reply<WireAnswer>> {
+  if (isClosed(client)) return Promise.resolve(closedReply);
   const { path, requestSerialize, responseDeserialize } = methods.executeBidi;
   return new Promise((resolve) => {
     const stream = client.makeBidiStreamRequest(

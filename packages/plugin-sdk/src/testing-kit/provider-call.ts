@@ -2,7 +2,7 @@ import type { Client } from "@grpc/grpc-js";
 import { Metadata } from "@grpc/grpc-js";
 import type { providerMessages as messages } from "@opentalon/protocol";
 import { providerServiceMethods as methods } from "@opentalon/protocol";
-import { toNoReply, watchPatience } from "./grpc-call.ts";
+import { closedReply, isClosed, toNoReply, watchPatience } from "./grpc-call.ts";
 import type { Patience, Reply } from "./reply.ts";
 
 export type CompleteEventKind = messages.CompleteEvent["kind"];
@@ -16,6 +16,7 @@ export function callComplete(
   request: messages.CompleteRequest,
   patience: Patience & { readonly onEvent?: (event: CompleteEventKind) => void },
 ): Promise<Reply<readonly CompleteEventKind[]>> {
+  if (isClosed(client)) return Promise.resolve(closedReply);
   const { path, requestSerialize, responseDeserialize } = methods.complete;
   return new Promise((resolve) => {
     const stream = client.makeServerStreamRequest(

@@ -55,7 +55,7 @@ export const folders: Readonly<Record<string, Folder>> = {
   },
   plugins: {
     holds:
-      "plugin processes: launch, handshake, supervise, sandbox, clients for both wire generations; sources from git and their lock files",
+      "plugin processes: launch, handshake, supervise, sandbox, clients for both wire generations; sources from git, how they are built, and their lock files",
     imports: ["base", "domain"],
     uses: [
       "@opentalon/protocol",

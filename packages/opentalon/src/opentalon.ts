@@ -29,6 +29,7 @@ export type { RoutingReport, RoutingReportSum } from "./assembly/report-routing.
 export type { AffinityView } from "./assembly/show-affinity.ts";
 export type { ConsoleOutcome, LuaConsole } from "./assembly/lua/open-lua-console.ts";
 export type { ScriptTestResult } from "./assembly/lua/test-scripts.ts";
+export type { AddedPlugin, PluginManager } from "./assembly/manage-plugins.ts";
 export type { SignIns, SignInNotice } from "./assembly/assemble-sign-ins.ts";
 
 /** What single commands need beside a running program; loaded by the command that uses it, so that a start stays quick. */
@@ -41,6 +42,7 @@ export const loadPart = {
   luaConsole: () => import("./assembly/lua/open-lua-console.ts"),
   luaSettings: () => import("./assembly/lua/read-lua-settings.ts"),
   luaTests: () => import("./assembly/lua/test-scripts.ts"),
+  pluginManager: () => import("./assembly/manage-plugins.ts"),
   signIns: () => import("./assembly/assemble-sign-ins.ts"),
 } as const;
 

@@ -27,6 +27,7 @@ import { createToolRegistry, type ToolRegistry } from "../tools/tool-registry.ts
 import type { SuspectCall, TripwireVerdict } from "../tools/tripwire.ts";
 import { toToolSpecification } from "../tools/tool-specification.ts";
 import { toPluginEntries } from "./plugin-entries.ts";
+import { createPluginPreparation } from "./prepare-plugins.ts";
 
 export interface Tools extends AsyncDisposable {
   /** What plugins with `expose_http` offer at the HTTP door. */
@@ -107,8 +108,9 @@ export function assembleTools({
 }: AssembleToolsOptions): Tools {
   const steps = findPipelineSteps(config);
   let offered: OfferedNow | undefined;
+  const preparation = createPluginPreparation({ config, environment, clock, log });
   const host = createPluginHost({
-    entries: toPluginEntries({ config, bundledPlugins, log }),
+    entries: toPluginEntries({ config, bundledPlugins, prepare: preparation.prepare, log }),
     configuredKeys: Object.keys(config.plugins),
     environment,
     clock,
@@ -243,7 +245,10 @@ export function assembleTools({
     callHookAction: (turn, signal, options) => (step, callId, onExecute) =>
       callOwn(step, callId, toOrigin(turn), signal, { ...options, onExecute }),
     maxMessageBytes: host.maxMessageBytes,
-    [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: async () => {
+      await host[Symbol.asyncDispose]();
+      await preparation[Symbol.asyncDispose]();
+    },
   };
 }
 

@@ -1,54 +1,61 @@
 import type { Log } from "../base/log.ts";
+import { createDefaultPlugin } from "../config/default-plugin.ts";
 import { type Config, revealBlock } from "../config/load-config.ts";
 import { isPluginName } from "../plugins/to-capabilities.ts";
 import type { PluginEntry } from "../plugins/plugin-entry.ts";
-
-type ConfiguredPlugin = Config["plugins"][string];
-
-/** Plugins that come with the program, by the repository older configuration files name them by. */
-const bundled: Readonly<Record<string, string>> = {
-  "opentalon/hello-world-plugin": "hello-world/hello-world-plugin",
-  "opentalon/hellow-world-plugin": "hello-world/hello-world-plugin",
-};
+import { discoverPlugins } from "./discover-plugins.ts";
+import { type ConfiguredPlugin, findPluginProgram, type PluginProgram } from "./plugin-program.ts";
+import type { PluginPreparation } from "./prepare-plugins.ts";
 
 export interface PluginEntriesOptions {
   readonly config: Config;
   /** Folder of the plugins that come with the program. */
   readonly bundledPlugins: string;
+  readonly prepare: PluginPreparation["prepare"];
   readonly log: Log;
 }
 
-/** The enabled plugins as the plugin host takes them. One that cannot be started here is left out and named. */
+/**
+ * The enabled plugins as the plugin host takes them: those of the configuration, then those of `plugins.tools.plugin_dir`
+ * that have no entry. One that cannot be started here is left out and named.
+ */
 export function toPluginEntries({
   config,
   bundledPlugins,
+  prepare,
   log,
 }: PluginEntriesOptions): readonly PluginEntry[] {
-  return Object.entries(config.plugins).flatMap(([key, plugin]) => {
+  const discovered = discoverPlugins(config.pluginSettings.tools.pluginDir, log);
+  const configured = Object.entries(config.plugins).flatMap(([key, plugin]) => {
     if (!plugin.enabled) return [];
-    const command = toCommand(plugin, bundledPlugins);
-    if (command !== undefined) return [toEntry(key, plugin, command)];
-    log.error(
-      { plugin: key, github: plugin.github },
-      "this plugin is left out: fetching plugins from repositories is not supported yet; build it and set `plugin:` to its path",
-    );
+    const program = findPluginProgram(key, plugin, bundledPlugins);
+    if (program.kind !== "none") return [toEntry(key, plugin, toRunnable(program, prepare))];
+    const file = discovered.get(key);
+    if (file !== undefined) return [toEntry(key, plugin, { command: [file] })];
+    log.error({ plugin: key }, "this plugin is left out: its entry does not say what to run");
     return [];
   });
+  const others = [...discovered]
+    .filter(([key]) => config.plugins[key] === undefined)
+    .map(([key, file]) => toEntry(key, createDefaultPlugin(), { command: [file] }));
+  return [...configured, ...others];
 }
 
-function toCommand(
-  { plugin, arguments: given, github }: ConfiguredPlugin,
-  bundledPlugins: string,
-): readonly string[] | undefined {
-  if (plugin !== "") return [plugin, ...given];
-  const own = bundled[github];
-  return own === undefined ? undefined : [`${bundledPlugins}/${own}`];
+type Runnable = Pick<PluginEntry, "command" | "prepare">;
+
+function toRunnable(
+  program: Exclude<PluginProgram, { kind: "none" }>,
+  prepare: PluginPreparation["prepare"],
+): Runnable {
+  if (program.kind === "command") return { command: program.command };
+  const { wanted } = program;
+  return { command: [], prepare: (signal) => prepare(wanted, signal) };
 }
 
-function toEntry(key: string, plugin: ConfiguredPlugin, command: readonly string[]): PluginEntry {
+function toEntry(key: string, plugin: ConfiguredPlugin, runnable: Runnable): PluginEntry {
   return {
     key,
-    command,
+    ...runnable,
     env: plugin.env,
     configJson: JSON.stringify(revealBlock(plugin.config)),
     dialTimeoutMs: plugin.dialTimeoutMs,

@@ -123,11 +123,24 @@ export type SourceErrorCode =
   | "SOURCE_TIMED_OUT"
   | "SOURCE_TOO_LARGE"
   | "SOURCE_CHANGED"
-  | "SOURCE_LOCK_UNUSABLE";
+  | "SOURCE_LOCK_UNUSABLE"
+  | "SOURCE_TOOL_MISSING"
+  | "SOURCE_BUILD_FAILED";
 
-/** Code from a repository could not be fetched, or is not what was pinned; the operator acts. */
+/** Code from a repository could not be fetched or built, or is not what was pinned; the operator acts. */
 export class SourceError extends OpenTalonError {
   declare readonly code: SourceErrorCode;
+  /** The last lines a failed build wrote, at most 20. */
+  readonly lastLines: readonly string[];
+
+  constructor(
+    code: SourceErrorCode,
+    message: string,
+    { lastLines = [] }: { readonly lastLines?: readonly string[] } = {},
+  ) {
+    super(code, message);
+    this.lastLines = lastLines;
+  }
 }
 
 export type StoreErrorCode =

@@ -5,6 +5,7 @@ import { listCredentials, logIn, logOut } from "./auth.ts";
 import { addCompleteCommand } from "./complete.ts";
 import { addLuaCommands } from "./lua-commands.ts";
 import { normaliseArguments } from "./normalise-arguments.ts";
+import { addPluginSourceCommands } from "./plugin-source-commands.ts";
 import { addPluginTestCommand } from "./plugin-test-command.ts";
 import { programVersion } from "./program-version.ts";
 import { addRoutingCommands } from "./routing-commands.ts";
@@ -70,6 +71,7 @@ addCompleteCommand(program);
 addRoutingCommands(program);
 addAffinityCommands(program);
 addLuaCommands(program);
+addPluginSourceCommands(program);
 addPluginTestCommand(program);
 
 await program.parseAsync(normaliseArguments(process.argv.slice(2)), { from: "user" });

@@ -6,6 +6,7 @@ import type { Log } from "../base/log.ts";
 import type { Config, LoadedConfig } from "../config/load-config.ts";
 import { readEnvironment } from "../config/read-environment.ts";
 import { createOpenTalon, type OpenTalon, type Terminal } from "../opentalon.ts";
+import { findBundledPlugins } from "./find-bundled-plugins.ts";
 import { load, reportError } from "./load.ts";
 import { programVersion } from "./program-version.ts";
 
@@ -106,11 +107,6 @@ async function openDoor({ config }: LoadedConfig, openTalon: OpenTalon, log: Log
     allowPublic: config.server.allowPublic,
     log,
   });
-}
-
-/** The plugins lie beside the packages, whether the program runs from its sources or from its build. */
-function findBundledPlugins(): string {
-  return join(import.meta.dirname.replace(/\/packages\/opentalon\/.*$/, ""), "plugins");
 }
 
 /** The first SIGINT or SIGTERM asks for an orderly end, a second one for a quick one. */

@@ -101,7 +101,7 @@ function checkServer(
 }
 
 function checkPrograms(
-  { plugins, channels }: Config,
+  { plugins, channels, pluginSettings }: Config,
   lineOf: (key: string) => number,
   warnings: ConfigWarning[],
 ): void {
@@ -111,9 +111,11 @@ function checkPrograms(
     const message = "Nothing can be passed on: set http_port, the port the plugin serves HTTP on.";
     warnings.push({ level: "warn", line: lineOf(key), key, message });
   }
+  const mayBeDiscovered = pluginSettings.tools.pluginDir !== "";
   for (const [part, entries] of Object.entries({ plugins, channels })) {
     for (const [name, { enabled, plugin, github }] of Object.entries(entries)) {
       if (!enabled || plugin !== "" || github !== "") continue;
+      if (part === "plugins" && mayBeDiscovered) continue;
       const key = toKeyPath([part, name]);
       const message = "Switched on, but neither `plugin` nor `github` says what to run.";
       warnings.push({ level: "warn", line: lineOf(key), key, message });
@@ -127,6 +129,8 @@ function checkOverrides(
   lineOf: (key: string) => number,
   warnings: ConfigWarning[],
 ): void {
+  // Names of those that are found there are not known here.
+  if (pluginSettings.tools.pluginDir !== "") return;
   const names = Object.keys(plugins);
   for (const name of Object.keys(pluginSettings.tools.overrides)) {
     if (names.some((plugin) => name === plugin || name.startsWith(`${plugin}__`))) continue;

@@ -20,7 +20,7 @@ import { contentPreparer } from "./preparer-keys.ts";
 import { environment, program, toProgram } from "./program-keys.ts";
 
 const repository =
-  "GitHub repository as `owner/name`, or the address of a Git repository. It is fetched and built once, then locked.";
+  "GitHub repository as `owner/name`, or the address or absolute path of a Git repository. It is fetched and built once, then locked.";
 const reference = "Branch, tag or commit; the default branch when absent.";
 
 const limits = section({
@@ -36,14 +36,14 @@ const limits = section({
   },
 });
 
-const plugin = sectionAs(
+export const plugin = sectionAs(
   {
     about: "A program that offers tools.",
     keys: {
       enabled: flag({ about: "Switches the plugin on.", default: false }),
       plugin: program({
         about:
-          "What to run: the path of a program, a list of a program and its arguments, the name of a plugin that comes with OpenTalon, or `grpc://host:port` (`grpcs://` with TLS) for one that runs elsewhere.",
+          "What to run: the path of a program, a list of a program and its arguments, a folder with sources, the name of a plugin that comes with OpenTalon, or `grpc://host:port` (`grpcs://` with TLS) for one that runs elsewhere.",
         formerly: ["path"],
       }),
       github: text({ about: repository }),
@@ -139,7 +139,10 @@ export const plugins = namedWithSettings({
     tools: section({
       about: "Settings for all plugins.",
       keys: {
-        plugin_dir: path({ about: "Directory whose programs are run as plugins." }),
+        plugin_dir: path({
+          about:
+            "Directory whose programs are run as plugins: each executable file, and each folder with one of its name. An entry of the same name below `plugins:` goes before.",
+        }),
         health_check_interval: duration({
           about: "Time between two checks that a plugin still answers.",
           default: "30s",

@@ -15,6 +15,7 @@ import { toChildEnvironment } from "./child-environment.ts";
 import type { ChildProcess } from "./child-process.ts";
 import { describeEnd, startChildProcess } from "./child-process.ts";
 import { toAbortError, untilAborted } from "./deadline.ts";
+import { toFolderName } from "./folder-name.ts";
 import { logLines } from "./log-lines.ts";
 import type { OrphanGuard } from "./orphan-guard.ts";
 import type { TemporaryFolder, TemporaryFolders } from "./temporary-folder.ts";
@@ -164,12 +165,7 @@ async function createWorkingDirectory(
   stateDirectory: string | undefined,
 ): Promise<string> {
   if (stateDirectory === undefined) return folder.path;
-  // A key may hold anything, so it must not be able to name another folder.
-  const path = resolve(
-    stateDirectory,
-    "plugins",
-    encodeURIComponent(plugin).replaceAll(".", "%2E"),
-  );
+  const path = resolve(stateDirectory, "plugins", toFolderName(plugin));
   await mkdir(path, { recursive: true });
   return path;
 }

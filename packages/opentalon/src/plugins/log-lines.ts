@@ -2,6 +2,7 @@ import type { Readable } from "node:stream";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { toPrintableLine } from "../base/printable.ts";
+import { readLines } from "./read-lines.ts";
 
 export interface LogLinesOptions {
   readonly stream: Readable;
@@ -25,8 +26,6 @@ const namesError = /^\S.*(?:error|exception|panicked)\b|^(?:\w*error|panic|fatal
  * a second lines are counted instead of logged; the child is never held up and nothing is kept.
  */
 export function logLines({ stream, log, clock }: LogLinesOptions): LoggedLines {
-  let line: Buffer[] = [];
-  let lineBytes = 0;
   let secondBeganAtMs = clock.now();
   let linesThisSecond = 0;
   let dropped = 0;
@@ -38,10 +37,7 @@ export function logLines({ stream, log, clock }: LogLinesOptions): LoggedLines {
     dropped = 0;
   };
 
-  const finishLine = (): void => {
-    const bytes = line;
-    line = [];
-    lineBytes = 0;
+  const onLine = (line: Buffer): void => {
     if (clock.now() - secondBeganAtMs >= 1_000) {
       secondBeganAtMs = clock.now();
       linesThisSecond = 0;
@@ -52,33 +48,13 @@ export function logLines({ stream, log, clock }: LogLinesOptions): LoggedLines {
       dropped += 1;
       return;
     }
-    const text = toPrintableLine(Buffer.concat(bytes).toString("utf8"));
+    const text = toPrintableLine(line.toString("utf8"));
     if (text === "") return;
     last = text;
     if (namesError.test(text)) lastError = text;
     log.info(text);
   };
 
-  const take = (part: Buffer): void => {
-    const room = maxLineBytes - lineBytes;
-    // A copy: a slice would keep the whole chunk alive.
-    if (room > 0 && part.length > 0) line.push(Buffer.from(part.subarray(0, room)));
-    lineBytes += Math.min(room, part.length);
-  };
-
-  stream.on("data", (chunk: Buffer) => {
-    let start = 0;
-    for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, start)) {
-      take(chunk.subarray(start, end));
-      finishLine();
-      start = end + 1;
-    }
-    take(chunk.subarray(start));
-  });
-  stream.on("error", () => {});
-  stream.once("close", () => {
-    if (lineBytes > 0) finishLine();
-    reportDropped();
-  });
+  readLines({ stream, maxLineBytes, onLine, onEnd: reportDropped });
   return { lastWords: () => lastError || last };
 }

@@ -1,12 +1,17 @@
 import { readdir, rm, stat } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
 import type { Clock } from "../../base/clock.ts";
-import { SourceError, toMessage } from "../../base/errors.ts";
+import { SourceError } from "../../base/errors.ts";
 import type { Environment } from "../child-environment.ts";
 import { fetchGitSource, type GitSourceLimits } from "./git-source.ts";
 import { isCommit, parseSourceAddress } from "./parse-source.ts";
 import { hashFolder } from "./source-files.ts";
-import { readSourceLock, type SourceLock, type SourcePin, writeSourceLock } from "./source-lock.ts";
+import {
+  changeSourceLock,
+  readSourceLock,
+  type SourceLock,
+  type SourcePin,
+} from "./source-lock.ts";
 
 export interface WantedSource {
   /** Of the entry in the lock file; empty for the shared repository. */
@@ -63,31 +68,22 @@ export interface PinnedSourcesOptions {
 export function createPinnedSources(options: PinnedSourcesOptions): PinnedSources {
   const { lockFile, section, folder, clock, host, limits } = options;
   const base = dirname(lockFile);
-  /** One change of the lock file at a time, each made to what it holds by then. */
-  let writing: Promise<unknown> = Promise.resolve();
 
   const pinOf = (lock: SourceLock, { name }: WantedSource): SourcePin | undefined =>
     name === "" ? lock.repo : lock.entries.get(name);
   const remedy = ({ name }: WantedSource): string =>
     `delete ${name === "" ? "repo" : `${section}.${name}`} in ${lockFile} and start again to have it fetched anew`;
 
-  const write = (wanted: WantedSource, pin: SourcePin): Promise<void> => {
-    const written = writing.then(async () => {
-      const { repo, entries } = await readSourceLock(lockFile, section);
-      const lock: SourceLock =
+  const write = (wanted: WantedSource, pin: SourcePin): Promise<void> =>
+    changeSourceLock({
+      path: lockFile,
+      section,
+      clock,
+      change: ({ repo, entries }) =>
         wanted.name === ""
           ? { repo: pin, entries }
-          : { repo, entries: new Map([...entries, [wanted.name, pin]]) };
-      await writeSourceLock(lockFile, section, lock).catch((error: unknown) => {
-        throw new SourceError(
-          "SOURCE_LOCK_UNUSABLE",
-          `${lockFile} cannot be written: ${toMessage(error)}`,
-        );
-      });
+          : { repo, entries: new Map([...entries, [wanted.name, pin]]) },
     });
-    writing = written.catch(() => undefined);
-    return written;
-  };
 
   return {
     find: async (wanted) => {

@@ -1,7 +1,8 @@
-import { chmod, mkdir, readFile, rename, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
+import { readFile } from "node:fs/promises";
 import { parse, stringify } from "yaml";
+import type { Clock } from "../../base/clock.ts";
 import { SourceError, toMessage } from "../../base/errors.ts";
+import { replaceFile } from "../../base/replace-file.ts";
 import { isCommit } from "./parse-source.ts";
 
 /** What is pinned of one source. */
@@ -14,6 +15,19 @@ export interface SourcePin {
   readonly path: string;
   /** Of its content; empty in files that were written by something else. */
   readonly hash: string;
+  /** What was built from it, when something was; `hash` is that of its folder then. */
+  readonly program?: PinnedProgram | undefined;
+}
+
+export interface PinnedProgram {
+  /** From that of the lock file. */
+  readonly folder: string;
+  /** A part that begins with `./` is a path in the folder, and `.` is the folder. */
+  readonly command: readonly string[];
+  /** Hash of what was fetched, before it was built. */
+  readonly sources: string;
+  /** Hash of the list of plugins that were compiled in; empty without one. */
+  readonly bundle: string;
 }
 
 /** A lock file: one pin for the shared repository, and one for each name with a source of its own. */
@@ -63,6 +77,7 @@ export async function readSourceLock(path: string, section: string): Promise<Sou
       resolved,
       path: read("path"),
       hash: read("hash"),
+      program: toProgram(pin, read),
     };
   };
   const { repo, [section]: named } = parsed;
@@ -74,22 +89,71 @@ export async function readSourceLock(path: string, section: string): Promise<Sou
   };
 }
 
-/** Replaces the file as a whole. */
-export async function writeSourceLock(
-  path: string,
-  section: string,
-  { repo, entries }: SourceLock,
-): Promise<void> {
+export interface ChangeLockOptions {
+  readonly path: string;
+  readonly section: string;
+  readonly clock: Clock;
+  /** Makes the new entries out of those that are there, while nobody else changes them. */
+  readonly change: (lock: SourceLock) => SourceLock | Promise<SourceLock>;
+}
+
+/**
+ * Changes the lock file, which other processes may change too. Rejects as `change` does.
+ * @throws SourceError SOURCE_LOCK_UNUSABLE; it is as it was then.
+ */
+export async function changeSourceLock({
+  path,
+  section,
+  clock,
+  change,
+}: ChangeLockOptions): Promise<void> {
+  let problem: unknown;
+  const toText = async (): Promise<string | undefined> => {
+    try {
+      return toLockText(await change(await readSourceLock(path, section)), section);
+    } catch (error) {
+      problem = error;
+      return undefined;
+    }
+  };
+  await replaceFile({ path, mode: 0o644, clock, toText }).catch((error: unknown) => {
+    throw new SourceError("SOURCE_LOCK_UNUSABLE", `${path} cannot be written: ${toMessage(error)}`);
+  });
+  if (problem !== undefined) throw toError(problem);
+}
+
+function toError(problem: unknown): Error {
+  return problem instanceof Error ? problem : new Error(toMessage(problem));
+}
+
+function toLockText({ repo, entries }: SourceLock, section: string): string {
   const sorted = [...entries].toSorted(([one], [other]) => (one < other ? -1 : 1));
   const text = stringify({
-    ...(repo === undefined ? {} : { repo }),
-    [section]: Object.fromEntries(sorted),
+    ...(repo === undefined ? {} : { repo: toYaml(repo) }),
+    [section]: Object.fromEntries(sorted.map(([name, pin]) => [name, toYaml(pin)])),
   });
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const draft = `${path}.new`;
-  await writeFile(draft, `#${about}\n${text}`, { mode: 0o644, flush: true });
-  await chmod(draft, 0o644);
-  await rename(draft, path);
+  return `#${about}\n${text}`;
+}
+
+function toYaml({ program, ...pin }: SourcePin): Record<string, unknown> {
+  if (program === undefined) return pin;
+  const { folder, command, sources, bundle } = program;
+  return { ...pin, folder, command, sources, ...(bundle === "" ? {} : { bundle }) };
+}
+
+/** Nothing but what a builder writes: a program of the folder, or one of the few that run scripts. */
+function toProgram(
+  { command }: Record<string, unknown>,
+  read: (key: string) => string,
+): PinnedProgram | undefined {
+  const isCommand =
+    Array.isArray(command) && command.every((part): part is string => typeof part === "string");
+  const folder = read("folder");
+  if (!isCommand || folder === "") return undefined;
+  const [program = ""] = command;
+  const isKnown = program.startsWith("./") || program === "node" || program === "npm";
+  if (!isKnown || command.some((part) => part.split("/").includes(".."))) return undefined;
+  return { folder, command, sources: read("sources"), bundle: read("bundle") };
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

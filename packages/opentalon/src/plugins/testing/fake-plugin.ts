@@ -93,8 +93,9 @@ function answer(call: Call, reply: (result: Result) => void): void {
       ...rest,
     });
   note({ event: "call", action: call.action, id: call.id });
-  // A bridge knows the actions of its servers by `<server>__<action>`.
-  switch (call.action.replace(/^.*__/, "")) {
+  // A bridge is called by the name of a server, and knows the server's actions by `<server>__<action>`.
+  const server = `${call.plugin}__`;
+  switch (call.action.startsWith(server) ? call.action.slice(server.length) : call.action) {
     case "echo": {
       const { plugin, action, args, credentials } = call;
       return say(JSON.stringify({ plugin, action, args, credentials }));

@@ -7,12 +7,10 @@ import {
   readFileSync,
   statSync,
 } from "node:fs";
-import type { FileHandle } from "node:fs/promises";
-import { mkdir, open, rename, rm, stat } from "node:fs/promises";
-import { dirname } from "node:path";
 import type { Clock } from "../../base/clock.ts";
 import { AuthError, toMessage } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
+import { replaceFile } from "../../base/replace-file.ts";
 import { parseTokenText, toTokenText } from "./stored-token.ts";
 import type { StoredToken, StoredTokens } from "./stored-token.ts";
 
@@ -43,10 +41,6 @@ export interface TokenFileOptions {
 
 const lookAgainMs = 1_000;
 const maxFileBytes = 1024 * 1024;
-const maxLockTries = 100;
-const lockPauseMs = 50;
-/** A writer needs milliseconds; one whose draft is still there after this has crashed. */
-const abandonedMs = 30_000;
 
 export function createTokenFile({ path, clock, log }: TokenFileOptions): TokenFile {
   let tokens: StoredTokens = new Map();
@@ -70,30 +64,24 @@ export function createTokenFile({ path, clock, log }: TokenFileOptions): TokenFi
   };
 
   const write = async (provider: string, change: TokenChange): Promise<StoredToken | undefined> => {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    // The file that becomes the new one is the lock as well: whoever creates it is the only writer.
-    const draft = `${path}.new`;
-    const file = await openDraft(draft, clock);
-    let isDraftLeft = true;
-    try {
-      const before = readTokens(path);
-      const current = before.get(provider);
-      const next = change(current);
-      if (next === current) return current;
-      const after = new Map(before);
-      if (next === undefined) after.delete(provider);
-      else after.set(provider, next);
-      await file.writeFile(toTokenText(after));
-      await file.sync();
-      await rename(draft, path);
-      isDraftLeft = false;
-      await syncDirectory(dirname(path));
-      look(true);
-      return next;
-    } finally {
-      await file.close();
-      if (isDraftLeft) await rm(draft, { force: true });
-    }
+    let result: StoredToken | undefined;
+    await replaceFile({
+      path,
+      mode: 0o600,
+      clock,
+      toText: () => {
+        const before = readTokens(path);
+        const current = before.get(provider);
+        result = change(current);
+        if (result === current) return undefined;
+        const after = new Map(before);
+        if (result === undefined) after.delete(provider);
+        else after.set(provider, result);
+        return toTokenText(after);
+      },
+    });
+    look(true);
+    return result;
   };
 
   return {
@@ -141,31 +129,5 @@ function readTokens(path: string): StoredTokens {
     return parseTokenText(readFileSync(file, "utf8"));
   } finally {
     closeSync(file);
-  }
-}
-
-async function openDraft(draft: string, clock: Clock): Promise<FileHandle> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await open(draft, "wx", 0o600);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-      if (attempt === maxLockTries)
-        throw new Error("another process is writing it", { cause: error });
-    }
-    const found = await stat(draft).catch(() => undefined);
-    if (found === undefined) continue;
-    // One from the future was left behind before the clock was set back.
-    if (Math.abs(clock.now() - found.mtimeMs) > abandonedMs) await rm(draft, { force: true });
-    else await clock.sleep(lockPauseMs);
-  }
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, constants.O_RDONLY);
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
   }
 }

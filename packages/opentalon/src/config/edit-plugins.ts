@@ -1,0 +1,128 @@
+import { isDeepStrictEqual } from "node:util";
+import {
+  type Document,
+  isMap,
+  isScalar,
+  type Pair,
+  parseDocument,
+  stringify,
+  type YAMLMap,
+} from "yaml";
+import { ConfigError } from "../base/errors.ts";
+
+/** One change of what stands below `plugins:`. */
+export type PluginsEdit =
+  | {
+      readonly kind: "add";
+      readonly name: string;
+      readonly entry: Readonly<Record<string, unknown>>;
+    }
+  | { readonly kind: "remove"; readonly name: string };
+
+/**
+ * The text of a configuration file with an entry more or less below `plugins:`; everything else stays as it is, comments
+ * and blank lines included. Text of an unusual form is written anew as a whole, with its comments.
+ * @throws ConfigError CONFIG_INVALID when the text is no YAML map, or its `plugins` cannot be changed.
+ */
+export function editPlugins(text: string, edit: PluginsEdit): string {
+  const document = parseDocument(text, { logLevel: "error" });
+  const wanted = parseDocument(text, { logLevel: "error" });
+  try {
+    if (document.errors.length > 0) throw new Error("it is no YAML that can be read");
+    applyEdit(wanted, edit);
+  } catch {
+    throw new ConfigError(
+      "CONFIG_INVALID",
+      "what stands below `plugins:` cannot be changed by a program; change it by hand",
+    );
+  }
+  const spliced =
+    edit.kind === "add" ? addText(text, document, edit) : removeText(text, document, edit);
+  if (spliced !== undefined && means(spliced, wanted)) return spliced;
+  return wanted.toString({ lineWidth: 0 });
+}
+
+function applyEdit(document: Document, edit: PluginsEdit): void {
+  if (edit.kind === "remove") {
+    document.deleteIn(["plugins", edit.name]);
+    return;
+  }
+  const plugins: unknown = document.get("plugins", true);
+  // `plugins:` with nothing behind it.
+  if (isScalar(plugins) && (plugins.value ?? null) === null)
+    document.set("plugins", document.createNode({}));
+  document.setIn(["plugins", edit.name], document.createNode(edit.entry));
+}
+
+/** The text with the entry behind all others, when there is a place for it. */
+function addText(
+  text: string,
+  document: Document,
+  { name, entry }: Extract<PluginsEdit, { kind: "add" }>,
+): string | undefined {
+  const root = document.contents;
+  if (root !== null && (!isMap(root) || root.flow === true)) return undefined;
+  if (/^(?:---|\.\.\.)/m.test(text)) return undefined;
+  const pair = root === null ? undefined : findPair(root, "plugins");
+  if (pair === undefined) {
+    const before = text.trim() === "" ? text : `${text.trimEnd()}\n\n`;
+    return `${before}${toBlock({ plugins: { [name]: entry } }, 0, 2)}`;
+  }
+  const plugins = pair.value;
+  if (!isMap(plugins) || plugins.flow === true || plugins.items.length === 0) return undefined;
+  const [first] = plugins.items;
+  const column = columnOf(text, startOf(first?.key) ?? 0);
+  const end = plugins.range?.[1];
+  if (end === undefined) return undefined;
+  const place = toNextLine(text, end);
+  const before = text.slice(0, place);
+  const gap = before.endsWith("\n") ? "" : "\n";
+  return `${before}${gap}${toBlock({ [name]: entry }, column, 2)}${text.slice(place)}`;
+}
+
+/** The text without the lines of the entry. */
+function removeText(
+  text: string,
+  document: Document,
+  { name }: Extract<PluginsEdit, { kind: "remove" }>,
+): string | undefined {
+  const plugins = isMap(document.contents)
+    ? findPair(document.contents, "plugins")?.value
+    : undefined;
+  // Without its last entry the map has to be written in another way.
+  if (!isMap(plugins) || plugins.flow === true || plugins.items.length < 2) return undefined;
+  const pair = findPair(plugins, name);
+  const start = startOf(pair?.key);
+  const end = (pair?.value as { range?: readonly number[] } | null | undefined)?.range?.[1];
+  if (start === undefined || end === undefined) return undefined;
+  return text.slice(0, start - columnOf(text, start)) + text.slice(toNextLine(text, end));
+}
+
+/** Whether the text says what the document does. */
+function means(text: string, wanted: Document): boolean {
+  const written = parseDocument(text, { logLevel: "error" });
+  return written.errors.length === 0 && isDeepStrictEqual(written.toJS() as unknown, wanted.toJS());
+}
+
+function findPair(map: YAMLMap, name: string): Pair | undefined {
+  return map.items.find(({ key }) => isScalar(key) && key.value === name);
+}
+
+function startOf(node: unknown): number | undefined {
+  return (node as { range?: readonly number[] } | null | undefined)?.range?.[0];
+}
+
+function columnOf(text: string, offset: number): number {
+  return offset - (text.lastIndexOf("\n", offset - 1) + 1);
+}
+
+/** The begin of the line behind `offset`; `offset` itself when a line begins there. */
+function toNextLine(text: string, offset: number): number {
+  if (offset === 0 || text[offset - 1] === "\n") return offset;
+  const end = text.indexOf("\n", offset);
+  return end < 0 ? text.length : end + 1;
+}
+
+function toBlock(value: unknown, column: number, indent: number): string {
+  return stringify(value, { indent, lineWidth: 0 }).replaceAll(/^(?=.)/gm, " ".repeat(column));
+}

@@ -26,7 +26,7 @@ async function testPlugin(
   environment: Readonly<Record<string, string>> = {},
 ): Promise<FinishedRun> {
   using scratch = createScratch();
-  return runOpenTalon({
+  return await runOpenTalon({
     arguments: ["plugin", "test", ...command],
     folder: scratch.folder,
     workingDirectory: root,

@@ -66,7 +66,7 @@ async function talk(socket: Socket, { receive }: ChannelContext): Promise<void> 
       }
     }
   } catch (error) {
-    console.error(`a conversation ended: ${error instanceof Error ? error.message : error}`);
+    console.error(`a conversation ended: ${String(error)}`);
   } finally {
     people.delete(conversationId);
     socket.destroy();

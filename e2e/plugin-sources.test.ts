@@ -178,10 +178,14 @@ describe.skipIf(!canBuild)(
       expect(await plugin(scratch, "add", url, "--name", "mine")).toMatchObject({ code: 1 });
 
       const two = repository.commit(pluginFiles("second version"));
+      await using running = startCore({ configPath: join(scratch.folder, "config.yaml") });
+      await running.ready();
       const updated = await plugin(scratch, "update");
       expect(updated).toMatchObject({ code: 0 });
       expect(updated.stdout).toContain(`mine: ${short(one)} → ${short(two)}`);
-      expect(updated.stdout).toContain("opentalon plugin restart mine");
+      expect(updated.stdout).toContain("mine was started anew");
+      running.end();
+      expect(await running.exited).toBe(0);
       expect((await plugin(scratch, "update", "mine")).stdout).toContain("is the newest");
       expect((await ask(scratch, models)).prompt).toContain("second version");
 

@@ -10,12 +10,15 @@ import { assembleTools } from "./assembly/assemble-tools.ts";
 import { assembleTurn } from "./assembly/assemble-turn.ts";
 import { findNamedModel } from "./assembly/find-named-model.ts";
 import { openStore } from "./assembly/open-store.ts";
+import { toPluginRoutes } from "./assembly/plugin-control.ts";
 import type { Clock } from "./base/clock.ts";
 import type { HttpRoute } from "./base/http-route.ts";
 import type { Log } from "./base/log.ts";
 import { ConfigError } from "./base/errors.ts";
 import type { Config, Environment, LoadedConfig } from "./config/load-config.ts";
+import type { PluginCall } from "./domain/plugin.ts";
 import { createAcceptMessage } from "./inbound/accept-message.ts";
+import type { Metrics } from "./observe/metrics.ts";
 import { createTurnLog } from "./observe/turn-log.ts";
 import { createDeliveryLoop } from "./orchestrator/delivery.ts";
 import { createSessionQueue } from "./orchestrator/session-queue.ts";
@@ -63,6 +66,10 @@ export interface OpenTalonOptions {
 export interface OpenTalon extends AsyncDisposable {
   /** What channels and plugins offer at the HTTP door; empty when none needs it. */
   readonly routes: readonly HttpRoute[];
+  /** What the operator of this machine may ask the running program. */
+  readonly controlRoutes: readonly HttpRoute[];
+  /** Numbers for Prometheus; absent unless they are switched on. */
+  readonly metricsRoute: HttpRoute | undefined;
   /** Plugins and channels that are not ready, by name. */
   readonly findUnready: () => readonly string[];
   /** Takes up what an earlier process left, opens all channels, and resolves when plugins have started or failed. */
@@ -94,7 +101,11 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
   const givingUp = new AbortController();
 
   // Plugins first: they are processes and boot while the rest is built.
-  const tools = parts.use(assembleTools({ config, environment, bundledPlugins, clock, log }));
+  let metrics: Metrics | undefined;
+  const onPluginCall = (call: PluginCall): void => metrics?.pluginCalled(call);
+  const tools = parts.use(
+    assembleTools({ config, environment, bundledPlugins, clock, log, onPluginCall }),
+  );
   const toolsSettled = within(clock, pluginStartGraceMs, tools.start()).then((isSettled) => {
     if (isSettled) return;
     log.warn(
@@ -102,6 +113,10 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
       "answers begin without the plugins that are still starting",
     );
   });
+  if (config.metrics.enabled) {
+    const { createMetrics } = await import("./observe/metrics.ts");
+    metrics = parts.use(createMetrics({ pluginStatuses: tools.plugins.statuses }));
+  }
   const opened = parts.use(await openStore({ config, clock, log, onLost: ending.reject }));
   const store = createPatientStore({ store: opened, clock, log, signal: givingUp.signal });
   const { keyValue, routing: routingStore } = store;
@@ -131,6 +146,7 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
   const turnLog = createTurnLog({ log, clock });
   const delivery = createDeliveryLoop({
     outbox: store.outbox,
+    split: channels.split,
     send: channels.send,
     maxAttempts: maxDeliveryAttempts,
     clock,
@@ -174,6 +190,8 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
 
   return {
     routes: [...channels.routes, ...tools.routes],
+    controlRoutes: toPluginRoutes(tools.plugins),
+    metricsRoute: metrics?.route,
     findUnready: () => [...tools.findUnready(), ...models.findUnready(), ...channels.findUnready()],
     start: async () => {
       // Old messages stand in line before new ones, and old replies go out before any new one is made.

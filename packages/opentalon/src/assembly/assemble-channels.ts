@@ -4,6 +4,7 @@ import type { HttpRoute } from "../base/http-route.ts";
 import type { Log } from "../base/log.ts";
 import type { ConsoleTerminal } from "../channels/console/console-channel.ts";
 import { createChannel } from "../channels/create-channel.ts";
+import { splitMessage } from "../channels/split-message.ts";
 import { parseChannelAddress } from "../channels/parse-channel-address.ts";
 import { isLoopbackHost, parseListenAddress } from "../base/listen-address.ts";
 import { createWebhookInlet } from "../channels/webhook-inlet.ts";
@@ -27,6 +28,8 @@ export interface Channels extends AsyncDisposable {
   readonly capabilitiesOf: (channel: string) => ChannelCapabilities;
   readonly start: (accept: (message: InboundMessage) => Promise<AcceptOutcome>) => Promise<void>;
   readonly stopIntake: () => Promise<void>;
+  /** A reply as the messages its platform takes. */
+  readonly split: (message: OutboundMessage) => readonly OutboundMessage[];
   readonly send: (message: OutboundMessage, deliveryId: string) => Promise<SendOutcome>;
   readonly show: (turn: Turn, event: TurnEvent) => void;
 }
@@ -76,10 +79,13 @@ export function assembleChannels(options: AssembleChannelsOptions): Channels {
   }
   if (channels.size === 0) throw noChannelError(problems);
 
+  const capabilitiesOf = (name: string): ChannelCapabilities =>
+    channels.get(name)?.capabilities() ?? plainCapabilities;
+
   return {
     routes: needsDoor ? inlet.routes : [],
     findUnready: () => [...problems].map(([name, problem]) => `channel ${name}: ${problem}`),
-    capabilitiesOf: (name) => channels.get(name)?.capabilities() ?? plainCapabilities,
+    capabilitiesOf,
     start: async (accept) => {
       await Promise.all(
         [...channels].map(async ([name, channel]) => {
@@ -100,6 +106,7 @@ export function assembleChannels(options: AssembleChannelsOptions): Channels {
     stopIntake: async () => {
       await Promise.all([...channels.values()].map((channel) => channel.stopIntake()));
     },
+    split: (message) => splitMessage(message, capabilitiesOf(message.channel).maxMessageLength),
     send: async (message, deliveryId) => {
       const channel = channels.get(message.channel);
       if (channel === undefined) {

@@ -4,6 +4,7 @@ import type { Log } from "../base/log.ts";
 import type { Config, Environment } from "../config/load-config.ts";
 import { type Actor, toActor } from "../domain/actor.ts";
 import type { ToolSpecification } from "../domain/model.ts";
+import type { PluginCall } from "../domain/plugin.ts";
 import type { TranscriptMessage } from "../domain/session.ts";
 import {
   metaPlugin,
@@ -17,7 +18,7 @@ import { type CheckConfirmation, createConfirmationCheck } from "../hooks/check-
 import { createPermissionCheck } from "../hooks/check-permission.ts";
 import type { InvokeStep } from "../hooks/parse-preparer-result.ts";
 import type { CallHookAction } from "../hooks/run-preparers.ts";
-import { createPluginHost } from "../plugins/plugin-host.ts";
+import { createPluginHost, type PluginHost } from "../plugins/plugin-host.ts";
 import { createPluginWebRoute } from "../plugins/plugin-web-route.ts";
 import { createMetaTools, metaTools } from "../tools/catalogue/meta-tools.ts";
 import { createToolOffer, toRoom, type ToolOffer } from "../tools/catalogue/offer-tools.ts";
@@ -61,6 +62,8 @@ export interface Tools extends AsyncDisposable {
   ) => CallHookAction;
   /** Largest message a plugin can be sent, in bytes. */
   readonly maxMessageBytes: number;
+  /** The plugins, for who looks at them from outside. */
+  readonly plugins: Pick<PluginHost, "statuses" | "reload" | "recentLines">;
 }
 
 /** What the models of one turn may call. When there are too many tools, they load those they need. */
@@ -96,6 +99,8 @@ export interface AssembleToolsOptions {
   readonly bundledPlugins: string;
   readonly clock: Clock;
   readonly log: Log;
+  /** Told of each call of a plugin that is over. */
+  readonly onPluginCall?: ((call: PluginCall) => void) | undefined;
 }
 
 /** Plugins, the registry over them, and the one way to call what they offer. */
@@ -105,6 +110,7 @@ export function assembleTools({
   bundledPlugins,
   clock,
   log,
+  onPluginCall,
 }: AssembleToolsOptions): Tools {
   const steps = findPipelineSteps(config);
   let offered: OfferedNow | undefined;
@@ -117,6 +123,7 @@ export function assembleTools({
     log,
     stateDirectory: config.state.dataDir,
     onChange: () => (offered = undefined),
+    onCall: onPluginCall,
   });
   const registry = createToolRegistry({ sources: [{ tools: () => metaTools }, host], log });
   const findOffered: ToolRegistry["offered"] = (plugins) =>
@@ -245,6 +252,7 @@ export function assembleTools({
     callHookAction: (turn, signal, options) => (step, callId, onExecute) =>
       callOwn(step, callId, toOrigin(turn), signal, { ...options, onExecute }),
     maxMessageBytes: host.maxMessageBytes,
+    plugins: host,
     [Symbol.asyncDispose]: async () => {
       await host[Symbol.asyncDispose]();
       await preparation[Symbol.asyncDispose]();

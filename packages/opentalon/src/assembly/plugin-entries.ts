@@ -38,7 +38,8 @@ export function toPluginEntries({
   const others = [...discovered]
     .filter(([key]) => config.plugins[key] === undefined)
     .map(([key, file]) => toEntry(key, createDefaultPlugin(), { command: [file] }));
-  return [...configured, ...others];
+  const supervision = toSupervision(config.pluginSettings.tools);
+  return [...configured, ...others].map((entry) => ({ ...entry, ...supervision }));
 }
 
 type Runnable = Pick<PluginEntry, "command" | "prepare">;
@@ -59,9 +60,20 @@ function toEntry(key: string, plugin: ConfiguredPlugin, runnable: Runnable): Plu
     env: plugin.env,
     configJson: JSON.stringify(revealBlock(plugin.config)),
     dialTimeoutMs: plugin.dialTimeoutMs,
+    token: plugin.token,
+    tls: plugin.tls,
     servers: toServers(plugin.config),
     httpPort: plugin.httpPort === 0 ? undefined : plugin.httpPort,
   };
+}
+
+function toSupervision({
+  healthCheckIntervalMs,
+  refreshIntervalMs,
+  restartOnFailure,
+  maxRestarts,
+}: Config["pluginSettings"]["tools"]) {
+  return { healthCheckIntervalMs, refreshIntervalMs, restartOnFailure, maxRestarts };
 }
 
 /** Names of the servers a bridge is configured for: `config.servers`, a list of objects with `server` or `name`. */

@@ -6,6 +6,7 @@ import { addCompleteCommand } from "./complete.ts";
 import { addLuaCommands } from "./lua-commands.ts";
 import { normaliseArguments } from "./normalise-arguments.ts";
 import { addPluginSourceCommands } from "./plugin-source-commands.ts";
+import { addPluginCommands } from "./plugin-commands.ts";
 import { addPluginTestCommand } from "./plugin-test-command.ts";
 import { programVersion } from "./program-version.ts";
 import { addRoutingCommands } from "./routing-commands.ts";
@@ -72,6 +73,7 @@ addRoutingCommands(program);
 addAffinityCommands(program);
 addLuaCommands(program);
 addPluginSourceCommands(program);
+addPluginCommands(program);
 addPluginTestCommand(program);
 
 await program.parseAsync(normaliseArguments(process.argv.slice(2)), { from: "user" });

@@ -8,6 +8,8 @@ import { readEnvironment } from "../config/read-environment.ts";
 import { loadPart, type PluginManager } from "../opentalon.ts";
 import { editConfigFile, toEdited } from "./edit-config-file.ts";
 import { findBundledPlugins } from "./find-bundled-plugins.ts";
+import { findPluginCommand } from "./plugin-command.ts";
+import { restartIfRunning } from "./plugin-commands.ts";
 import { load, reportError } from "./load.ts";
 
 /** What a command has at hand. */
@@ -31,9 +33,7 @@ interface RemoveOptions {
 
 /** Adds `opentalon plugin add`, `remove` and `update`. */
 export function addPluginSourceCommands(program: Command): void {
-  const plugin =
-    program.commands.find((command) => command.name() === "plugin") ??
-    program.command("plugin").description("manage plugins");
+  const plugin = findPluginCommand(program);
   const run = async (work: (place: Place) => Promise<number>): Promise<void> => {
     process.exitCode = await runWithManager(program.opts<{ config: string }>().config, work);
   };
@@ -132,7 +132,10 @@ async function remove(
   return 0;
 }
 
-async function update({ manager, signal }: Place, names: readonly string[]): Promise<number> {
+async function update(
+  { manager, loaded: { config }, signal }: Place,
+  names: readonly string[],
+): Promise<number> {
   const wanted = names.length === 0 ? await manager.builtPlugins() : names;
   if (wanted.length === 0) say("no plugin is built from sources");
   let failed = 0;
@@ -145,7 +148,7 @@ async function update({ manager, signal }: Place, names: readonly string[]): Pro
         continue;
       }
       say(before === "" ? `${name}: ${now}` : `${name}: ${before.slice(0, 12)} → ${now}`);
-      say(`  \`opentalon plugin restart ${name}\` has a running opentalon use it`);
+      failed += await restartIfRunning(config, name);
     } catch (error) {
       if (signal.aborted) throw error;
       failed += 1;

@@ -10,6 +10,7 @@ import type {
 import { toMessage } from "../base/errors.ts";
 import { toPrintableLine } from "../base/printable.ts";
 import { readPlainYaml } from "../config/read-plain-yaml.ts";
+import { findPluginCommand } from "./plugin-command.ts";
 import { renderTable } from "./render-table.ts";
 import { toJson } from "./routing-commands.ts";
 
@@ -22,10 +23,7 @@ interface Options {
 
 /** Adds `opentalon plugin test`. */
 export function addPluginTestCommand(program: Command): void {
-  const plugin =
-    program.commands.find((command) => command.name() === "plugin") ??
-    program.command("plugin").description("look at plugins and look after them");
-  plugin
+  findPluginCommand(program)
     .command("test")
     .description(
       "check a plugin against the rules of its protocol; exit code 1 when one that must hold is broken",

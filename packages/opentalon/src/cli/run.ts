@@ -66,11 +66,14 @@ async function runUntilEnded(
       preferredModel,
     });
     await using door = await openDoor(loaded, openTalon, log);
+    await using _metrics = await openMetricsDoor(loaded, openTalon, log);
+    await using control = openControlLater(loaded, openTalon, log);
     if (!signals.endAsked()) {
       await Promise.race([openTalon.start(), signals.ended, openTalon.finished]);
     }
     if (!signals.endAsked())
       log.info({ sinceStartMs: Math.round(performance.now()), door: door?.url }, "ready");
+    control.open();
     await Promise.race([signals.ended, openTalon.finished]);
     log.info("stopping");
     door?.announceClosing();
@@ -107,6 +110,51 @@ async function openDoor({ config }: LoadedConfig, openTalon: OpenTalon, log: Log
     allowPublic: config.server.allowPublic,
     log,
   });
+}
+
+async function openMetricsDoor({ config }: LoadedConfig, openTalon: OpenTalon, log: Log) {
+  const { metricsRoute } = openTalon;
+  if (metricsRoute === undefined) return undefined;
+  const { createHttpDoor } = await import("../server/http-door.ts");
+  return createHttpDoor({
+    address: config.metrics.addr,
+    setting: "metrics.addr",
+    routes: [metricsRoute],
+    findUnready: openTalon.findUnready,
+    token: config.server.token,
+    allowPublic: config.server.allowPublic,
+    log,
+  });
+}
+
+/** How long a start may take before the control socket is opened in the middle of it. */
+const controlPatienceMs = 1_000;
+
+/** The control socket, opened when the start is over or takes long, so that no start waits for it. */
+function openControlLater({ config }: LoadedConfig, openTalon: OpenTalon, log: Log) {
+  let opening: Promise<AsyncDisposable | undefined> | undefined;
+  const open = (): void => {
+    opening ??= import("../server/control-socket.ts")
+      .then(({ createControlSocket }) =>
+        createControlSocket({
+          directory: config.state.dataDir,
+          routes: openTalon.controlRoutes,
+          log,
+        }),
+      )
+      .catch((error: unknown) => {
+        log.warn({ err: error }, "no control socket; `opentalon plugin` cannot reach this process");
+        return undefined;
+      });
+  };
+  const cancel = systemClock.after(controlPatienceMs, open);
+  return {
+    open,
+    [Symbol.asyncDispose]: async () => {
+      cancel();
+      await (await opening)?.[Symbol.asyncDispose]();
+    },
+  };
 }
 
 /** The first SIGINT or SIGTERM asks for an orderly end, a second one for a quick one. */

@@ -130,7 +130,7 @@ orchestrator:
 });
 
 test("keys without effect are told once, and louder where something should be protected", () => {
-  const { warnings } = parse(`metrics: {enabled: true}
+  const { warnings } = parse(`health: {addr: "127.0.0.1:1"}
 cluster: {enabled: false}
 redis: {}
 scheduler:
@@ -142,8 +142,8 @@ profiles:
     {
       level: "info",
       line: 1,
-      key: "metrics",
-      message: "config.yaml:1: metrics: Accepted, has no effect yet.",
+      key: "health",
+      message: "config.yaml:1: health: Accepted, has no effect yet.",
     },
     {
       level: "info",

@@ -144,10 +144,13 @@ export const plugins = namedWithSettings({
             "Directory whose programs are run as plugins: each executable file, and each folder with one of its name. An entry of the same name below `plugins:` goes before.",
         }),
         health_check_interval: duration({
-          about: "Time between two checks that a plugin still answers.",
+          about: "Time between two checks that a plugin still answers; 0 is never.",
           default: "30s",
         }),
-        restart_on_failure: flag({ about: "Start a plugin again that ended.", default: true }),
+        restart_on_failure: flag({
+          about: "Start a plugin again that ended or hangs.",
+          default: true,
+        }),
         max_restarts: whole({
           about: "Restarts in a row before it stays stopped; 0 is no limit.",
           default: 0,

@@ -13,10 +13,12 @@ const delivery = (id: string, conversationId = "room"): Delivery => ({
   attempts: 0,
   dueAtMs: 0,
   problem: "",
+  partsSent: 0,
 });
 
 function outboxOf(...deliveries: Delivery[]) {
   const states = new Map<string, DeliveryState>(deliveries.map(({ id, state }) => [id, state]));
+  const parts = new Map<string, number>();
   const set = (id: string, state: DeliveryState): Promise<void> =>
     Promise.resolve(void states.set(id, state));
   const outbox: Outbox = {
@@ -31,16 +33,19 @@ function outboxOf(...deliveries: Delivery[]) {
       states.set(id, "sending");
       return Promise.resolve(true);
     },
+    markPartsSent: (id, partsSent) => Promise.resolve(void parts.set(id, partsSent)),
+    retry: () => Promise.resolve(undefined),
+    drop: () => Promise.resolve(false),
     markDelivered: (id) => set(id, "delivered"),
     markWaiting: (id) => set(id, "waiting"),
     markFailed: (id) => set(id, "failed"),
     list: () => Promise.resolve([]),
   };
-  return { outbox, states };
+  return { outbox, states, parts };
 }
 
 function loop(deliveries: Delivery[], script: Record<string, SendOutcome[]>) {
-  const { outbox, states } = outboxOf(...deliveries);
+  const { outbox, states, parts } = outboxOf(...deliveries);
   const clock = createManualClock();
   const sent: string[] = [];
   const send = (message: Delivery["message"]): Promise<SendOutcome> => {
@@ -49,12 +54,14 @@ function loop(deliveries: Delivery[], script: Record<string, SendOutcome[]>) {
   };
   const delivering = createDeliveryLoop({
     outbox,
+    // A space separates messages.
+    split: (message) => message.content.split(" ").map((content) => ({ ...message, content })),
     send,
     maxAttempts: 3,
     clock,
     log: createSilentLog(),
   });
-  return { delivering, states, sent, clock };
+  return { delivering, states, parts, sent, clock };
 }
 
 const refused: SendOutcome = {
@@ -74,6 +81,26 @@ describe("delivery", () => {
     clock.advance(2_000);
     await delivering.idle();
     expect(sent).toEqual(["1", "x", "1", "2"]);
+  });
+
+  it("sends each message of a long reply once, whatever happens in between", async () => {
+    const long = delivery("one two three");
+    const { delivering, sent, states, parts, clock } = loop([long], { two: [refused] });
+    delivering.deliver(long);
+    await vi.waitFor(() => expect(states.get(long.id)).toBe("waiting"));
+    expect(parts.get(long.id)).toBe(1);
+    clock.advance(2_000);
+    await delivering.idle();
+    expect(sent).toEqual(["one", "two", "two", "three"]);
+    expect(states.get(long.id)).toBe("delivered");
+  });
+
+  it("goes on with the message of a long reply that comes next after a restart", async () => {
+    const long = { ...delivery("one two three"), partsSent: 2 };
+    const { delivering, sent } = loop([long], {});
+    delivering.deliver(long);
+    await delivering.idle();
+    expect(sent).toEqual(["three"]);
   });
 
   it("gives up after the last attempt", async () => {

@@ -33,6 +33,8 @@ export interface DeliveryLoop {
 
 export interface DeliveryOptions {
   readonly outbox: Outbox;
+  /** The messages a reply takes on its platform, always the same ones for the same reply. */
+  readonly split: (message: OutboundMessage) => readonly OutboundMessage[];
   /** Hands the message to its channel. Never rejects. */
   readonly send: (message: OutboundMessage, deliveryId: string) => Promise<SendOutcome>;
   readonly maxAttempts: number;
@@ -49,7 +51,7 @@ const longestAskedMs = 3_600_000;
 
 /** `outbox` is expected to wait out what passes by itself; what it still throws ends a delivery until the next start. */
 export function createDeliveryLoop(options: DeliveryOptions): DeliveryLoop {
-  const { outbox, send, maxAttempts, clock, log } = options;
+  const { outbox, split, send, maxAttempts, clock, log } = options;
   const stopping = new AbortController();
   // A conversation that waits for its retry holds up nobody but itself.
   const queue = createKeyedQueue({
@@ -64,16 +66,33 @@ export function createDeliveryLoop(options: DeliveryOptions): DeliveryLoop {
   };
 
   /** One attempt; `undefined` when there is nothing left to send. */
-  const attemptOnce = (delivery: Delivery): Promise<SendOutcome | undefined> =>
-    limitOf(delivery.message.channel)(async () => {
-      if (stopping.signal.aborted || !(await outbox.markSending(delivery.id))) return undefined;
-      return send(delivery.message, delivery.id);
+  const attemptOnce = (progress: Progress): Promise<SendOutcome | undefined> =>
+    limitOf(progress.delivery.message.channel)(async () => {
+      const { id } = progress.delivery;
+      if (stopping.signal.aborted || !(await outbox.markSending(id))) return undefined;
+      return sendParts(progress);
     });
 
+  /** Each message once: those that have arrived are noted before the next one is sent. */
+  const sendParts = async (progress: Progress): Promise<SendOutcome> => {
+    const { id, message } = progress.delivery;
+    const parts = split(message);
+    for (const [index, part] of parts.entries()) {
+      if (index < progress.partsSent) continue;
+      if (stopping.signal.aborted) return interrupted;
+      const outcome = await send(part, parts.length === 1 ? id : `${id}#${index + 1}`);
+      if (outcome.kind !== "delivered") return outcome;
+      progress.partsSent = index + 1;
+      if (index + 1 < parts.length) await outbox.markPartsSent(id, index + 1);
+    }
+    return { kind: "delivered" };
+  };
+
   const deliverNow = async (delivery: Delivery): Promise<void> => {
+    const progress: Progress = { delivery, partsSent: delivery.partsSent };
     const backoff = createBackoff({ initialMs: firstRetryMs, maxMs: slowestRetryMs, jitter: 0.2 });
     for (let attempt = delivery.attempts + 1; !stopping.signal.aborted; attempt += 1) {
-      const outcome = await attemptOnce(delivery);
+      const outcome = await attemptOnce(progress);
       if (outcome === undefined) return;
       if (outcome.kind === "delivered") return outbox.markDelivered(delivery.id);
       const about = { ...toLogFields(delivery), attempt };
@@ -116,6 +135,18 @@ export function createDeliveryLoop(options: DeliveryOptions): DeliveryLoop {
     },
   };
 }
+
+/** A delivery under way, over its attempts. */
+interface Progress {
+  readonly delivery: Delivery;
+  partsSent: number;
+}
+
+const interrupted: SendOutcome = {
+  kind: "not-delivered",
+  problem: "OpenTalon ends; the rest goes out after the next start",
+  retryAfterMs: undefined,
+};
 
 function toLogFields({
   id,

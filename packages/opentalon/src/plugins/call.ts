@@ -5,18 +5,16 @@ import { PluginError } from "../base/errors.ts";
 import type { Execution, RawToolResult } from "../domain/plugin.ts";
 
 /** The deadline of one call: its timeout, or its caller giving up. */
-export function createCallDeadline(
-  plugin: string,
-  { action, timeoutMs, signal }: Execution,
-  clock: Clock,
-): Deadline {
-  const toError = (): PluginError =>
-    new PluginError(
-      plugin,
-      "timed-out",
-      `the plugin "${plugin}" did not answer "${action}" within ${formatDuration(timeoutMs)}`,
-    );
+export function createCallDeadline(plugin: string, execution: Execution, clock: Clock): Deadline {
+  const { timeoutMs, signal } = execution;
+  const toError = (): PluginError => toTimeoutError(plugin, execution);
   return createDeadline({ clock, timeoutMs, signal, toError });
+}
+
+/** What is said of a call whose time is up. */
+export function toTimeoutError(plugin: string, { action, timeoutMs }: Execution): PluginError {
+  const problem = `the plugin "${plugin}" did not answer "${action}" within ${formatDuration(timeoutMs)}`;
+  return new PluginError(plugin, "timed-out", problem);
 }
 
 /**

@@ -1,5 +1,8 @@
 import type { ChannelCredentials, ClientOptions, Interceptor } from "@grpc/grpc-js";
 import { Client, connectivityState, credentials, InterceptingCall } from "@grpc/grpc-js";
+import { parseHostAndPort } from "@opentalon/protocol";
+import { isIP } from "node:net";
+import { checkServerIdentity } from "node:tls";
 import { PluginError, toMessage } from "../base/errors.ts";
 import type { PluginAddress } from "./plugin-address.ts";
 import type { RemoteAccess, RemoteTls } from "./remote-access.ts";
@@ -21,17 +24,31 @@ export interface GrpcClientOptions {
 export function createGrpcClient(options: GrpcClientOptions): Client {
   const { plugin, address, maxMessageBytes, access } = options;
   const target = address.network === "unix" ? `unix:${address.address}` : address.address;
-  return new Client(target, toCredentials(plugin, access?.tls), {
-    ...toChannelOptions(maxMessageBytes),
-    ...(access === undefined ? {} : toRemoteOptions(address, access)),
-  });
+  const tls = access?.tls;
+  const name = tls?.serverName ?? parseHostAndPort(address.address)?.host ?? "";
+  return new Client(
+    target,
+    tls === undefined ? credentials.createInsecure() : toCredentials(plugin, tls, name),
+    {
+      ...toChannelOptions(maxMessageBytes),
+      ...(access === undefined ? {} : toRemoteOptions(address, access)),
+      ...(tls === undefined
+        ? {}
+        : { "grpc.ssl_target_name_override": isIP(name) === 0 ? name : nameOfNobody }),
+    },
+  );
 }
 
-function toCredentials(plugin: string, tls: RemoteTls | undefined): ChannelCredentials {
-  if (tls === undefined) return credentials.createInsecure();
+/** What a server is told instead of an IP address, which must not be sent as its name. */
+const nameOfNobody = "plugin.invalid";
+
+/** `name` is what has to stand in the server's certificate. */
+function toCredentials(plugin: string, tls: RemoteTls, name: string): ChannelCredentials {
   const { ca = null, cert = null, key = null } = tls;
   try {
-    return credentials.createSsl(ca, key, cert);
+    return credentials.createSsl(ca, key, cert, {
+      checkServerIdentity: (_told, shown) => checkServerIdentity(name, shown),
+    });
   } catch (error) {
     const problem = `a file of its tls settings is of no use: ${toMessage(error)}`;
     throw new PluginError(
@@ -46,10 +63,8 @@ function toRemoteOptions(
   { address }: PluginAddress,
   { tls, token, keepAliveMs }: RemoteAccess,
 ): ClientOptions {
-  const serverName = tls?.serverName;
   return {
-    "grpc.default_authority": serverName ?? address,
-    ...(serverName === undefined ? {} : { "grpc.ssl_target_name_override": serverName }),
+    "grpc.default_authority": tls?.serverName ?? address,
     "grpc.keepalive_time_ms": keepAliveMs,
     "grpc.keepalive_timeout_ms": 10_000,
     "grpc.keepalive_permit_without_calls": 0,

@@ -64,6 +64,23 @@ describe("a plugin client for grpc alone", () => {
     expect((await client.capabilities(never)).description).toBe("a�b�");
   });
 
+  test("asks the health service of a plugin that has one", async () => {
+    await open({ health: "serving", capabilities: "hang" });
+    await expect(client.check(never)).resolves.toBeUndefined();
+    await expect(client.check(never)).resolves.toBeUndefined();
+  });
+
+  test("believes a plugin that says it is not serving", async () => {
+    await open({ health: "not-serving" });
+    await expect(client.check(never)).rejects.toThrow("says that it is not serving");
+  });
+
+  test("has a plugin say what it can do by now", async () => {
+    await open({ refreshed: ["echo", "new"] });
+    const { actions = [] } = (await client.refresh(never)) ?? {};
+    expect(actions.map(({ name }) => name)).toEqual(["echo", "new"]);
+  });
+
   test("takes messages up to the limit it was given", async () => {
     await open({}, 50);
     expect((await execute("config")).error).toBe("");

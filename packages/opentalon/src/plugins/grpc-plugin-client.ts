@@ -6,7 +6,7 @@ import { pluginMessages, pluginServiceMethods as methods } from "@opentalon/prot
 import type { Clock } from "../base/clock.ts";
 import { PluginError } from "../base/errors.ts";
 import type { RawToolResult } from "../domain/plugin.ts";
-import { createCallDeadline, toCheckedResult } from "./call.ts";
+import { toCheckedResult, toTimeoutError } from "./call.ts";
 import type { GrpcClientOptions } from "./grpc-client.ts";
 import { createGrpcClient, watchConnection } from "./grpc-client.ts";
 import { healthCheckMethod } from "./grpc-health.ts";
@@ -85,20 +85,18 @@ export function createGrpcPluginClient(options: GrpcPluginClientOptions): Plugin
     },
     // Plugins that report `supportsCallbacks` get this call too: they may answer it without calling back.
     execute: async (execution, pluginName): Promise<RawToolResult> => {
-      using deadline = createCallDeadline(plugin, execution, clock);
-      const { callId, action, arguments: args } = execution;
+      const { callId, action, arguments: args, signal, timeoutMs } = execution;
       const request = create(pluginMessages.ToolCallRequestSchema, {
         id: callId,
         plugin: pluginName,
         action,
         args: { ...args },
       });
+      const toLimitError = (): PluginError => toTimeoutError(plugin, execution);
+      const limit = { clock, timeoutMs, toError: toLimitError };
       try {
-        return toCheckedResult(
-          plugin,
-          execution,
-          await call(methods.execute, request, deadline.signal),
-        );
+        const response = await call(methods.execute, request, signal, limit);
+        return toCheckedResult(plugin, execution, response);
       } catch (error) {
         throw toError(error);
       }

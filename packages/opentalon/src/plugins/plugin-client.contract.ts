@@ -54,6 +54,36 @@ export function describePluginClient({ generation, create }: PluginClientContrac
       });
     });
 
+    test("gives a sign of life, also while it works on something else", async () => {
+      const call = execute("slow", { arguments: { ms: "100" } });
+      await expect(client.check(never)).resolves.toBeUndefined();
+      expect((await call).content).toBe("done");
+    });
+
+    test("has no sign of life of a plugin that hangs", async () => {
+      const call = execute("block", { arguments: { ms: "500" } });
+      await expect(client.check(AbortSignal.timeout(100))).rejects.toMatchObject({
+        reason: "timed-out",
+      });
+      expect((await call).content).toBe("done");
+    });
+
+    test("cannot tell what a plugin can do by now that has no way to say so", async () => {
+      expect(await client.refresh(never)).toBeUndefined();
+    });
+
+    test("ends calls under way and later ones with the reason it is given", async () => {
+      const other = create(fake);
+      const reason = new PluginError("fake", "crashed", "gone");
+      const before = (await fake.calls()).length;
+      const call = other.execute(toExecution("hang"), "fake").catch((error: unknown) => error);
+      await expect.poll(async () => (await fake.calls()).length).toBe(before + 1);
+      other.end(reason);
+      expect(await call).toBe(reason);
+      await expect(other.execute(toExecution("echo"), "fake")).rejects.toBe(reason);
+      await other[Symbol.asyncDispose]();
+    });
+
     test("takes a configuration", async () => {
       await expect(client.init('{"a":1}', never)).resolves.toBeUndefined();
     });

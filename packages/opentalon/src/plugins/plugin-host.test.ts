@@ -1,18 +1,17 @@
 import { findFreePort } from "../base/testing/find-free-port.ts";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
 import { systemClock } from "../base/clock.ts";
 import { createLog } from "../base/create-log.ts";
-import type { Execution } from "../domain/plugin.ts";
-import type { PluginEntry } from "./plugin-entry.ts";
 import type { PluginHost } from "./plugin-host.ts";
 import { createPluginHost } from "./plugin-host.ts";
 import { toFakePluginCommand, toFakePluginScript } from "./testing/fake-plugin-command.ts";
-import type { FakePluginOptions } from "./testing/fake-plugin-options.ts";
-import { isRunning, readJournal } from "./testing/launch-fake.ts";
+import { isRunning, launchFake, readJournal } from "./testing/launch-fake.ts";
 import { present } from "./testing/present.ts";
+import type { FakeHostOptions } from "./testing/start-fake-host.ts";
+import { startFakeHost, toExecution } from "./testing/start-fake-host.ts";
 
 let folder: string;
 beforeEach(() => {
@@ -20,49 +19,11 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-type Fakes = Readonly<Record<string, FakePluginOptions & Partial<PluginEntry>>>;
-
-interface HostChanges {
-  readonly environment?: NodeJS.ProcessEnv;
-  readonly configuredKeys?: readonly string[];
-}
-
 /** A host of fake plugins by key, disposed of after the test. */
-async function startHost(
-  fakes: Fakes,
-  { environment = process.env, configuredKeys = [] }: HostChanges = {},
-): Promise<{ host: PluginHost; log: () => string; changes: () => number }> {
-  let changes = 0;
-  const logFile = join(folder, "log");
-  const entries = Object.entries(fakes).map(([key, fake]): PluginEntry => ({
-    key,
-    command: toFakePluginCommand(fake),
-    ...fake,
-  }));
-  const host = createPluginHost({
-    entries,
-    configuredKeys,
-    environment,
-    log: createLog({ level: "debug", file: logFile, pretty: false }),
-    clock: systemClock,
-    stateDirectory: join(folder, "state"),
-    onChange: () => (changes += 1),
-  });
-  onTestFinished(() => host[Symbol.asyncDispose]());
-  await host.start();
-  return { host, log: () => readFileSync(logFile, "utf8"), changes: () => changes };
-}
-
-function toExecution(action: string, changes: Partial<Execution> = {}): Execution {
-  return {
-    callId: "c",
-    action,
-    arguments: {},
-    signal: new AbortController().signal,
-    timeoutMs: 10_000,
-    ...changes,
-  };
-}
+const startHost = (
+  fakes: Parameters<typeof startFakeHost>[0],
+  changes: Partial<FakeHostOptions> = {},
+): ReturnType<typeof startFakeHost> => startFakeHost(fakes, { folder, ...changes });
 
 const states = (host: PluginHost): string[] =>
   host.statuses().map(({ key, state }) => `${key} ${state}`);
@@ -351,18 +312,18 @@ test(
   "a remote plugin is used, lost, and found again with its configuration",
   { timeout: 60_000 },
   async () => {
-    const served = await startHost({ server: { network: "tcp", name: "remote" } });
-    const { port } = JSON.parse(
-      (await served.host.execute("remote", toExecution("process"))).content,
-    ) as { port: number };
+    const served = await launchFake({ network: "tcp", name: "remote" });
+    const { address } = served.handshake;
     const { host } = await startHost({
-      far: { command: `grpc://127.0.0.1:${port}`, configJson: '{"b":2}' },
+      far: { command: `grpc://${address}`, configJson: '{"b":2}' },
     });
     expect(states(host)).toEqual(["far ready"]);
     expect((await host.execute("remote", toExecution("config"))).content).toBe('{"b":2}');
-    await served.host[Symbol.asyncDispose]();
-    await expect.poll(() => states(host)).toEqual(["far restarting"]);
-    await startHost({ server: { network: "tcp", port, name: "remote" } });
+    await served.stop();
+    await expect.poll(() => states(host)).not.toEqual(["far ready"]);
+    const port = Number(address.split(":")[1]);
+    const again = await launchFake({ network: "tcp", port, name: "remote" });
+    onTestFinished(again.stop);
     await expect.poll(() => states(host), { timeout: 20_000 }).toEqual(["far ready"]);
     expect((await host.execute("remote", toExecution("config"))).content).toBe('{"b":2}');
   },

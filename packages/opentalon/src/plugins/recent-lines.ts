@@ -49,11 +49,11 @@ export function createRecentLines(clock: Clock): RecentLines {
     record: (log) => {
       const keep =
         (level: "info" | "warn" | "error") =>
-        (first: unknown, ...rest: readonly unknown[]): void => {
+        (first: unknown, message?: string, ...rest: readonly unknown[]): void => {
           // What a plugin wrote comes as text alone, see `log-lines.ts`.
-          if (typeof first !== "string") add("opentalon", toText(first, rest[0]));
+          if (typeof first !== "string") add("opentalon", toText(first, message));
           else add(level === "info" ? "plugin" : "opentalon", first);
-          (log[level] as (...parts: readonly unknown[]) => void)(first, ...rest);
+          log[level](first, message, ...rest);
         };
       return {
         debug: log.debug.bind(log),
@@ -62,14 +62,14 @@ export function createRecentLines(clock: Clock): RecentLines {
         error: keep("error"),
         child: log.child.bind(log),
         isLevelEnabled: log.isLevelEnabled.bind(log),
-      } as Log;
+      };
     },
   };
 }
 
-function toText(fields: unknown, message: unknown): string {
+function toText(fields: unknown, message = ""): string {
   const details = Object.entries(fields ?? {}).map(([name, value]) =>
     name === "problem" ? `: ${String(value)}` : ` ${name}=${JSON.stringify(value)}`,
   );
-  return `${String(message)}${details.join("")}`;
+  return `${message}${details.join("")}`;
 }

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { PluginError, toMessage } from "../base/errors.ts";
 import { isLoopbackHost } from "../base/listen-address.ts";
-import { parseRemoteAddress, type RemoteAddress } from "./plugin-address.ts";
+import { isRemoteCommand, parseRemoteAddress, type RemoteAddress } from "./plugin-address.ts";
 import type { PluginEntry } from "./plugin-entry.ts";
 
 /** How a plugin that runs elsewhere is reached. */
@@ -58,6 +58,7 @@ export async function readRemoteAccess(entry: PluginEntry): Promise<RemoteAccess
 /** What the operator should know about how the plugin is reached; empty when there is nothing. */
 export function findRemoteRisk({ command, token, tls }: PluginEntry): string {
   const address = toAddress(command);
+  if (address === undefined && isRemoteCommand(command)) return "";
   const isTlsSet = Object.values(tls ?? {}).some((value) => value !== undefined && value !== "");
   if (address === undefined) {
     if (token === undefined && !isTlsSet) return "";

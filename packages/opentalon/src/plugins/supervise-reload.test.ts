@@ -157,3 +157,26 @@ test("a plugin that has ended for good says so", async () => {
   });
   await plugin[Symbol.asyncDispose]();
 });
+
+test("a plugin with a port of its own finishes its calls before the new process begins", async () => {
+  const { plugin, opened, failures, states, settle, advance } = superviseFake({
+    entry: { httpPort: 4000 },
+  });
+  await plugin.start();
+  const call = plugin.execute(execution);
+  const reload = plugin.reload();
+  await settle();
+  expect(plugin.status().state).toBe("restarting");
+  await expect(plugin.execute(execution)).rejects.toThrow("it is being started anew");
+  expect(opened).toHaveLength(1);
+  present(opened[0]).answer();
+  expect((await call).content).toBe("done");
+  expect(await reload).toEqual({ kind: "reloaded" });
+  expect(opened.map(({ stopped }) => stopped)).toEqual([true, false]);
+  expect(states).toEqual(["ready", "restarting", "ready"]);
+  failures.push(refused);
+  expect(await plugin.reload()).toMatchObject({ kind: "failed", keptRunning: false });
+  await advance(1_000);
+  expect(plugin.status().state).toBe("ready");
+  await plugin[Symbol.asyncDispose]();
+});

@@ -128,6 +128,28 @@ test("disposal while a restart waits starts nothing", async () => {
   expect(plugin.status().state).toBe("stopped");
 });
 
+test("a plugin that is still being built or started says so to its callers", async () => {
+  const built = Promise.withResolvers<{
+    readonly command: readonly string[];
+    readonly version: string;
+  }>();
+  const { plugin, gate, states, settle } = setUp({ entry: { prepare: () => built.promise } });
+  const started = Promise.withResolvers<void>();
+  gate.promise = started.promise;
+  const start = plugin.start();
+  await expect(plugin.execute(execution)).rejects.toThrow(
+    "not ready: it is being built; try again in a minute",
+  );
+  built.resolve({ command: ["x"], version: "v1.2.3" });
+  await settle();
+  await expect(plugin.execute(execution)).rejects.toThrow("not ready: it is still starting");
+  started.resolve();
+  await start;
+  expect(plugin.status()).toMatchObject({ state: "ready", version: "v1.2.3" });
+  expect(states).toEqual(["building", "starting", "ready"]);
+  await plugin[Symbol.asyncDispose]();
+});
+
 test("a plugin that may not be started again stays stopped, until somebody says so", async () => {
   const { plugin, opened, crash, advance } = setUp({ entry: { restartOnFailure: false } });
   await plugin.start();

@@ -60,7 +60,8 @@ export interface SupervisedPlugin<Running extends RunningPlugin = RunningPlugin>
   readonly start: () => Promise<void>;
   /**
    * Starts it anew without losing a call: the new process comes up beside the old one, takes its place, and the old one
-   * ends after its last call. When the new one does not come up, the old one stays. Never rejects.
+   * ends after its last call. When the new one does not come up, the old one stays. One that was given a port of its own
+   * ends before the new one begins. Never rejects.
    */
   readonly reload: () => Promise<ReloadOutcome>;
   readonly status: () => PluginStatus;
@@ -268,14 +269,26 @@ export function supervise<Running extends RunningPlugin = RunningPlugin>(
     }
     cancelRetry();
     policy.reset();
-    if (old === undefined) {
-      restarts += 1;
-      opening = stopping.then(attempt);
-      await opening;
-      return running === undefined ? toFailure(problem) : { kind: "reloaded" };
+    if (old === undefined) return startAnew(stopping);
+    if (entry.httpPort === undefined) {
+      log.info({}, "Plugin is started anew beside the process that runs");
+      return replace(old);
     }
-    log.info({}, "Plugin is started anew beside the process that runs");
-    return replace(old);
+    // Two processes cannot have one port.
+    log.info({}, "Plugin is started anew once the process that runs has finished its calls");
+    release();
+    retire(old);
+    change("restarting", "it is being started anew; try again in a moment");
+    return startAnew(Promise.all(retiring));
+  };
+
+  const startAnew = async (free: Promise<unknown>): Promise<ReloadOutcome> => {
+    await free;
+    if (ending.signal.aborted) return toFailure("OpenTalon stops");
+    restarts += 1;
+    opening = attempt();
+    await opening;
+    return running === undefined ? toFailure(problem) : { kind: "reloaded" };
   };
 
   const replace = async (old: Running): Promise<ReloadOutcome> => {

@@ -3,26 +3,21 @@
  * Never: lets a caller of unknown identity in from another machine, holds a connection, a body or a header without a
  * bound, or tells a client what went wrong inside.
  */
-import { getRequestListener } from "@hono/node-server";
-import { createServer, type Server } from "node:http";
+import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { ConfigError, toMessage } from "../base/errors.ts";
 import { type HttpRoute, toJsonAnswer } from "../base/http-route.ts";
 import type { Log } from "../base/log.ts";
 import type { Secret } from "../base/secret.ts";
 import { createHttpApp } from "./http-app.ts";
-import { isLoopbackHost, parseListenAddress } from "../base/listen-address.ts";
+import { closeServer, createHttpServer, type HttpServerLimits } from "./http-server.ts";
+import { isLoopbackHost, type ListenAddress, parseListenAddress } from "../base/listen-address.ts";
 import { createTrustCaller } from "./trust-caller.ts";
 
-export interface HttpDoorLimits {
+export interface HttpDoorLimits extends HttpServerLimits {
   readonly maxBodyBytes: number;
   /** Of all requests under way together. */
   readonly maxBodyBytesTogether: number;
-  readonly maxConnections: number;
-  /** From the connection, or the end of the last request, to the last byte of the headers. */
-  readonly headersTimeoutMs: number;
-  /** From the first byte of a request to its last. */
-  readonly requestTimeoutMs: number;
   /** How long requests under way may take to finish when the door closes. */
   readonly closeTimeoutMs: number;
 }
@@ -39,6 +34,8 @@ const defaultLimits: HttpDoorLimits = {
 export interface HttpDoorOptions {
   /** `host:port`. */
   readonly address: string;
+  /** The setting that says so, for messages; `server.addr` when absent. */
+  readonly setting?: string | undefined;
   /** Of two routes with the same method and path the first one counts. */
   readonly routes: readonly HttpRoute[];
   /** What is not ready, by name; empty when everything is. */
@@ -70,6 +67,7 @@ export interface HttpDoor {
  */
 export async function createHttpDoor(options: HttpDoorOptions): Promise<HttpDoor> {
   const { address, routes, token, allowPublic = false, findUnready, log } = options;
+  const { setting = "server.addr" } = options;
   const limits = { ...defaultLimits, ...options.limits };
   const listenAddress = parseListenAddress(address);
   const isLoopback = isLoopbackHost(listenAddress.host);
@@ -89,24 +87,13 @@ export async function createHttpDoor(options: HttpDoorOptions): Promise<HttpDoor
     isClosing: () => isClosing,
     log,
   });
-  const answer = getRequestListener(app.fetch, { overrideGlobalObjects: false });
-  const server = createServer(
-    {
-      headersTimeout: limits.headersTimeoutMs,
-      requestTimeout: limits.requestTimeoutMs,
-      connectionsCheckingInterval: Math.max(10, Math.min(1_000, limits.headersTimeoutMs / 4)),
-      keepAliveTimeout: 5_000,
-      noDelay: true,
-    },
-    (incoming, outgoing) => void answer(incoming, outgoing),
-  );
-  server.maxConnections = limits.maxConnections;
-  await listen(server, listenAddress.host, listenAddress.port, address);
+  const server = createHttpServer(app, limits);
+  await listen(server, listenAddress, setting);
   server.on("error", (error) =>
     log.error({ err: error }, "the HTTP door could not take a connection"),
   );
   const url = toUrl(server.address() as AddressInfo);
-  log.info({ url }, "the HTTP door is open");
+  log.info({ url, setting }, "the HTTP door is open");
 
   let closed: Promise<void> | undefined;
   return {
@@ -116,21 +103,21 @@ export async function createHttpDoor(options: HttpDoorOptions): Promise<HttpDoor
     },
     [Symbol.asyncDispose]: () => {
       isClosing = true;
-      closed ??= close(server, limits.closeTimeoutMs);
+      closed ??= closeServer(server, limits.closeTimeoutMs);
       return closed;
     },
   };
 }
 
 function refuseOpenDoor(
-  { address, routes, token, allowPublic }: HttpDoorOptions,
+  { address, setting = "server.addr", routes, token, allowPublic }: HttpDoorOptions,
   isLoopback: boolean,
 ): void {
   const needsToken = routes.some(({ authentication }) => authentication === "door");
   if (isLoopback || token !== undefined || allowPublic === true || !needsToken) return;
   throw new ConfigError(
     "CONFIG_INVALID",
-    `server.addr is ${address}, which other machines can reach, and no server.token is set; ` +
+    `${setting} is ${address}, which other machines can reach, and no server.token is set; ` +
       "set server.token, or listen on 127.0.0.1, or set server.allow_public if a proxy checks callers",
   );
 }
@@ -150,35 +137,16 @@ function toHealthRoute(path: string, findUnready: () => readonly string[]): Http
   };
 }
 
-function listen(server: Server, host: string, port: number, address: string): Promise<void> {
+function listen(server: Server, { host, port }: ListenAddress, setting: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", (error) => {
-      reject(
-        new ConfigError(
-          "CONFIG_INVALID",
-          `the HTTP door cannot listen on ${address}: ${toMessage(error)}`,
-          {
-            cause: error,
-          },
-        ),
-      );
+      const problem = `the HTTP door cannot listen on ${setting}, ${host}:${port}: ${toMessage(error)}`;
+      reject(new ConfigError("CONFIG_INVALID", problem, { cause: error }));
     });
-    const where = host === "" ? { port } : { host, port };
-    server.listen(where, resolve);
+    server.listen(host === "" ? { port } : { host, port }, resolve);
   });
 }
 
 function toUrl({ address, family, port }: AddressInfo): string {
   return `http://${family === "IPv6" ? `[${address}]` : address}:${port}`;
-}
-
-function close(server: Server, timeoutMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => server.closeAllConnections(), timeoutMs);
-    server.close(() => {
-      clearTimeout(timer);
-      resolve();
-    });
-    server.closeIdleConnections();
-  });
 }

@@ -166,6 +166,7 @@ export function createCommitTurn(options: CommitTurnOptions): Store["commitTurn"
       attempts: 0,
       dueAtMs: nowMs,
       problem: "",
+      partsSent: 0,
     };
     return delivery;
   };
@@ -371,6 +372,7 @@ function prepareStatements({ prepare }: Database) {
         attempts: 0,
         due_at_ms: row.nowMs,
         problem: "",
+        parts_sent: 0,
         changed_at_ms: row.nowMs,
       }),
     ),

@@ -173,4 +173,10 @@ const third: Migration = {
   },
 };
 
-export const migrations: readonly Migration[] = [first, second, third];
+/** A reply that is too long for its platform goes out in several messages. */
+const fourth: Migration = {
+  version: 4,
+  statements: () => [`ALTER TABLE outbox ADD COLUMN parts_sent INTEGER NOT NULL DEFAULT 0`],
+};
+
+export const migrations: readonly Migration[] = [first, second, third, fourth];

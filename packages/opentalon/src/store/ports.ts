@@ -55,7 +55,8 @@ export interface Journal {
   readonly record: (turnId: string, step: string, value: unknown) => Promise<void>;
 }
 
-export type DeliveryState = "waiting" | "sending" | "delivered" | "failed" | "unknown";
+/** `dropped`: the operator gave it up. */
+export type DeliveryState = "waiting" | "sending" | "delivered" | "failed" | "unknown" | "dropped";
 
 /** A reply on its way to a platform. */
 export interface Delivery {
@@ -69,6 +70,8 @@ export interface Delivery {
   readonly attempts: number;
   readonly dueAtMs: number;
   readonly problem: string;
+  /** Of a reply that goes out in several messages: how many of them the platform certainly has. */
+  readonly partsSent: number;
 }
 
 /** Replies committed and not yet delivered. Written only by `commitTurn`. */
@@ -82,12 +85,21 @@ export interface Outbox {
   readonly waiting: () => Promise<readonly Delivery[]>;
   /** Durable before the platform is asked. False when it was not `waiting` any more. */
   readonly markSending: (id: string) => Promise<boolean>;
+  /** So many messages of a reply that takes several have arrived; they are not sent again, also not after a restart. */
+  readonly markPartsSent: (id: string, partsSent: number) => Promise<void>;
   readonly markDelivered: (id: string) => Promise<void>;
   /** The platform certainly does not have it; try again at `dueAtMs`. */
   readonly markWaiting: (id: string, dueAtMs: number, problem: string) => Promise<void>;
   /** Given up (dead letter). */
   readonly markFailed: (id: string, problem: string) => Promise<void>;
   readonly list: (states: readonly DeliveryState[], limit: number) => Promise<readonly Delivery[]>;
+  /**
+   * Has a delivery that was given up, or whose outcome is unknown, tried again, from the message on that was not certain to
+   * have arrived; `undefined` when there is no such delivery.
+   */
+  readonly retry: (id: string) => Promise<Delivery | undefined>;
+  /** Gives up what was not delivered and is not being sent; false when there is no such delivery. */
+  readonly drop: (id: string) => Promise<boolean>;
 }
 
 export interface SessionStore {

@@ -54,7 +54,7 @@ function prepareStatements({ prepare }: Database) {
       drop(database, "outbox", is, (row) =>
         row.and([
           row("outbox.changed_at_ms", "<", is.beforeMs),
-          row("outbox.state", "in", ["delivered", "failed", "unknown"]),
+          row("outbox.state", "in", ["delivered", "failed", "unknown", "dropped"]),
         ]),
       ),
     ),

@@ -114,6 +114,8 @@ interface OutboxTable {
   readonly attempts: number;
   readonly due_at_ms: number;
   readonly problem: string;
+  /** Messages of the reply that have arrived. */
+  readonly parts_sent: number;
   /** When `state` changed last. */
   readonly changed_at_ms: number;
 }

@@ -24,6 +24,7 @@ export const deliveryColumns = [
   "attempts",
   "due_at_ms",
   "problem",
+  "parts_sent",
 ] as const;
 
 interface DeliveryRow {
@@ -36,6 +37,7 @@ interface DeliveryRow {
   readonly attempts: number;
   readonly due_at_ms: number;
   readonly problem: string;
+  readonly parts_sent: number;
 }
 
 export function toDelivery(row: DeliveryRow, place: string): Delivery {
@@ -47,6 +49,7 @@ export function toDelivery(row: DeliveryRow, place: string): Delivery {
     attempts: row.attempts,
     dueAtMs: row.due_at_ms,
     problem: row.problem,
+    partsSent: row.parts_sent,
   };
 }
 
@@ -55,8 +58,9 @@ export function toDelivery(row: DeliveryRow, place: string): Delivery {
  * newest first.
  */
 export function createOutbox({ database, clock, owner }: OutboxOptions): Outbox {
+  const statements = prepareStatements(database);
   const { selectWaiting, selectUndelivered, selectDelivered, interrupt, send, deliver, move } =
-    prepareStatements(database);
+    statements;
   const toDeliveries = (rows: readonly DeliveryRow[]): readonly Delivery[] => {
     return rows.map((row) => toDelivery(row, database.place));
   };
@@ -86,6 +90,9 @@ export function createOutbox({ database, clock, owner }: OutboxOptions): Outbox 
     waiting: async () => toDeliveries(await database.rows(selectWaiting, {})),
     markSending: async (id) =>
       (await database.change(send, { id, owner, nowMs: clock.now() })) === 1,
+    markPartsSent: async (id, partsSent) => {
+      await database.change(statements.part, { id, partsSent });
+    },
     markDelivered: async (id) => {
       await database.change(deliver, { id, nowMs: clock.now() });
     },
@@ -100,6 +107,12 @@ export function createOutbox({ database, clock, owner }: OutboxOptions): Outbox 
       rows.sort((one, other) => (one.id < other.id ? 1 : -1));
       return toDeliveries(rows.slice(0, limit));
     },
+    retry: async (id) => {
+      const is = { id, nowMs: clock.now() };
+      const rows = await database.write((connection) => connection.rows(statements.retry, is));
+      return toDeliveries(rows)[0];
+    },
+    drop: async (id) => (await database.change(statements.drop, { id, nowMs: clock.now() })) === 1,
   };
 }
 
@@ -145,6 +158,30 @@ function prepareStatements({ prepare }: Database) {
         }))
         .where("id", "=", is.id)
         .where("state", "=", "waiting"),
+    ),
+    part: prepare((database, is: { id: string; partsSent: number }) =>
+      database.updateTable("outbox").set({ parts_sent: is.partsSent }).where("id", "=", is.id),
+    ),
+    retry: prepare((database, is: { id: string; nowMs: number }) =>
+      database
+        .updateTable("outbox")
+        .set({
+          state: "waiting",
+          attempts: 0,
+          due_at_ms: is.nowMs,
+          problem: "",
+          changed_at_ms: is.nowMs,
+        })
+        .where("id", "=", is.id)
+        .where("state", "in", ["failed", "unknown"])
+        .returning(deliveryColumns),
+    ),
+    drop: prepare((database, is: { id: string; nowMs: number }) =>
+      database
+        .updateTable("outbox")
+        .set({ state: "dropped", body: "", files: null, changed_at_ms: is.nowMs })
+        .where("id", "=", is.id)
+        .where("state", "in", ["failed", "unknown", "waiting"]),
     ),
     deliver: prepare((database, is: { id: string; nowMs: number }) =>
       database

@@ -565,6 +565,43 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         });
       });
 
+      it("knows over a crash which messages of a long reply have arrived", async () => {
+        const { id } = await send("a");
+        expect((await store.outbox.waiting())[0]?.partsSent).toBe(0);
+        await store.outbox.markSending(id);
+        await store.outbox.markPartsSent(id, 2);
+        await reopen();
+        expect(await store.outbox.resolveInterrupted()).toMatchObject([{ id, partsSent: 2 }]);
+        expect(await store.outbox.retry(id)).toMatchObject({ id, partsSent: 2, state: "waiting" });
+      });
+
+      it("tries again or drops what was given up, as the operator says", async () => {
+        const ids: string[] = [];
+        for (const name of ["a", "b", "c", "d"]) ids.push((await send(name)).id);
+        const [failed, waiting, sending, done] = ids as [string, string, string, string];
+        await store.outbox.markSending(failed);
+        await store.outbox.markFailed(failed, "gone");
+        await store.outbox.markSending(sending);
+        await store.outbox.markDelivered(done);
+        for (const id of [waiting, sending, done, "no such"])
+          expect(await store.outbox.retry(id)).toBeUndefined();
+        expect(await store.outbox.retry(failed)).toMatchObject({
+          id: failed,
+          state: "waiting",
+          attempts: 0,
+          problem: "",
+          message: createReply("hi"),
+        });
+        expect((await store.outbox.waiting()).map(({ id }) => id)).toEqual([failed, waiting]);
+        for (const id of [sending, done, "no such"])
+          expect(await store.outbox.drop(id)).toBe(false);
+        expect(await store.outbox.drop(failed)).toBe(true);
+        expect(await store.outbox.markSending(failed)).toBe(false);
+        expect(await store.outbox.list(["dropped"], 10)).toMatchObject([
+          { id: failed, message: createReply("") },
+        ]);
+      });
+
       it("reports what a crash left undecided once, and does not offer it again", async () => {
         const [sending, waiting] = [await send("a"), await send("b")];
         await store.outbox.markSending(sending.id);

@@ -38,8 +38,18 @@ export interface FakePluginOptions {
   readonly tidy?: boolean;
   /** Puts its folder here instead of TMPDIR. */
   readonly socketParent?: string;
+  /** What its gRPC health service says; it has none when absent. */
+  readonly health?: "serving" | "not-serving";
+  /** Names of the actions that RefreshCapabilities reports; it does not have that method when absent. */
+  readonly refreshed?: readonly string[];
+  /** A file of JSON, read at the start, whose members take the place of these options. */
+  readonly overrides?: string;
+  /** Speaks TLS (gRPC only): files in PEM. With `ca` it takes only callers with a certificate signed by that. */
+  readonly tls?: { readonly cert: string; readonly key: string; readonly ca?: string };
   /** Serves HTTP at the port it was given, or at another one. */
   readonly web?: "given-port" | "other-port";
   /** Appends one line of JSON per event: {"event":"started","pid":…}, {"event":"grandchild","pid":…}, {"event":"call",…}. */
   readonly journal?: string;
+  /** Appends every question too (gRPC only): {"event":"asked","method":…,"authorization":…}. */
+  readonly noteQuestions?: boolean;
 }

@@ -14,7 +14,7 @@
  *     no-id           content without an identifier
  *     invalid-utf8    content with bytes that are no UTF-8
  *     status          gRPC: status FAILED_PRECONDITION "not today"; JSON: hangs up
- *     slow            answers "done" after args.ms milliseconds
+ *     slow            answers "done" after args.ms (or args.text) milliseconds
  *     hang            never answers
  *     cancelled       how many calls of "hang" and "slow" their callers gave up
  *     crash           ends the process at once, with exit code 7
@@ -25,13 +25,14 @@
  *     environment     its environment as JSON
  *     process         {"pid","workingDirectory","port"} as JSON; no port on a Unix socket
  *     config          the text Init brought
+ *     block           does nothing else for args.ms milliseconds, then answers "done"
  *     deafen          stops listening, hangs up on everybody, and lives on
  *
  * An unknown action gives an error without identifier.
  */
 import { spawn } from "node:child_process";
-import { appendFileSync, mkdtempSync, rmSync } from "node:fs";
-import type { ServerHttp2Stream } from "node:http2";
+import { appendFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import type { Http2SecureServer, Http2Server, ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -40,7 +41,11 @@ import { gzipSync } from "node:zlib";
 import { booleanField, bytesField, readBytesFields } from "./protobuf-lite.ts";
 import type { FakePluginOptions } from "./fake-plugin-options.ts";
 
-const options = JSON.parse(process.argv[2] ?? "{}") as FakePluginOptions;
+const given = JSON.parse(process.argv[2] ?? "{}") as FakePluginOptions;
+const options: FakePluginOptions =
+  given.overrides === undefined
+    ? given
+    : { ...given, ...(JSON.parse(readFileSync(given.overrides, "utf8")) as FakePluginOptions) };
 const { generation = "grpc", network = "unix", name = "fake" } = options;
 
 interface Call {
@@ -64,7 +69,7 @@ const actionNames = [
   ..."echo structured fail fail-without-id wrong-id no-id invalid-utf8 status slow hang cancelled crash".split(
     " ",
   ),
-  ..."huge bomb endless trickle environment process config deafen".split(" "),
+  ..."huge bomb endless trickle environment process config block deafen".split(" "),
 ];
 
 const invalidUtf8 = Buffer.from([0x61, 0xff, 0x62, 0xc3]);
@@ -113,7 +118,10 @@ function answer(call: Call, reply: (result: Result) => void): void {
     case "invalid-utf8":
       return say(invalidUtf8);
     case "slow": {
-      const timer = setTimeout(() => say("done"), Number(call.args["ms"] ?? "0"));
+      const timer = setTimeout(
+        () => say("done"),
+        Number(call.args["ms"] ?? call.args["text"] ?? "0"),
+      );
       return call.onCancelled(() => (clearTimeout(timer), (cancelled += 1)));
     }
     case "hang":
@@ -122,6 +130,9 @@ function answer(call: Call, reply: (result: Result) => void): void {
       return say(String(cancelled));
     case "crash":
       return endProcess(7);
+    case "block":
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Number(call.args["ms"] ?? "0"));
+      return say("done");
     case "deafen":
       return deafen();
     case "environment":
@@ -166,14 +177,14 @@ function toResultMessage({ id, content, error, structured }: Result): Buffer {
   ]);
 }
 
-function toCapabilitiesMessage(): Buffer {
+function toCapabilitiesMessage(names = options.actions ?? actionNames): Buffer {
   const parameter = Buffer.concat([
     bytesField(1, "text"),
     bytesField(2, "Some text"),
     bytesField(3, "string"),
     booleanField(4, true),
   ]);
-  const actions = (options.actions ?? actionNames).map((action) =>
+  const actions = names.map((action) =>
     bytesField(
       3,
       Buffer.concat([
@@ -232,6 +243,12 @@ function serveGrpcCall(stream: ServerHttp2Stream, path: string, request: Buffer)
       if (options.capabilities === "hang") return;
       if (options.capabilities === "crash") return endProcess(9);
       return respond(toCapabilitiesMessage());
+    case "RefreshCapabilities":
+      if (options.refreshed === undefined) return refuse(12, "unknown method");
+      return respond(toCapabilitiesMessage(options.refreshed));
+    case "/grpc.health.v1.Health/Check":
+      if (options.health === undefined) return refuse(12, "unknown service");
+      return respond(Buffer.from([8, options.health === "serving" ? 1 : 2]));
     case "Execute": {
       const toEntry = (value: Buffer): [string, string] => {
         const [key, entry] = readBytesFields(value);
@@ -292,18 +309,30 @@ function serveGrpcCall(stream: ServerHttp2Stream, path: string, request: Buffer)
 }
 
 async function createGrpcListener(): Promise<(socket: Socket) => void> {
-  const { createServer: createHttp2Server } = await import("node:http2");
-  const server = createHttp2Server();
+  const http2 = await import("node:http2");
+  const server = options.tls === undefined ? http2.createServer() : toTlsServer(http2, options.tls);
   server.on("sessionError", () => {});
+  server.on("tlsClientError", () => {});
   server.on("stream", (stream: ServerHttp2Stream, headers) => {
     const parts: Buffer[] = [];
+    const { ":path": path = "", authorization } = headers;
+    if (options.noteQuestions === true)
+      note({ event: "asked", method: path.split("/").at(-1), authorization });
     stream.on("error", () => {});
     stream.on("data", (part: Buffer) => parts.push(part));
-    stream.on("end", () =>
-      serveGrpcCall(stream, String(headers[":path"]), Buffer.concat(parts).subarray(5)),
-    );
+    stream.on("end", () => serveGrpcCall(stream, path, Buffer.concat(parts).subarray(5)));
   });
   return (socket) => void server.emit("connection", socket);
+}
+
+function toTlsServer(
+  http2: typeof import("node:http2"),
+  { cert, key, ca }: NonNullable<FakePluginOptions["tls"]>,
+): Http2Server | Http2SecureServer {
+  const read = (path: string): Buffer => readFileSync(path);
+  const own = { cert: read(cert), key: read(key) };
+  if (ca === undefined) return http2.createSecureServer(own);
+  return http2.createSecureServer({ ...own, ca: read(ca), requestCert: true });
 }
 
 // --- length-prefixed JSON

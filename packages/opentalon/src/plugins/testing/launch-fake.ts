@@ -12,9 +12,11 @@ import type { FakePluginOptions } from "./fake-plugin-options.ts";
 
 /** What a fake plugin noted about itself. */
 export interface FakeEvent {
-  readonly event: "started" | "grandchild" | "call";
+  readonly event: "started" | "grandchild" | "call" | "asked";
   readonly pid?: number;
   readonly action?: string;
+  readonly method?: string;
+  readonly authorization?: string;
 }
 
 export interface LaunchedFake extends LaunchedPlugin {

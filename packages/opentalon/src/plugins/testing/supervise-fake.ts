@@ -5,7 +5,7 @@ import type { Execution, PluginCapabilities } from "../../domain/plugin.ts";
 import type { Tool } from "../../domain/tool.ts";
 import { createCallsUnderWay } from "../calls-under-way.ts";
 import type { PluginEntry } from "../plugin-entry.ts";
-import type { RunningPlugin } from "../supervise.ts";
+import type { RunningPlugin, SupervisedPlugin } from "../supervise.ts";
 import { supervise } from "../supervise.ts";
 import { present } from "./present.ts";
 
@@ -49,19 +49,35 @@ export interface SuperviseFakeOptions {
   readonly claimName?: (name: string) => string;
 }
 
+export interface SuperviseFake {
+  readonly plugin: SupervisedPlugin;
+  /** Its processes, in the order they came up. */
+  readonly opened: readonly FakeProcess[];
+  readonly crash: (index: number) => void;
+  /** What the next starts fail with. */
+  readonly failures: Error[];
+  /** The state after each change. */
+  readonly states: readonly string[];
+  /** Of the next processes. */
+  readonly next: { capabilities: PluginCapabilities };
+  /** What the next starts wait for. */
+  readonly gate: { promise: Promise<void> };
+  /** Lets happen what needs no time. */
+  readonly settle: () => Promise<void>;
+  readonly advance: (byMs: number) => Promise<void>;
+}
+
 /** A supervised plugin whose processes and time are under the test's control. */
 export function superviseFake({
   entry,
   isRemote,
   claimName = () => "",
-}: SuperviseFakeOptions = {}) {
+}: SuperviseFakeOptions = {}): SuperviseFake {
   const clock = createManualClock();
   const opened: FakeProcess[] = [];
   const failures: Error[] = [];
   const states: string[] = [];
-  /** Capabilities of the next processes. */
   const next = { capabilities: toCapabilities("reported") };
-  /** Set to let a process take its time to start. */
   const gate = { promise: Promise.resolve() };
 
   const open = async (): Promise<RunningPlugin> => {

@@ -61,7 +61,6 @@ export const folders: Readonly<Record<string, Folder>> = {
       "@opentalon/protocol",
       "@bufbuild/protobuf",
       "@grpc/grpc-js",
-      "@modelcontextprotocol/sdk",
       "node:child_process",
       "node:net",
       "node:tls",
@@ -198,7 +197,15 @@ export const folders: Readonly<Record<string, Folder>> = {
   server: {
     holds: "the HTTP door: health, metrics, webhooks, admin API, console",
     imports: ["base", "domain", "observe", "opentalon.ts"],
-    uses: ["hono", "@hono/node-server", "ws", "node:http", "node:https", "node:net"],
+    uses: [
+      "hono",
+      "@hono/node-server",
+      "ws",
+      "node:http",
+      "node:https",
+      "node:net",
+      { name: "@modelcontextprotocol/server", within: "mcp/" },
+    ],
   },
   cli: {
     holds: "commands, the terminal, signals",

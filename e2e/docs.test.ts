@@ -108,6 +108,24 @@ describe("transcripts show what a terminal shows", () => {
   });
 });
 
+it("06-callbacks works as its transcript shows, also with what was kept before a restart", async () => {
+  using checkout = createCheckout();
+  await using practice = await createModelServer();
+  const { typed, answered } = readTranscript("examples/06-callbacks/README.md");
+  const configPath = join(checkout.folder, "examples/06-callbacks/config.yaml");
+  const environment = { ...noKeys, PRACTICE_MODEL_URL: practice.url };
+  for (const [input, expected] of [
+    [typed, answered],
+    ["tool: basket__show {}\n", answered.split("\n").slice(-4).join("\n")],
+  ] as const) {
+    await using core = startCore({ configPath, environment });
+    core.write(input);
+    core.end();
+    expect(await core.exited).toBe(0);
+    expect(toComparable(core.output())).toBe(expected);
+  }
+});
+
 describe("transcripts of hooks", () => {
   it("04-hook-plugin", async () => {
     using checkout = createCheckout();

@@ -2,6 +2,7 @@
  * What the author of a tool plugin writes down: the plugin, its actions, their parameters. The types follow the
  * parameters, so `run` knows its arguments.
  */
+import type { CallOther, PluginState } from "./define-callbacks.ts";
 import { isObjectSchema, readObjectSchema } from "./object-schema.ts";
 import type { ObjectSchema, OutputOf } from "./object-schema.ts";
 import type { Parameter, ParameterType } from "./parameter.ts";
@@ -60,6 +61,10 @@ export interface CallContext {
   readonly credentialHeaders: Readonly<
     Record<string, { readonly header: string; readonly value: string }>
   >;
+  /** Has the host run another action; rejects unless the plugin says `callbacks: true`. */
+  readonly call: CallOther;
+  /** What the plugin keeps; rejects unless the plugin says `callbacks: true`. */
+  readonly state: PluginState;
 }
 
 /** An answer: text for the model, or text and the same for programs, which is sent as JSON. */
@@ -97,6 +102,8 @@ export interface ToolDefinition<Parameters extends Readonly<Record<string, AnyPa
   /** What the plugin is for, in one sentence. */
   readonly description: string;
   readonly actions: { readonly [Action in keyof Parameters]: ActionDefinition<Parameters[Action]> };
+  /** Its actions use `context.call` or `context.state`. A call of it may take half an hour then. */
+  readonly callbacks?: boolean;
   /** Text for the system prompt of every conversation that may use the plugin. */
   readonly systemPromptAddition?: string;
   /**
@@ -104,9 +111,17 @@ export interface ToolDefinition<Parameters extends Readonly<Record<string, AnyPa
    * the configuration: the plugin does not start and the operator reads the message.
    */
   readonly onConfigure?: (config: Readonly<Record<string, unknown>>) => void | Promise<void>;
+  /** Ends what the plugin started, when it is told to stop; it has three seconds. */
+  readonly onStop?: () => void | Promise<void>;
 }
 
-/** A definition without its types, as the server uses it. */
+/**
+ * What a plugin is right now, for one whose actions change while it runs. Asked before each answer about the plugin and
+ * before each call; OpenTalon asks anew every now and then (`plugins.tools.refresh_interval`). May have no actions.
+ */
+export type ToolProvider = () => AnyToolDefinition | Promise<AnyToolDefinition>;
+
+/** A definition whose actions are known only when it runs: arguments come as `Record<string, unknown>`. */
 export type AnyToolDefinition = Omit<
   ToolDefinition<Record<string, ParameterDefinitions>>,
   "actions"

@@ -6,13 +6,23 @@ redirectConsole();
 export type {
   ActionDefinition,
   ActionResult,
+  AnyActionDefinition,
   AnyParameters,
+  AnyToolDefinition,
   ArgumentsOf,
   CallContext,
   ParameterDefinition,
   ParameterDefinitions,
   ToolDefinition,
+  ToolProvider,
 } from "./define-tool.ts";
+export type {
+  CallbackAnswer,
+  CallbackValue,
+  CallOther,
+  PluginState,
+  SetOptions,
+} from "./define-callbacks.ts";
 export type { ParameterType } from "./parameter.ts";
 export type { ObjectSchema } from "./object-schema.ts";
 export { serveTool } from "./serve-tool.ts";

@@ -14,6 +14,8 @@ import { endWithParent, takeStandardOutput } from "./own-process.ts";
 export interface OwnService {
   readonly methods: grpc.ServiceDefinition;
   readonly handlers: grpc.UntypedServiceImplementation;
+  /** Ends what the program started, while calls under way end. */
+  readonly stop?: () => Promise<void>;
 }
 
 /** How long calls under way may take to end when the process was told to. The host waits two seconds longer. */
@@ -29,7 +31,10 @@ export async function serveHost(service: OwnService): Promise<void> {
   // A folder of its own, which only this user can enter, is what keeps others from calling the plugin.
   const folder = mkdtempSync(join(tmpdir(), "opentalon-plugin-"));
   const address = join(folder, "plugin.sock");
-  endWithParent({ leftovers: folder, graceMs: endGraceMs, close: () => closeServer(server) });
+  const close = async (): Promise<void> => {
+    await Promise.allSettled([closeServer(server), service.stop?.()]);
+  };
+  endWithParent({ leftovers: folder, graceMs: endGraceMs, close });
   await listen(server, address);
   writeToHost(`${formatHandshake({ network: "unix", address })}\n`);
 }

@@ -133,7 +133,10 @@ export type AnyActionDefinition = Omit<ActionDefinition, "run" | "parameters"> &
   readonly parameters: AnyParameters;
   /** Reads the arguments in place of `parseArguments`. */
   readonly parse?: (args: Readonly<Record<string, string>>) => Promise<unknown>;
-  readonly run: (args: never, context: CallContext) => ActionResult | Promise<ActionResult>;
+  readonly run: (
+    args: Readonly<Record<string, unknown>>,
+    context: CallContext,
+  ) => ActionResult | Promise<ActionResult>;
 };
 
 /** The parameters of an action, complete and in order. */

@@ -30,8 +30,8 @@ export async function runAction(
     const parsed =
       action.parse === undefined
         ? parseArguments(toParameters(action.parameters), args)
-        : await action.parse(args);
-    return toOutcome(await action.run(parsed as never, context));
+        : ((await action.parse(args)) as Readonly<Record<string, unknown>>);
+    return toOutcome(await action.run(parsed, context));
   } catch (error) {
     return toFailure(error instanceof Error ? error.message : String(error));
   }

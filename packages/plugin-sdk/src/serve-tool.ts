@@ -44,7 +44,7 @@ export async function serveTool<const Parameters extends Readonly<Record<string,
   let describe: () => Promise<AnyToolDefinition>;
   if (typeof tool === "function") describe = async () => withSchemasRead(await tool());
   else {
-    const definition = withSchemasRead(tool);
+    const definition = withSchemasRead(tool as unknown as AnyToolDefinition);
     checkToolDefinition(definition);
     describe = async () => definition;
   }

@@ -5,7 +5,7 @@ import type { Log } from "../base/log.ts";
 import type { Config, Environment } from "../config/load-config.ts";
 import { type Actor, toActor } from "../domain/actor.ts";
 import type { ToolSpecification } from "../domain/model.ts";
-import type { PluginCall } from "../domain/plugin.ts";
+import type { Execution, PluginCall } from "../domain/plugin.ts";
 import type { TranscriptMessage } from "../domain/session.ts";
 import {
   metaPlugin,
@@ -21,7 +21,6 @@ import { createPermissionCheck } from "../hooks/check-permission.ts";
 import type { InvokeStep } from "../hooks/parse-preparer-result.ts";
 import type { CallHookAction } from "../hooks/run-preparers.ts";
 import { createPluginHost, type PluginHost } from "../plugins/plugin-host.ts";
-import type { Execution } from "../domain/plugin.ts";
 import { pluginDatabaseProgram } from "../store/plugin-database-address.ts";
 import type { PluginStateStore } from "../store/ports.ts";
 import {

@@ -9,6 +9,7 @@ import { normaliseArguments } from "./normalise-arguments.ts";
 import { addPluginNewCommand } from "./plugin-new-command.ts";
 import { addPluginSourceCommands } from "./plugin-source-commands.ts";
 import { addPluginCommands } from "./plugin-commands.ts";
+import { addPluginTestCommand } from "./plugin-test-command.ts";
 import { programVersion } from "./program-version.ts";
 import { addRoutingCommands } from "./routing-commands.ts";
 import { run } from "./run.ts";
@@ -77,5 +78,6 @@ addPluginNewCommand(program);
 addMcpCommand(program);
 addPluginSourceCommands(program);
 addPluginCommands(program);
+addPluginTestCommand(program);
 
 await program.parseAsync(normaliseArguments(process.argv.slice(2)), { from: "user" });

@@ -49,6 +49,23 @@ async function make(target: string, project: string): Promise<void> {
   expect(await runShell(`make ${target}`, project), project).toMatchObject({ code: 0 });
 }
 
+/** Holds a program against the rules of its protocol, as its author can with `opentalon plugin test`. */
+async function check(folder: string, kind: string): Promise<void> {
+  const config = kind === "channel" ? { address: "127.0.0.1:0" } : {};
+  const program = join(folder, kind === "channel" ? "hello-channel" : "hello-plugin");
+  const options = ["--kind", kind === "hook" ? "tool" : kind, "--config", JSON.stringify(config)];
+  const run = await runOpenTalon({
+    arguments: ["plugin", "test", program, "--json", ...options],
+    folder: checkout.folder,
+  });
+  const { rules } = JSON.parse(run.stdout) as {
+    readonly rules: readonly { readonly outcome: string }[];
+  };
+  expect(rules.length).toBeGreaterThan(10);
+  expect(rules.filter(({ outcome }) => outcome === "broken")).toEqual([]);
+  expect(run.code).toBe(0);
+}
+
 async function findProblem(language: PluginLanguage): Promise<string | undefined> {
   return (
     findMissingTool(language) ??
@@ -93,17 +110,20 @@ describe.each(pluginLanguages)("a plugin in %s", (language) => {
       for (const command of making)
         expect(await runShell(command, folder)).toMatchObject({ code: 0 });
       const { typed, answered } = readTranscript(page);
+      await check(join(folder, "hello"), "tool");
       expect(await talk(join(folder, "hello/config.yaml"), typed, practice.url)).toBe(answered);
     },
   );
 
   it.skipIf(problem !== undefined)(
-    `of each other kind passes its own test${note}`,
+    `of each other kind passes its own test and keeps the rules of its protocol${note}`,
     { timeout: patienceMs },
     async () => {
       for (const kind of ["hook", "provider", "channel"] as const) {
         const folder = await write(language, kind);
         await make("test", folder);
+        await make("build", folder);
+        await check(folder, kind);
       }
     },
   );

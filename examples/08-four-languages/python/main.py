@@ -1,8 +1,5 @@
 """A tool: two actions a model can call. The names and texts in `Capabilities` are all a model knows of them."""
 
-import json
-
-import grpc
 import opentalon_plugin
 from google.protobuf.empty_pb2 import Empty
 from opentalon.plugin.v1 import plugin_pb2 as wire, plugin_pb2_grpc as rpc
@@ -17,9 +14,9 @@ class Plugin(rpc.PluginServiceServicer):
 
     def Init(self, request, context):
         """Takes what stands under `config` of the plugin's entry, or refuses it in words."""
-        greeting = json.loads(request.config_json or "{}").get("greeting", self.greeting)
+        greeting = opentalon_plugin.settings(request.config_json, context).get("greeting", self.greeting)
         if not isinstance(greeting, str) or not greeting:
-            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "configure: `greeting` must be a text")
+            opentalon_plugin.refuse(context, "`greeting` must be a text")
         self.greeting = greeting
         return Empty()
 

@@ -3,6 +3,7 @@
 `serve` is for tools, hooks and providers, `serve_channel` for channels. Both return when the plugin has ended.
 """
 
+import json
 import os
 import signal
 import sys
@@ -10,7 +11,7 @@ import tempfile
 import threading
 from concurrent import futures
 from pathlib import Path
-from typing import Callable
+from typing import Callable, NoReturn
 
 import grpc
 
@@ -36,6 +37,23 @@ def serve_channel(kind: str, register: Register) -> None:
     with tempfile.TemporaryDirectory(prefix="opentalon-channel-") as own:
         path = os.path.join(own, "channel.sock")
         _run(register, path, f"{kind}|unix|{path}")
+
+
+def settings(config_json: str, context: grpc.ServicerContext) -> dict:
+    """What stands under `config` of the entry; refuses what is no JSON object."""
+    try:
+        config = json.loads(config_json or "{}")
+    except ValueError:
+        config = None
+    if not isinstance(config, dict):
+        refuse(context, "the configuration is not a JSON object")
+    return config
+
+
+def refuse(context: grpc.ServicerContext, words: str) -> NoReturn:
+    """Ends `Init` or `Configure`: the plugin does not start, and the operator reads the words."""
+    context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"configure: {words}")
+    raise AssertionError
 
 
 def _run(register: Register, path: str, first_line: str) -> None:

@@ -77,6 +77,10 @@ func (c *channel) Start(_ *emptypb.Empty, stream grpc.ServerStreamingServer[wire
 }
 
 func (c *channel) Send(_ context.Context, message *wire.OutboundMessage) (*wire.SendResponse, error) {
+	// Says that an answer is being written, which cannot be shown here.
+	if message.Metadata["_typing"] == "true" {
+		return &wire.SendResponse{}, nil
+	}
 	connection, found := c.connections.Load(message.ConversationId)
 	if !found {
 		return nil, status.Error(codes.NotFound, "the person has hung up")

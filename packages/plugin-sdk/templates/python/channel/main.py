@@ -25,11 +25,11 @@ class Channel(rpc.ChannelServiceServicer):
         address = dict(request.config).get("address", "127.0.0.1:7070")
         host, _, port = str(address).rpartition(":")
         if not host or not port.isascii() or not port.isdigit() or int(port) > 65_535:
-            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "`address` must be host:port")
+            opentalon_plugin.refuse(context, "`address` must be host:port")
         try:
             server = Listener((host, int(port)), Connection)
         except OSError as error:
-            context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"cannot listen on {address}: {error}")
+            opentalon_plugin.refuse(context, f"cannot listen on {address}: {error}")
         server.channel = self
         threading.Thread(target=server.serve_forever, daemon=True).start()
         return wire.ConfigureResponse()
@@ -43,6 +43,9 @@ class Channel(rpc.ChannelServiceServicer):
                 continue
 
     def Send(self, request, context):
+        # Says that an answer is being written, which cannot be shown here.
+        if request.metadata.get("_typing") == "true":
+            return wire.SendResponse()
         connection = self.connections.get(request.conversation_id)
         if connection is None:
             context.abort(grpc.StatusCode.NOT_FOUND, "the person has hung up")

@@ -2,7 +2,6 @@
 
 import json
 
-import grpc
 import opentalon_plugin
 from google.protobuf.empty_pb2 import Empty
 from opentalon.plugin.v1 import plugin_pb2 as wire, plugin_pb2_grpc as rpc
@@ -24,9 +23,9 @@ class Plugin(rpc.PluginServiceServicer):
 
     def Init(self, request, context):
         """Takes what stands under `config` of the plugin's entry, or refuses it in words."""
-        words = json.loads(request.config_json or "{}").get("words", {})
+        words = opentalon_plugin.settings(request.config_json, context).get("words", {})
         if not isinstance(words, dict) or not all(isinstance(value, str) for value in words.values()):
-            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "configure: `words` must map words to texts")
+            opentalon_plugin.refuse(context, "`words` must map words to texts")
         self.words = words
         return Empty()
 

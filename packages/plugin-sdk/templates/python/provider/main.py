@@ -1,8 +1,5 @@
 """A provider: answers for models of your own. This one has a parrot, which says what it was told."""
 
-import json
-
-import grpc
 import opentalon_plugin
 from google.protobuf.empty_pb2 import Empty
 from opentalon.provider.v1 import provider_pb2 as wire, provider_pb2_grpc as rpc
@@ -13,9 +10,9 @@ class Provider(rpc.ProviderServiceServicer):
 
     def Init(self, request, context):
         """Takes what stands under `config` of the provider's entry, or refuses it in words."""
-        greeting = json.loads(request.config_json or "{}").get("greeting", self.greeting)
+        greeting = opentalon_plugin.settings(request.config_json, context).get("greeting", self.greeting)
         if not isinstance(greeting, str) or not greeting:
-            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "configure: `greeting` must be a text")
+            opentalon_plugin.refuse(context, "`greeting` must be a text")
         self.greeting = greeting
         return Empty()
 

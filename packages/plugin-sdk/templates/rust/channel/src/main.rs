@@ -15,12 +15,11 @@ use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 use tonic::{Request, Response, Status, codegen::BoxStream, transport::Server};
 use wire::{channel_service_server::*, *};
 
-type Connections = Arc<Mutex<HashMap<String, OwnedWriteHalf>>>;
-
+#[derive(Clone, Default)]
 struct Channel {
-    arrived: mpsc::Sender<InboundMessage>,
-    inbox: Mutex<Option<mpsc::Receiver<InboundMessage>>>,
-    connections: Connections,
+    /// To the OpenTalon that listens, if one does.
+    listener: Arc<Mutex<Option<mpsc::Sender<InboundMessage>>>>,
+    connections: Arc<Mutex<HashMap<String, OwnedWriteHalf>>>,
 }
 
 #[tonic::async_trait]
@@ -38,21 +37,25 @@ impl ChannelService for Channel {
             Some(Some(StringValue(given))) => given,
             Some(_) => "",
         };
-        let wrong = |error| Status::invalid_argument(format!("`address` must be a free host:port: {error}"));
+        let wrong = |error| opentalon::refusal(&format!("`address` must be a free host:port: {error}"));
         let listener = TcpListener::bind(address).await.map_err(wrong)?;
-        tokio::spawn(accept(listener, self.arrived.clone(), self.connections.clone()));
+        tokio::spawn(self.clone().accept(listener));
         Ok(Response::new(ConfigureResponse {}))
     }
 
     /// Streams what people write, for as long as OpenTalon listens.
     async fn start(&self, _: Request<()>) -> Result<Response<BoxStream<InboundMessage>>, Status> {
-        let inbox = self.inbox.lock().await.take();
-        let inbox = inbox.ok_or_else(|| Status::failed_precondition("it was started before"))?;
+        let (arrived, inbox) = mpsc::channel(100);
+        *self.listener.lock().await = Some(arrived);
         Ok(Response::new(Box::pin(ReceiverStream::new(inbox).map(Ok))))
     }
 
     async fn send(&self, request: Request<OutboundMessage>) -> Result<Response<SendResponse>, Status> {
-        let OutboundMessage { conversation_id, content, .. } = request.into_inner();
+        let OutboundMessage { conversation_id, content, metadata, .. } = request.into_inner();
+        // Says that an answer is being written, which cannot be shown here.
+        if metadata.get("_typing").is_some_and(|typing| typing == "true") {
+            return Ok(Response::new(SendResponse {}));
+        }
         let mut connections = self.connections.lock().await;
         let gone = || Status::not_found("the person has hung up");
         let connection = connections.get_mut(&conversation_id).ok_or_else(gone)?;
@@ -61,33 +64,33 @@ impl ChannelService for Channel {
     }
 }
 
-async fn accept(listener: TcpListener, arrived: mpsc::Sender<InboundMessage>, connections: Connections) {
-    let mut count = 0_u64;
-    while let Ok((connection, _)) = listener.accept().await {
-        count += 1;
-        tokio::spawn(read(count.to_string(), connection, arrived.clone(), connections.clone()));
-    }
-}
-
-async fn read(name: String, connection: TcpStream, arrived: mpsc::Sender<InboundMessage>, connections: Connections) {
-    let (reader, writer) = connection.into_split();
-    connections.lock().await.insert(name.clone(), writer);
-    let mut lines = BufReader::new(reader).lines();
-    while let Ok(Some(content)) = lines.next_line().await {
-        let (conversation_id, sender_id) = (name.clone(), name.clone());
-        let timestamp = Some(SystemTime::now().into());
-        let message = InboundMessage { conversation_id, sender_id, content, timestamp, ..Default::default() };
-        if arrived.send(message).await.is_err() {
-            break;
+impl Channel {
+    async fn accept(self, listener: TcpListener) {
+        let mut count = 0_u64;
+        while let Ok((connection, _)) = listener.accept().await {
+            count += 1;
+            tokio::spawn(self.clone().read(count.to_string(), connection));
         }
     }
-    connections.lock().await.remove(&name);
+
+    async fn read(self, name: String, connection: TcpStream) {
+        let (reader, writer) = connection.into_split();
+        self.connections.lock().await.insert(name.clone(), writer);
+        let mut lines = BufReader::new(reader).lines();
+        while let Ok(Some(content)) = lines.next_line().await {
+            let (conversation_id, sender_id) = (name.clone(), name.clone());
+            let timestamp = Some(SystemTime::now().into());
+            let message = InboundMessage { conversation_id, sender_id, content, timestamp, ..Default::default() };
+            if let Some(listener) = self.listener.lock().await.clone() {
+                listener.send(message).await.ok();
+            }
+        }
+        self.connections.lock().await.remove(&name);
+    }
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let (arrived, inbox) = mpsc::channel(100);
-    let channel = Channel { arrived, inbox: Mutex::new(Some(inbox)), connections: Connections::default() };
-    let service = ChannelServiceServer::new(channel).max_decoding_message_size(opentalon::message_limit());
+    let service = ChannelServiceServer::new(Channel::default()).max_decoding_message_size(opentalon::message_limit());
     opentalon::serve_channel("my-plugin", Server::builder().add_service(service)).await
 }

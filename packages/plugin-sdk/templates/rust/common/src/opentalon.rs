@@ -1,12 +1,13 @@
 //! What every OpenTalon plugin does: listens on a socket, says where, and ends when it is told to or is left alone.
 
+use serde_json::{Map, Value};
 use std::{env, error::Error, fs, io, os::unix::process::parent_id, path::PathBuf, pin::pin, time::Duration};
 use tokio::net::UnixListener;
 use tokio::signal::unix;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 use tokio_stream::wrappers::UnixListenerStream;
-use tonic::transport::server::Router;
+use tonic::{Status, transport::server::Router};
 
 /// Serves a tool, hook or provider on a socket in TMPDIR and says so on standard output: `1|unix|<path>`.
 /// Returns when the plugin has ended.
@@ -35,6 +36,18 @@ pub async fn serve_channel(kind: &str, router: Router) -> Result<(), Box<dyn Err
 pub fn message_limit() -> usize {
     let given = env::var("OPENTALON_GRPC_MAX_MSG_BYTES").ok().and_then(|text| text.parse().ok());
     given.filter(|&bytes| bytes > 0 && bytes < 1 << 31).unwrap_or(32 << 20)
+}
+
+/// What stands under `config` of the entry; refuses what is no JSON object.
+#[allow(dead_code)]
+pub fn settings(config_json: &str) -> Result<Map<String, Value>, Status> {
+    let json = if config_json.is_empty() { "{}" } else { config_json };
+    serde_json::from_str(json).map_err(|_| refusal("the configuration is not a JSON object"))
+}
+
+/// Ends `init` or `configure`: the plugin does not start, and the operator reads the words.
+pub fn refusal(words: &str) -> Status {
+    Status::invalid_argument(format!("configure: {words}"))
 }
 
 async fn run(router: Router, path: PathBuf, first_line: &str) -> Result<(), Box<dyn Error>> {

@@ -19,9 +19,9 @@ struct Plugin {
 impl PluginService for Plugin {
     /// Takes what stands under `config` of the plugin's entry, or refuses it in words.
     async fn init(&self, request: Request<PluginInitRequest>) -> Result<Response<()>, Status> {
-        let config: Value = serde_json::from_str(&request.get_ref().config_json).unwrap_or_default();
+        let config = opentalon::settings(&request.get_ref().config_json)?;
         let words = config.get("words").cloned().unwrap_or_else(|| json!({}));
-        let wrong = |_| Status::invalid_argument("configure: `words` must map words to texts");
+        let wrong = |_| opentalon::refusal("`words` must map words to texts");
         *self.words.lock().unwrap() = serde_json::from_value(words).map_err(wrong)?;
         Ok(Response::new(()))
     }

@@ -18,9 +18,9 @@ struct Provider {
 impl ProviderService for Provider {
     /// Takes what stands under `config` of the provider's entry, or refuses it in words.
     async fn init(&self, request: Request<InitRequest>) -> Result<Response<()>, Status> {
-        let config: serde_json::Value = serde_json::from_str(&request.get_ref().config_json).unwrap_or_default();
+        let config = opentalon::settings(&request.get_ref().config_json)?;
         let greeting = config.get("greeting").map_or(Some("You said"), |given| given.as_str());
-        let wrong = || Status::invalid_argument("configure: `greeting` must be a text");
+        let wrong = || opentalon::refusal("`greeting` must be a text");
         *self.greeting.lock().unwrap() = greeting.ok_or_else(wrong)?.to_owned();
         Ok(Response::new(()))
     }

@@ -5,25 +5,27 @@
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import { createInterface } from "node:readline";
-import { serveChannel } from "./serve-channel.ts";
+import { serveChannel } from "@opentalon/plugin-sdk";
 
-const server = createServer();
+let host = "127.0.0.1";
+let port = 7070;
 const connections = new Map<string, Socket>();
 
 await serveChannel({
   id: "my-plugin",
   name: "Lines over TCP",
   /** Takes what stands under `config` of the channel's entry, or refuses it in words. */
-  onConfigure: async ({ address = "127.0.0.1:7070" }) => {
-    const [, host, port] = /^(.+):(\d{1,5})$/.exec(String(address)) ?? [];
-    if (host === undefined) throw new Error("`address` must be host:port");
-    server.listen(Number(port), host);
-    await once(server, "listening");
+  onConfigure: ({ address = `${host}:${port}` }) => {
+    const [, name, number] = /^(.+):(\d{1,5})$/.exec(String(address)) ?? [];
+    if (name === undefined || Number(number) > 65_535)
+      throw new Error("`address` must be host:port");
+    host = name;
+    port = Number(number);
   },
-  /** Hands over what people write. */
-  start: ({ receive }) => {
+  /** Hands over what people write, until it is told to stop. */
+  start: async ({ receive, stopped }) => {
     let count = 0;
-    server.on("connection", (connection) => {
+    const server = createServer((connection) => {
       count += 1;
       const name = String(count);
       connections.set(name, connection);
@@ -34,6 +36,11 @@ await serveChannel({
       };
       read().catch(() => connection.destroy());
     });
+    server.listen(port, host);
+    await once(server, "listening");
+    await stopped;
+    for (const connection of connections.values()) connection.destroy();
+    server.close();
   },
   send: async ({ conversationId, content }) => {
     const connection = connections.get(conversationId);
@@ -42,4 +49,6 @@ await serveChannel({
       connection.write(`${content}\n`, (error) => (error ? reject(error) : resolve()));
     });
   },
+  // Nothing can be shown here; without this, a person who is told that an answer comes would see an empty line.
+  typing: () => undefined,
 });

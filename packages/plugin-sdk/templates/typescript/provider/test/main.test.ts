@@ -1,44 +1,27 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { create } from "@bufbuild/protobuf";
-import { status } from "@grpc/grpc-js";
-import { providerMessages as wire, providerServiceMethods as service } from "@opentalon/protocol";
-import { startPlugin } from "./plugin-process.ts";
+import { checkPlugin, startProvider } from "@opentalon/plugin-sdk/testing";
 
-const toConfig = (config: unknown): wire.InitRequest =>
-  create(wire.InitRequestSchema, { configJson: JSON.stringify(config) });
+const command = [process.env["PLUGIN_PROGRAM"] ?? ""];
 
 test("it lists its models and refuses a wrong configuration", async () => {
-  await using provider = await startPlugin();
-  const { models } = await provider.call(service.models, create(wire.ModelsRequestSchema));
-  assert.deepEqual(
-    models.map(({ id }) => id),
-    ["parrot"],
-  );
-  const refused = provider.call(service.init, toConfig({ greeting: 7 }));
-  await assert.rejects(refused, { code: status.INVALID_ARGUMENT });
+  await using provider = await startProvider({ command });
+  assert.deepEqual(provider.models, ["parrot"]);
+  const refused = startProvider({ command, config: { greeting: 7 } });
+  await assert.rejects(refused, /`greeting` must be a text/);
 });
 
 test("it answers in pieces and explains why it cannot", async () => {
-  await using provider = await startPlugin();
-  await provider.call(service.init, toConfig({}));
-  const ask = async (content: string): Promise<wire.CompleteEvent["kind"][]> => {
-    const messages = [
-      create(wire.MessageSchema, {
-        kind: { case: "user", value: create(wire.UserMessageSchema, { content }) },
-      }),
-    ];
-    const request = create(wire.CompleteRequestSchema, { model: "parrot", messages });
-    const events: wire.CompleteEvent["kind"][] = [];
-    for await (const event of provider.stream(service.complete, request))
-      events.push((event as wire.CompleteEvent).kind);
-    return events;
-  };
-  const events = await ask("good morning");
-  const said = events.map((event) => (event.case === "textDelta" ? event.value : "")).join("");
-  assert.equal(said, "You said: good morning");
-  assert.equal(events.at(-1)?.case, "finish");
-  const [failure] = await ask("");
-  assert.ok(failure?.case === "failure");
-  assert.equal(failure.value.reason, wire.FailureReason.INVALID_REQUEST);
+  await using provider = await startProvider({ command });
+  const answer = await provider.complete({ model: "parrot", text: "good morning" });
+  assert.deepEqual(answer.pieces, ["You ", "said: ", "good ", "morning"]);
+  assert.equal(answer.finish, "STOP");
+  const { failure } = await provider.complete({ model: "parrot", text: "" });
+  assert.equal(failure?.reason, "INVALID_REQUEST");
+});
+
+test("it keeps the rules of a plugin", async () => {
+  const { results } = await checkPlugin(command, { kind: "provider" });
+  const broken = results.filter(({ outcome }) => outcome === "broken");
+  assert.deepEqual(broken, []);
 });

@@ -1,38 +1,32 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { create } from "@bufbuild/protobuf";
-import { EmptySchema } from "@bufbuild/protobuf/wkt";
-import { status } from "@grpc/grpc-js";
-import { pluginMessages as wire, pluginServiceMethods as service } from "@opentalon/protocol";
-import { startPlugin } from "./plugin-process.ts";
+import { checkPlugin, startPlugin } from "@opentalon/plugin-sdk/testing";
 
-const toConfig = (config: unknown): wire.PluginInitRequest =>
-  create(wire.PluginInitRequestSchema, { configJson: JSON.stringify(config) });
+const command = [process.env["PLUGIN_PROGRAM"] ?? ""];
 
-test("it takes its configuration and says what it can do", async () => {
-  await using plugin = await startPlugin();
-  await plugin.call(service.init, toConfig({}));
-  const capabilities = await plugin.call(service.capabilities, create(EmptySchema));
-  assert.equal(capabilities.name, "my-plugin");
+test("it says what it can do and refuses a wrong configuration", async () => {
+  await using plugin = await startPlugin({ command });
+  const { name, actions } = plugin.capabilities;
+  assert.equal(name, "my-plugin");
   assert.deepEqual(
-    capabilities.actions.map(({ name }) => name),
+    actions.map((action) => action.name),
     ["greet", "split_bill"],
   );
-  const refused = plugin.call(service.init, toConfig({ greeting: 7 }));
-  await assert.rejects(refused, { code: status.INVALID_ARGUMENT });
+  const refused = startPlugin({ command, config: { greeting: 7 } });
+  await assert.rejects(refused, /`greeting` must be a text/);
 });
 
 test("it answers calls and explains what is wrong", async () => {
-  await using plugin = await startPlugin();
-  await plugin.call(service.init, toConfig({ greeting: "Welcome" }));
-  const run = async (action: string, args: Record<string, string>) => {
-    const call = create(wire.ToolCallRequestSchema, { id: "c1", action, args });
-    const answer = await plugin.call(service.execute, call);
-    assert.equal(answer.callId, "c1");
-    return answer;
-  };
-  assert.equal((await run("greet", { name: "Ada" })).content, "Welcome, Ada!");
-  assert.equal((await run("split_bill", { total: "50", people: "4" })).content, "Each pays 12.50.");
-  assert.match((await run("split_bill", { total: "50", people: "0" })).error, /from 1 to 100/);
-  assert.match((await run("fly", {})).error, /no action/);
+  await using plugin = await startPlugin({ command, config: { greeting: "Welcome" } });
+  assert.equal((await plugin.call("greet", { name: "Ada" })).content, "Welcome, Ada!");
+  const split = (people: number) => plugin.call("split_bill", { total: 50, people });
+  assert.equal((await split(4)).content, "Each pays 12.50.");
+  assert.match((await split(0)).error ?? "", /from 1 to 100/);
+  assert.match((await plugin.call("fly")).error ?? "", /no action/);
+});
+
+test("it keeps the rules of a plugin", async () => {
+  const { results } = await checkPlugin(command);
+  const broken = results.filter(({ outcome }) => outcome === "broken");
+  assert.deepEqual(broken, []);
 });

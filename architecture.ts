@@ -61,7 +61,6 @@ export const folders: Readonly<Record<string, Folder>> = {
       "@opentalon/protocol",
       "@bufbuild/protobuf",
       "@grpc/grpc-js",
-      "@modelcontextprotocol/sdk",
       "node:child_process",
       "node:net",
       "node:tls",
@@ -200,7 +199,15 @@ export const folders: Readonly<Record<string, Folder>> = {
   server: {
     holds: "the HTTP door: health, metrics, webhooks, admin API, console",
     imports: ["base", "domain", "observe", "opentalon.ts"],
-    uses: ["hono", "@hono/node-server", "ws", "node:http", "node:https", "node:net"],
+    uses: [
+      "hono",
+      "@hono/node-server",
+      "ws",
+      "node:http",
+      "node:https",
+      "node:net",
+      { name: "@modelcontextprotocol/server", within: "mcp/" },
+    ],
   },
   cli: {
     holds: "commands, the terminal, signals",
@@ -213,6 +220,8 @@ export const folders: Readonly<Record<string, Folder>> = {
       "node:module",
       "node:process",
       { name: "node:child_process", within: "open-browser" },
+      // Its testing kit only, loaded by the command.
+      { name: "@opentalon/plugin-sdk", within: "plugin-test-command" },
     ],
     process: "all",
   },
@@ -301,7 +310,7 @@ export const places: Readonly<Record<string, Place>> = {
   "packages/plugin-sdk": {
     holds: "what authors of plugins write against; never the product itself",
     packages: ["@opentalon/protocol"],
-    libraries: ["@bufbuild/protobuf", "@grpc/grpc-js"],
+    libraries: ["@bufbuild/protobuf", "@grpc/grpc-js", "@standard-schema/spec"],
     reach: "package",
     node: true,
   },

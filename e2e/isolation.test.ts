@@ -52,7 +52,16 @@ describe("a plugin", () => {
     expect(await core.exited).toBe(0);
     const [result = ""] = toolResults(models);
     const seen = JSON.parse(envelope.exec(result)?.[2] ?? "{}") as Record<string, string>;
-    const allowed = new Set(["HOME", "LANG", "TZ", "PATH", "TMPDIR", "COLOUR", "PLAIN"]);
+    const allowed = new Set([
+      "HOME",
+      "LANG",
+      "TZ",
+      "PATH",
+      "TMPDIR",
+      "OPENTALON_DATABASE",
+      "COLOUR",
+      "PLAIN",
+    ]);
     const others = Object.keys(seen).filter(
       (name) => !allowed.has(name) && !/^LC_[A-Z]+$/.test(name),
     );
@@ -166,8 +175,9 @@ describe("of two plugins", () => {
     const configPath = scratch.writeConfig(models.url, {
       plugins: {
         hopeless: fakePlugin({ name: "hopeless", start: "crash" }),
-        bad: fakePlugin({ name: "bad" }),
-        good: fakePlugin({ name: "good" }),
+        // Few enough actions for a model to be offered all of them.
+        bad: fakePlugin({ name: "bad", actions: ["crash"] }),
+        good: fakePlugin({ name: "good", actions: ["structured"] }),
       },
     });
     await using core = startCore({ configPath });

@@ -2,13 +2,13 @@
  * `make bench`: what one call of a plugin costs from the core, beside a bare gRPC client that calls the same program, and
  * how soon a `kill -9` is told and mended.
  */
-import { Client, credentials, Metadata } from "@grpc/grpc-js";
 import { create } from "@bufbuild/protobuf";
 import { pluginMessages, pluginServiceMethods } from "@opentalon/protocol";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { systemClock } from "../../packages/opentalon/src/base/clock.ts";
 import { createSilentLog } from "../../packages/opentalon/src/base/create-log.ts";
+import { createGrpcClient } from "../../packages/opentalon/src/plugins/grpc-client.ts";
 import type { PluginHost } from "../../packages/opentalon/src/plugins/plugin-host.ts";
 import { createPluginHost } from "../../packages/opentalon/src/plugins/plugin-host.ts";
 import { toFakePluginCommand } from "../../packages/opentalon/src/plugins/testing/fake-plugin-command.ts";
@@ -55,7 +55,8 @@ function callFromCore(host: PluginHost, signal: AbortSignal): Call {
     });
 }
 
-function callBare(client: Client): Call {
+/** The library's client, and nothing around it. */
+function callBare(client: ReturnType<typeof createGrpcClient>): Call {
   const { path, requestSerialize, responseDeserialize } = pluginServiceMethods.execute;
   let id = 0;
   return () =>
@@ -71,7 +72,6 @@ function callBare(client: Client): Call {
         requestSerialize,
         responseDeserialize,
         request,
-        new Metadata(),
         (error, response) => (error === null ? resolve(response) : reject(error)),
       );
     });
@@ -160,8 +160,10 @@ process.stdout.write(
 );
 const host = await startHost();
 const bareFake = await launchFake();
-const client = new Client(`unix:${bareFake.handshake.address}`, credentials.createInsecure(), {
-  "grpc.default_authority": "localhost",
+const client = createGrpcClient({
+  plugin: "fake",
+  address: bareFake.handshake,
+  maxMessageBytes: 32 * 2 ** 20,
 });
 try {
   const core = callFromCore(host, new AbortController().signal);

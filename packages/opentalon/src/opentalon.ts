@@ -10,7 +10,7 @@ import { assembleTools } from "./assembly/assemble-tools.ts";
 import { assembleTurn } from "./assembly/assemble-turn.ts";
 import { findNamedModel } from "./assembly/find-named-model.ts";
 import { openStore } from "./assembly/open-store.ts";
-import { toPluginRoutes } from "./assembly/plugin-control.ts";
+import { toControlRoutes } from "./assembly/control-routes.ts";
 import type { Clock } from "./base/clock.ts";
 import type { HttpRoute } from "./base/http-route.ts";
 import type { Log } from "./base/log.ts";
@@ -24,6 +24,7 @@ import { createDeliveryLoop } from "./orchestrator/delivery.ts";
 import { createSessionQueue } from "./orchestrator/session-queue.ts";
 import { runTurn } from "./orchestrator/turn.ts";
 import { createPatientStore } from "./store/patient-store.ts";
+import type { PluginStateStore } from "./store/ports.ts";
 
 export type { Terminal } from "./assembly/assemble-channels.ts";
 export type { Completion } from "./assembly/complete-prompt.ts";
@@ -32,6 +33,7 @@ export type { RoutingReport, RoutingReportSum } from "./assembly/report-routing.
 export type { AffinityView } from "./assembly/show-affinity.ts";
 export type { ConsoleOutcome, LuaConsole } from "./assembly/lua/open-lua-console.ts";
 export type { ScriptTestResult } from "./assembly/lua/test-scripts.ts";
+export type { OpenToolDesk } from "./assembly/open-tool-desk.ts";
 export type { AddedPlugin, PluginManager } from "./assembly/manage-plugins.ts";
 export type { SignIns, SignInNotice } from "./assembly/assemble-sign-ins.ts";
 
@@ -47,6 +49,7 @@ export const loadPart = {
   luaTests: () => import("./assembly/lua/test-scripts.ts"),
   pluginManager: () => import("./assembly/manage-plugins.ts"),
   signIns: () => import("./assembly/assemble-sign-ins.ts"),
+  toolDesk: () => import("./assembly/open-tool-desk.ts"),
 } as const;
 
 export interface OpenTalonOptions {
@@ -105,10 +108,18 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
   const givingUp = new AbortController();
 
   // Plugins first: they are processes and boot while the rest is built.
+  const stateOpened = Promise.withResolvers<PluginStateStore>();
   let metrics: Metrics | undefined;
-  const onPluginCall = (call: PluginCall): void => metrics?.pluginCalled(call);
   const tools = parts.use(
-    assembleTools({ config, environment, bundledPlugins, clock, log, onPluginCall }),
+    assembleTools({
+      config,
+      environment,
+      bundledPlugins,
+      clock,
+      log,
+      pluginState: stateOpened.promise,
+      onPluginCall: (call: PluginCall): void => metrics?.pluginCalled(call),
+    }),
   );
   const toolsSettled = within(clock, pluginStartGraceMs, tools.start()).then((isSettled) => {
     if (isSettled) return;
@@ -123,6 +134,7 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
   }
   const opened = parts.use(await openStore({ config, clock, log, onLost: ending.reject }));
   const store = createPatientStore({ store: opened, clock, log, signal: givingUp.signal });
+  stateOpened.resolve(store.pluginState);
   const { keyValue, routing: routingStore } = store;
   const { preferredModel } = options;
   const models = parts.use(
@@ -204,7 +216,7 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
   return {
     routes: [...channels.routes, ...tools.routes],
     portRoutes: channels.portRoutes,
-    controlRoutes: toPluginRoutes(tools.plugins),
+    controlRoutes: toControlRoutes(tools),
     metricsRoute: metrics?.route,
     findUnready: () => [...tools.findUnready(), ...models.findUnready(), ...channels.findUnready()],
     start: async () => {

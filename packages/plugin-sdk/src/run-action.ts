@@ -1,6 +1,7 @@
 import type { ActionResult, AnyToolDefinition, CallContext } from "./define-tool.ts";
 import { toParameters } from "./define-tool.ts";
 import { parseArguments } from "./parse-arguments.ts";
+import { createPluginState } from "./plugin-state.ts";
 
 /** What goes back over the wire. */
 export interface ActionOutcome {
@@ -14,7 +15,7 @@ export async function runAction(
   definition: AnyToolDefinition,
   name: string,
   args: Readonly<Record<string, string>>,
-  call: Omit<CallContext, "values">,
+  call: Omit<CallContext, "values" | "state">,
 ): Promise<ActionOutcome> {
   const action = Object.hasOwn(definition.actions, name) ? definition.actions[name] : undefined;
   if (action === undefined) {
@@ -24,10 +25,13 @@ export async function runAction(
     );
   }
   try {
-    const context = { ...call, values: pick(args, action.contextArguments ?? []) };
-    return toOutcome(
-      await action.run(parseArguments(toParameters(action.parameters), args), context),
-    );
+    const values = pick(args, action.contextArguments ?? []);
+    const context = { ...call, values, state: createPluginState(call.call) };
+    const parsed =
+      action.parse === undefined
+        ? parseArguments(toParameters(action.parameters), args)
+        : ((await action.parse(args)) as Readonly<Record<string, unknown>>);
+    return toOutcome(await action.run(parsed, context));
   } catch (error) {
     return toFailure(error instanceof Error ? error.message : String(error));
   }

@@ -175,7 +175,7 @@ describe("a plugin made with serveTool", () => {
     [
       "nope",
       {},
-      'the plugin "dice" has no action "nope"; it has: roll, greet, structured, who, fail, wrong, wait',
+      'the plugin "dice" has no action "nope"; it has: roll, greet, structured, who, fail, wrong, slow, wait',
     ],
     ["constructor", {}, 'has no action "constructor"'],
   ])("gives a failure of %s %j as an error without a stack", async (action, args, error) => {
@@ -228,6 +228,53 @@ describe("a plugin made with serveTool", () => {
     expect(await once(plugin, "exit")).toEqual([0, null]);
     expect(readdirSync(temporary)).toEqual([]);
   });
+});
+
+test("a plugin may have other actions each time it is asked, and ends what it started", async () => {
+  const temporary = mkdtempSync(join(tmpdir(), "t-"));
+  const plugin = spawn(command[0], [command[1], toPath("growing-plugin.ts")], {
+    env: { ...process.env, TMPDIR: temporary },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let errors = "";
+  plugin.stderr.on("data", (text: Buffer) => (errors += text.toString()));
+  const [line] = (await once(plugin.stdout, "data")) as [Buffer];
+  const { address } = parseHandshake(line.toString().trim());
+  const client = new Client(`unix:${address}`, credentials.createInsecure());
+  const call = <Request, Response>(
+    method: MethodDefinition<Request, Response>,
+    request: Request,
+  ): Promise<Response> =>
+    new Promise((resolve, reject) => {
+      const { path, requestSerialize, responseDeserialize } = method;
+      client.makeUnaryRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        request,
+        new Metadata(),
+        {},
+        (error, response) =>
+          error === null && response !== undefined
+            ? resolve(response)
+            : reject(error ?? new Error("no response")),
+      );
+    });
+  const names = async (method: "capabilities" | "refreshCapabilities"): Promise<string[]> =>
+    (await call(methods[method], create(EmptySchema))).actions.map(({ name }) => name);
+  expect(await names("capabilities")).toEqual([]);
+  await call(
+    methods.init,
+    create(pluginMessages.PluginInitRequestSchema, { configJson: '{"actions":["a","b"]}' }),
+  );
+  expect(await names("refreshCapabilities")).toEqual(["a", "b"]);
+  const request = create(pluginMessages.ToolCallRequestSchema, { id: "c", action: "b" });
+  expect((await call(methods.execute, request)).content).toBe("this is b");
+  client.close();
+  plugin.kill("SIGINT");
+  await once(plugin, "close");
+  expect(errors).toContain("stopped in good order");
+  rmSync(temporary, { recursive: true });
 });
 
 test("a plugin ends when the process that started it is gone", async () => {

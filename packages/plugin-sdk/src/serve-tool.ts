@@ -3,10 +3,17 @@ import * as grpc from "@grpc/grpc-js";
 import { create } from "@bufbuild/protobuf";
 import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import { pluginMessages, pluginServiceMethods } from "@opentalon/protocol";
-import type { AnyToolDefinition, ParameterDefinitions, ToolDefinition } from "./define-tool.ts";
-import { checkToolDefinition, toParameters } from "./define-tool.ts";
+import type { CallOther } from "./define-callbacks.ts";
+import type {
+  AnyParameters,
+  AnyToolDefinition,
+  ToolDefinition,
+  ToolProvider,
+} from "./define-tool.ts";
+import { checkToolDefinition, toParameters, withSchemasRead } from "./define-tool.ts";
 import { parseConfigJson, serveHost, toMessage } from "./own-server.ts";
 import { runAction } from "./run-action.ts";
+import { serveCallWithCallbacks } from "./run-callbacks.ts";
 
 /**
  * Makes this program a tool plugin: listens on a socket of its own, tells the host where, and runs actions until it is
@@ -14,7 +21,10 @@ import { runAction } from "./run-action.ts";
  *
  * Standard output belongs to the host: `console.log` goes to standard error, which the host logs.
  *
- * @throws Error when the definition cannot work (a name no host takes, no actions) or no socket can be made.
+ * A function in place of the definition is asked anew each time, so that actions may come and go.
+ *
+ * @throws Error when the definition cannot work (a name no host takes, no actions, a schema without JSON Schema) or no
+ *   socket can be made.
  * @example
  * await serveTool({
  *   name: "dice",
@@ -28,28 +38,43 @@ import { runAction } from "./run-action.ts";
  *   },
  * });
  */
-export async function serveTool<
-  const Parameters extends Readonly<Record<string, ParameterDefinitions>>,
->(tool: ToolDefinition<Parameters>): Promise<void> {
-  const definition = tool as unknown as AnyToolDefinition;
-  checkToolDefinition(definition);
-  await serveHost({ methods: pluginServiceMethods, handlers: createHandlers(definition) });
+export async function serveTool<const Parameters extends Readonly<Record<string, AnyParameters>>>(
+  tool: ToolDefinition<Parameters> | ToolProvider,
+): Promise<void> {
+  let describe: () => Promise<AnyToolDefinition>;
+  if (typeof tool === "function") describe = async () => withSchemasRead(await tool());
+  else {
+    const definition = withSchemasRead(tool as unknown as AnyToolDefinition);
+    checkToolDefinition(definition);
+    describe = async () => definition;
+  }
+  await serveHost({
+    methods: pluginServiceMethods,
+    handlers: createHandlers(describe),
+    stop: async () => (await describe()).onStop?.(),
+  });
 }
 
 type Answer<Value> = sendUnaryData<Value>;
 type Call<Value> = ServerUnaryCall<Value, unknown>;
 
-function createHandlers(definition: AnyToolDefinition): grpc.UntypedServiceImplementation {
-  const capabilities = toCapabilities(definition);
+function createHandlers(
+  describe: () => Promise<AnyToolDefinition>,
+): grpc.UntypedServiceImplementation {
   const answerCapabilities = (
     _call: unknown,
     answer: Answer<pluginMessages.PluginCapabilities>,
-  ): void => answer(null, capabilities);
+  ): void => {
+    describe().then(
+      (definition) => answer(null, toCapabilities(definition)),
+      (error: unknown) => answer({ code: grpc.status.INTERNAL, details: toMessage(error) }),
+    );
+  };
   return {
     capabilities: answerCapabilities,
     refreshCapabilities: answerCapabilities,
     init: (call: Call<pluginMessages.PluginInitRequest>, answer: Answer<unknown>) => {
-      configure(definition, call.request.configJson).then(
+      configure(describe, call.request.configJson).then(
         () => answer(null, create(EmptySchema)),
         (error: unknown) =>
           answer({ code: grpc.status.INVALID_ARGUMENT, details: `configure: ${toMessage(error)}` }),
@@ -62,24 +87,58 @@ function createHandlers(definition: AnyToolDefinition): grpc.UntypedServiceImple
       const { id, action, args, credentialHeaders } = call.request;
       const cancelled = new AbortController();
       call.on("cancelled", () => cancelled.abort());
-      void runAction(definition, action, args, {
+      const context = {
         callId: id,
         signal: cancelled.signal,
         credentialHeaders,
-      }).then((outcome) =>
-        answer(null, create(pluginMessages.ToolResultResponseSchema, { callId: id, ...outcome })),
-      );
+        call: refuseCallbacks,
+      };
+      describe()
+        .then((definition) => runAction(definition, action, args, context))
+        .then(
+          (outcome) =>
+            answer(
+              null,
+              create(pluginMessages.ToolResultResponseSchema, { callId: id, ...outcome }),
+            ),
+          (error: unknown) => answer({ code: grpc.status.INTERNAL, details: toMessage(error) }),
+        );
     },
-    executeBidi: (call: grpc.ServerDuplexStream<unknown, unknown>) => {
-      call.emit("error", {
-        code: grpc.status.UNIMPLEMENTED,
-        details: "this plugin makes no callbacks, use Execute",
-      });
+    executeBidi: (
+      stream: grpc.ServerDuplexStream<pluginMessages.HostMessage, pluginMessages.PluginMessage>,
+    ) => {
+      describe().then(
+        (definition) => {
+          if (definition.callbacks !== true) {
+            const details = "this plugin makes no callbacks, use Execute";
+            stream.emit("error", { code: grpc.status.UNIMPLEMENTED, details });
+            return;
+          }
+          serveCallWithCallbacks(
+            stream,
+            ({ id, action, args, credentialHeaders }, { signal, call }) =>
+              runAction(definition, action, args, { callId: id, signal, credentialHeaders, call }),
+          );
+        },
+        (error: unknown) =>
+          stream.emit("error", { code: grpc.status.INTERNAL, details: toMessage(error) }),
+      );
     },
   };
 }
 
-async function configure(definition: AnyToolDefinition, configJson: string): Promise<void> {
+const refuseCallbacks: CallOther = () =>
+  Promise.reject(
+    new Error(
+      "other actions and state are reached only by a plugin that says `callbacks: true`, and only when the host calls it by ExecuteBidi",
+    ),
+  );
+
+async function configure(
+  describe: () => Promise<AnyToolDefinition>,
+  configJson: string,
+): Promise<void> {
+  const definition = await describe();
   await definition.onConfigure?.(parseConfigJson(configJson));
 }
 
@@ -88,6 +147,7 @@ function toCapabilities(definition: AnyToolDefinition): pluginMessages.PluginCap
     name: definition.name,
     description: definition.description,
     systemPromptAddition: definition.systemPromptAddition ?? "",
+    supportsCallbacks: definition.callbacks ?? false,
     actions: Object.entries(definition.actions).map(([name, action]) => ({
       name,
       description: action.description,

@@ -10,6 +10,7 @@ import {
 } from "../plugins/provider-plugins.ts";
 import { toToldModels } from "../providers/plugin/told-models.ts";
 import { toPluginModels } from "./configured-providers.ts";
+import { toLimits } from "./plugin-entries.ts";
 
 type ConfiguredProvider = Config["models"]["providers"][string];
 
@@ -87,6 +88,7 @@ function toEntry(
     env,
     configJson: JSON.stringify(revealBlock(provider.config)),
     dialTimeoutMs,
+    limits: toLimits(config, undefined),
     credential: apiKeys[0],
     onModels: (reported: readonly ReportedModel[]) => {
       const told = toToldModels(reported);

@@ -1,15 +1,14 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
-import { systemClock } from "../base/clock.ts";
-import { createSilentLog } from "../base/create-log.ts";
-import { parseConfig } from "../config/load-config.ts";
-import type { Turn } from "../domain/turn.ts";
-import { toFakePluginCommand } from "../plugins/testing/fake-plugin-command.ts";
-import type { FakePluginOptions } from "../plugins/testing/fake-plugin-options.ts";
+import { dirname, join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { readJournal } from "../plugins/testing/launch-fake.ts";
-import { assembleTools, type Tools } from "./assemble-tools.ts";
+import type { Tools } from "./assemble-tools.ts";
+import {
+  exampleTurn,
+  startTools as startFakes,
+  type StartToolsOptions,
+} from "./testing/start-tools.ts";
 
 let folder: string;
 beforeEach(() => {
@@ -17,57 +16,13 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-interface Fake extends FakePluginOptions {
-  /** Settings of the entry, beside its command. */
-  readonly settings?: Readonly<Record<string, unknown>>;
-}
-
-/** Tools of fake plugins by key, as a configuration file names them; ended after the test. */
-async function startTools(
-  fakes: Readonly<Record<string, Fake>>,
+const startTools = (
+  fakes: StartToolsOptions["fakes"],
   more = {},
   ofAll: Readonly<Record<string, unknown>> = {},
-): Promise<Tools> {
-  const plugins = Object.entries(fakes).map(([key, { settings, ...fake }]) => [
-    key,
-    { enabled: true, plugin: toFakePluginCommand(fake), ...settings },
-  ]);
-  const text = JSON.stringify({
-    plugins: { ...(Object.fromEntries(plugins) as object), tools: ofAll },
-    state: { data_dir: folder },
-    ...more,
-  });
-  const { config } = parseConfig({ text, path: join(folder, "config.yaml"), environment: {} });
-  const tools = assembleTools({
-    config,
-    environment: process.env,
-    bundledPlugins: folder,
-    clock: systemClock,
-    log: createSilentLog(),
-  });
-  onTestFinished(() => tools[Symbol.asyncDispose]());
-  await tools.start();
-  return tools;
-}
+): Promise<Tools> => startFakes({ folder, fakes, more, ofAll });
 
-const turn: Turn = {
-  id: "t",
-  sessionKey: "console:room",
-  attempt: 1,
-  message: {
-    channel: "console",
-    channelKind: "console",
-    platformMessageId: "1",
-    conversationId: "room",
-    threadId: "",
-    senderId: "ann",
-    senderName: "Ann",
-    content: "hi",
-    files: [],
-    metadata: {},
-    sentAtMs: 0,
-  },
-};
+const turn = exampleTurn;
 const { signal } = new AbortController();
 
 const callForModel = (tools: Tools, name: string, values = {}) =>
@@ -200,4 +155,14 @@ test("a hook that takes sounds can be sent more than any other", async () => {
   expect(maxArgumentBytes).toBe(32 * 1_024 * 1_024);
   const result = await tools.callHookAction(turn, signal, { maxArgumentBytes })(step, "1");
   expect(result.isError).toBe(false);
+});
+
+test("a plugin is told where its own database is, whatever its key", async () => {
+  const tools = await startTools({ "../team.notes": { name: "notes", actions: ["environment"] } });
+  const step = { plugin: "notes", action: "environment", arguments: {} };
+  const { content } = await tools.callHookAction(turn, signal)(step, "1");
+  const { OPENTALON_DATABASE: file = "" } = JSON.parse(content) as Record<string, string>;
+  const name = "%2E%2E%2Fteam%2Enotes";
+  expect(file).toBe(join(folder, "plugin_data", name, `${name}.db`));
+  expect(statSync(dirname(file)).isDirectory()).toBe(true);
 });

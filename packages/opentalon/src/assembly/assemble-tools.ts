@@ -1,10 +1,10 @@
+import { fileURLToPath } from "node:url";
 import type { Clock } from "../base/clock.ts";
 import type { HttpRoute } from "../base/http-route.ts";
 import type { Log } from "../base/log.ts";
 import type { Config, Environment } from "../config/load-config.ts";
 import { type Actor, toActor } from "../domain/actor.ts";
-import type { ToolSpecification } from "../domain/model.ts";
-import type { PluginCall } from "../domain/plugin.ts";
+import type { Execution, PluginCall } from "../domain/plugin.ts";
 import type { TranscriptMessage } from "../domain/session.ts";
 import {
   metaPlugin,
@@ -13,22 +13,33 @@ import {
   type ToolResult,
   toToolName,
 } from "../domain/tool.ts";
+import type { ToolDesk } from "../domain/tool-desk.ts";
 import type { Turn } from "../domain/turn.ts";
 import { type CheckConfirmation, createConfirmationCheck } from "../hooks/check-confirmation.ts";
 import { createPermissionCheck } from "../hooks/check-permission.ts";
 import type { InvokeStep } from "../hooks/parse-preparer-result.ts";
 import type { CallHookAction } from "../hooks/run-preparers.ts";
 import { createPluginHost, type PluginHost } from "../plugins/plugin-host.ts";
+import { pluginDatabaseProgram } from "../store/plugin-database-address.ts";
+import type { PluginStateStore } from "../store/ports.ts";
+import {
+  type CheckedCall,
+  createPerformCall,
+  createToolCaller,
+  type NestedCallEvent,
+  type ToolCallerOptions,
+} from "../tools/call-tool.ts";
 import { createPluginWebRoute } from "../plugins/plugin-web-route.ts";
-import { createMetaTools, metaTools } from "../tools/catalogue/meta-tools.ts";
-import { createToolOffer, toRoom, type ToolOffer } from "../tools/catalogue/offer-tools.ts";
-import { type CheckedCall, createToolCaller } from "../tools/call-tool.ts";
+import { metaTools } from "../tools/catalogue/meta-tools.ts";
 import type { CallOrigin } from "../tools/context-arguments.ts";
-import { createToolRegistry, type ToolRegistry } from "../tools/tool-registry.ts";
+import { createCallbackRunner } from "../tools/run-callbacks.ts";
+import { createToolRegistry } from "../tools/tool-registry.ts";
 import type { SuspectCall, TripwireVerdict } from "../tools/tripwire.ts";
-import { toToolSpecification } from "../tools/tool-specification.ts";
+import { createToolDesk } from "./create-tool-desk.ts";
 import { toPluginEntries } from "./plugin-entries.ts";
+import { createPluginState } from "./plugin-state.ts";
 import { createPluginPreparation } from "./prepare-plugins.ts";
+import { createTurnOffers, type TurnOffer } from "./turn-offers.ts";
 
 export interface Tools extends AsyncDisposable {
   /** What plugins with `expose_http` offer at the HTTP door. */
@@ -62,18 +73,10 @@ export interface Tools extends AsyncDisposable {
   ) => CallHookAction;
   /** Largest message a plugin can be sent, in bytes. */
   readonly maxMessageBytes: number;
+  /** The same tools for programs outside. */
+  readonly desk: ToolDesk;
   /** The plugins, for who looks at them from outside. */
   readonly plugins: Pick<PluginHost, "statuses" | "reload" | "recentLines">;
-}
-
-/** What the models of one turn may call. When there are too many tools, they load those they need. */
-export interface TurnOffer {
-  /** For the system prompt: tools that can be loaded; empty when all are told of. */
-  readonly catalogue: string;
-  /** What a model is told of that is shown these messages of the turn. */
-  readonly toolsAt: (messages: readonly TranscriptMessage[]) => readonly ToolSpecification[];
-  /** Full names of the same; `undefined` when nothing has to be loaded. */
-  readonly callableAt: (messages: readonly TranscriptMessage[]) => ReadonlySet<string> | undefined;
 }
 
 export interface HookCallOptions {
@@ -91,6 +94,8 @@ export interface ModelCallOptions {
   readonly tripwire?: ((call: SuspectCall, mustAsk: boolean) => TripwireVerdict) | undefined;
   /** Awaited right before the plugin is asked. */
   readonly onExecute: () => Promise<void>;
+  /** Told of the calls plugins have made in the middle of this one. Must not throw. */
+  readonly onNested?: ((event: NestedCallEvent) => void) | undefined;
 }
 
 export interface AssembleToolsOptions {
@@ -99,9 +104,16 @@ export interface AssembleToolsOptions {
   readonly bundledPlugins: string;
   readonly clock: Clock;
   readonly log: Log;
+  /** What plugins keep; comes later than they start. They keep nothing when absent. */
+  readonly pluginState?: Promise<PluginStateStore> | undefined;
+  /** Headers that let plugins act in the name of the turn's person, by server name. */
+  readonly credentialHeadersOf?: ((turn: Turn) => Execution["credentialHeaders"]) | undefined;
   /** Told of each call of a plugin that is over. */
   readonly onPluginCall?: ((call: PluginCall) => void) | undefined;
 }
+
+/** A plugin that has others do its work may take this long, unless the configuration says otherwise. */
+const callbackTimeoutMs = 30 * 60_000;
 
 /** Plugins, the registry over them, and the one way to call what they offer. */
 export function assembleTools({
@@ -110,10 +122,11 @@ export function assembleTools({
   bundledPlugins,
   clock,
   log,
+  pluginState,
+  credentialHeadersOf = () => undefined,
   onPluginCall,
 }: AssembleToolsOptions): Tools {
   const steps = findPipelineSteps(config);
-  let offered: OfferedNow | undefined;
   const preparation = createPluginPreparation({ config, environment, clock, log });
   const host = createPluginHost({
     entries: toPluginEntries({ config, bundledPlugins, prepare: preparation.prepare, log }),
@@ -122,52 +135,42 @@ export function assembleTools({
     clock,
     log,
     stateDirectory: config.state.dataDir,
-    onChange: () => (offered = undefined),
+    migrationProgram: [process.execPath, fileURLToPath(pluginDatabaseProgram)],
+    onChange: () => {
+      offers.forget();
+      desk.change();
+    },
     onCall: onPluginCall,
   });
   const registry = createToolRegistry({ sources: [{ tools: () => metaTools }, host], log });
-  const findOffered: ToolRegistry["offered"] = (plugins) =>
-    registry
-      .offered(plugins)
-      .filter((tool) => tool.plugin !== metaPlugin && !steps.has(toToolName(tool)));
-  const { maxTools } = config.agent;
-  const runMetaTool = createMetaTools({
-    tools: findOffered,
-    room: () => toRoom(findOffered(), maxTools),
+  const offers = createTurnOffers({
+    registry,
+    isOffered: (tool) => !steps.has(toToolName(tool)),
+    maxTools: config.agent.maxTools,
   });
-  const findOffer = (): OfferedNow => {
-    if (offered !== undefined) return offered;
-    const specifications = new Map<Tool, ToolSpecification>();
-    for (const tool of [...metaTools, ...findOffered()]) {
-      const specification = toToolSpecification(tool);
-      if (specification !== undefined) specifications.set(tool, specification);
-    }
-    const tools = [...specifications.keys()].filter(({ plugin }) => plugin !== metaPlugin);
-    const resolve = (name: string): Tool | undefined => {
-      const found = registry.lookup(name);
-      return found.kind === "found" ? found.tool : undefined;
-    };
-    offered = { tools, specifications, offer: createToolOffer({ tools, maxTools, resolve }) };
-    return offered;
-  };
   const { permissionPlugin } = config.orchestrator;
   const confirmation = toConfirmation(config);
   const checkPermission = createPermissionCheck({ permissionPlugin, clock });
 
-  const callTool = createToolCaller({
-    registry: { ...registry, offered: findOffered },
+  const toolCalls: ToolCallerOptions = {
+    registry: { ...registry, offered: offers.tools },
     execute: async (plugin, execution) =>
-      plugin === metaPlugin ? runMetaTool(execution) : host.execute(plugin, execution),
+      plugin === metaPlugin ? offers.runMetaTool(execution) : host.execute(plugin, execution),
     clock,
     log,
     defaultTimeoutMs: config.agent.toolTimeoutMs,
-    timeoutMsOf: (tool) => findTimeoutMs(config, host.configKeyOf(tool.plugin), tool.action),
+    timeoutMsOf: ({ plugin, action }) =>
+      findTimeoutMs(config, host.configKeyOf(plugin), action) ??
+      (host.takesCallbacks(plugin) ? callbackTimeoutMs : undefined),
     maxResponseBytes: config.pluginSettings.tools.defaults.maxResponseBytes,
     permit: async ({ tool: { plugin }, context, signal }) => {
       const actsForPerson = context.fromModel || context.actsForPerson === true;
       const isOwn = plugin === permissionPlugin || plugin === metaPlugin;
       if (permissionPlugin === "" || !actsForPerson || isOwn) return { kind: "allowed" };
-      const { actsForPerson: _, ...origin } = context;
+      // What it looks up to decide needs no permission of its own.
+      const { asker, actsForPerson: _, ...origin } = context;
+      if (asker !== undefined && asker.key === host.configKeyOf(permissionPlugin))
+        return { kind: "allowed" };
       const ask: CallHookAction = (step, callId) => callOwn(step, callId, origin, signal);
       const allowed = await checkPermission({ actor: context.actor, plugin }, ask);
       return allowed ? { kind: "allowed" } : { kind: "refused", reason: "permission denied" };
@@ -180,6 +183,35 @@ export function assembleTools({
               callOwn(step, callId, context, signal, { wantsStructured: true }),
             ),
         }),
+    takeCallbacks: (call) =>
+      host.takesCallbacks(call.tool.plugin) ? runCallbacks(call) : undefined,
+  };
+  const callTool = createToolCaller(toolCalls);
+  const runCallbacks = createCallbackRunner({
+    perform: createPerformCall(toolCalls),
+    isTrusted: (key) => config.plugins[key]?.insecure === false,
+    ownActions:
+      pluginState === undefined
+        ? {}
+        : { _state: createPluginState({ store: pluginState, clock, log }) },
+    clock,
+    log,
+  });
+  const toOrigin = (turn: Turn): CallOrigin & { readonly actor: Actor } => ({
+    actor: toActor(turn.message),
+    sessionKey: turn.sessionKey,
+    conversationId: turn.message.conversationId,
+    lastUserMessageId: turn.message.platformMessageId,
+    trace: turn.id,
+    credentialHeaders: credentialHeadersOf(turn),
+  });
+
+  const desk = createToolDesk({
+    callTool,
+    specifications: () => {
+      const specifications = offers.specifications();
+      return new Map([...specifications].filter(([{ plugin }]) => plugin !== metaPlugin));
+    },
   });
 
   const callOwn = (
@@ -191,7 +223,8 @@ export function assembleTools({
   ): Promise<ToolResult> =>
     callTool({
       call: { id: callId, name: toToolName(step), arguments: step.arguments },
-      context: { ...origin, encoding: "native", fromModel: false, actsForPerson },
+      // Whoever asked for the call this one is made about does not ask for this one.
+      context: { ...origin, encoding: "native", fromModel: false, actsForPerson, asker: undefined },
       plugin: step.plugin,
       signal,
       maxArgumentBytes,
@@ -216,18 +249,8 @@ export function assembleTools({
         .statuses()
         .filter(({ state }) => state !== "ready")
         .map(({ key, problem }) => `plugin ${key}${problem === "" ? "" : `: ${problem}`}`),
-    offeredCount: () => findOffer().tools.length,
-    offer: (history) => {
-      const { offer, specifications } = findOffer();
-      const toolsAt = (messages: readonly TranscriptMessage[]): readonly Tool[] =>
-        offer.toolsAt([...history, ...messages]);
-      return {
-        catalogue: offer.catalogue,
-        toolsAt: (messages) => toolsAt(messages).flatMap((tool) => specifications.get(tool) ?? []),
-        callableAt: (messages) =>
-          offer.catalogue === "" ? undefined : new Set(toolsAt(messages).map(toToolName)),
-      };
-    },
+    offeredCount: offers.count,
+    offer: offers.of,
     promptAdditions: host.promptAdditions,
     isReadOnly: (name) => {
       const found = registry.lookup(name);
@@ -238,13 +261,14 @@ export function assembleTools({
       return tool?.plugin === step.plugin && tool.readOnly;
     },
     configKeyOf: host.configKeyOf,
-    callForModel: (turn, call, { nativeTools, callable, ...options }) =>
+    callForModel: (turn, call, { nativeTools, callable, onNested, ...options }) =>
       callTool({
         call,
         context: {
           ...toOrigin(turn),
           encoding: nativeTools ? "native" : "text",
           fromModel: true,
+          onNested,
           callable,
         },
         ...options,
@@ -252,19 +276,13 @@ export function assembleTools({
     callHookAction: (turn, signal, options) => (step, callId, onExecute) =>
       callOwn(step, callId, toOrigin(turn), signal, { ...options, onExecute }),
     maxMessageBytes: host.maxMessageBytes,
+    desk: desk.desk,
     plugins: host,
     [Symbol.asyncDispose]: async () => {
       await host[Symbol.asyncDispose]();
       await preparation[Symbol.asyncDispose]();
     },
   };
-}
-
-/** What is offered as long as no plugin changes. */
-interface OfferedNow {
-  readonly tools: readonly Tool[];
-  readonly specifications: ReadonlyMap<Tool, ToolSpecification>;
-  readonly offer: ToolOffer;
 }
 
 /** Of a request that is passed on to a plugin's web server. */
@@ -302,13 +320,4 @@ function findPipelineSteps({ orchestrator, channels }: Config): ReadonlySet<stri
   const { contentPreparers, responseFormatters } = orchestrator;
   const ofChannels = Object.values(channels).flatMap((channel) => channel.contentPreparers);
   return new Set([...contentPreparers, ...ofChannels, ...responseFormatters].map(toToolName));
-}
-
-function toOrigin({ message, sessionKey }: Turn): CallOrigin & { readonly actor: Actor } {
-  return {
-    actor: toActor(message),
-    sessionKey,
-    conversationId: message.conversationId,
-    lastUserMessageId: message.platformMessageId,
-  };
 }

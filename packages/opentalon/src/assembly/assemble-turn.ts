@@ -154,6 +154,7 @@ export function assembleTurn(options: AssembleTurnOptions): TurnStages {
             signal,
             tripwire: (suspect, mustAsk) => tripwire.judge(suspect, messages, mustAsk),
             onExecute,
+            onNested: (event) => observe(turn, event),
           });
           const durationMs = clock.now() - startedAtMs;
           observe(turn, {

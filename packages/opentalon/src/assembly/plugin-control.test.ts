@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { HttpAnswer } from "../base/http-route.ts";
-import { toHttpRequest } from "../base/testing/http-request.ts";
+import { readBody, toHttpRequest } from "../base/testing/http-request.ts";
 import { present } from "../plugins/testing/present.ts";
 import { startFakeHost } from "../plugins/testing/start-fake-host.ts";
 import { toPluginRoutes } from "./plugin-control.ts";
@@ -37,7 +37,7 @@ async function start(fakes: Parameters<typeof startFakeHost>[0]) {
   return { host, ask };
 }
 
-const toValue = ({ body }: HttpAnswer): unknown => JSON.parse(String(body));
+const toValue = async (answer: HttpAnswer): Promise<unknown> => JSON.parse(await readBody(answer));
 
 test("plugins are listed with their state", async () => {
   const { host, ask } = await start({
@@ -45,7 +45,7 @@ test("plugins are listed with their state", async () => {
     bad: { name: "x", start: "crash" },
   });
   const answer = await ask("GET", "/plugins");
-  expect(toValue(answer)).toEqual({
+  expect(await toValue(answer)).toEqual({
     plugins: [
       {
         key: "good",
@@ -76,19 +76,19 @@ test("a restart answers with its outcome", async () => {
   const restart = (key: string): Promise<HttpAnswer> => ask("POST", "/plugins/:key/restart", key);
   const answer = await restart("fake");
   expect(answer.status).toBe(200);
-  expect(toValue(answer)).toMatchObject({ plugin: { state: "ready", restarts: 1 } });
+  expect(await toValue(answer)).toMatchObject({ plugin: { state: "ready", restarts: 1 } });
   expect(host.statuses()[0]?.pid).not.toBe(pid);
   writeFileSync(overrides, '{"init":"refuse"}');
   const refused = await restart("fake");
   expect(refused.status).toBe(409);
-  expect(toValue(refused)).toMatchObject({
+  expect(await toValue(refused)).toMatchObject({
     error: expect.stringContaining("the key is missing") as string,
     kept_running: true,
     plugin: { state: "ready", restarts: 1 },
   });
   const unknown = await restart("nobody");
   expect(unknown.status).toBe(404);
-  expect(toValue(unknown)).toEqual({ error: 'no plugin "nobody" runs here; there are fake' });
+  expect(await toValue(unknown)).toEqual({ error: 'no plugin "nobody" runs here; there are fake' });
 });
 
 test("logs are lines of JSON, the newest so many, and may be followed", async () => {
@@ -96,7 +96,7 @@ test("logs are lines of JSON, the newest so many, and may be followed", async ()
   const recent = present(host.recentLines("fake"));
   await expect.poll(() => recent.last(500).filter(({ from }) => from === "plugin").length).toBe(3);
   const logs = (query = {}): Promise<HttpAnswer> => ask("GET", "/plugins/:key/logs", "fake", query);
-  const all = String((await logs()).body);
+  const all = await readBody(await logs());
   const lines = all
     .trim()
     .split("\n")
@@ -106,13 +106,9 @@ test("logs are lines of JSON, the newest so many, and may be followed", async ()
     "two",
     "three",
   ]);
-  expect(
-    String((await logs({ lines: "1" })).body)
-      .trim()
-      .split("\n"),
-  ).toHaveLength(1);
+  expect((await readBody(await logs({ lines: "1" }))).trim().split("\n")).toHaveLength(1);
   expect((await logs({ lines: "0" })).body).toBe("");
-  expect(String((await logs({ lines: "nonsense" })).body)).toBe(all);
+  expect(await readBody(await logs({ lines: "nonsense" }))).toBe(all);
   expect((await ask("GET", "/plugins/:key/logs", "nobody")).status).toBe(404);
 
   const { body } = await logs({ follow: "1", lines: "1" });

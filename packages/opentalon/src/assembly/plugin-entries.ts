@@ -1,8 +1,10 @@
+import { join } from "node:path";
 import type { Log } from "../base/log.ts";
 import { createDefaultPlugin } from "../config/default-plugin.ts";
 import { type Config, revealBlock } from "../config/load-config.ts";
+import { toFolderName } from "../plugins/folder-name.ts";
+import type { PluginEntry, ProcessLimits } from "../plugins/plugin-entry.ts";
 import { isPluginName } from "../plugins/to-capabilities.ts";
-import type { PluginEntry } from "../plugins/plugin-entry.ts";
 import { discoverPlugins } from "./discover-plugins.ts";
 import { type ConfiguredPlugin, findPluginProgram, type PluginProgram } from "./plugin-program.ts";
 import type { PluginPreparation } from "./prepare-plugins.ts";
@@ -29,17 +31,28 @@ export function toPluginEntries({
   const configured = Object.entries(config.plugins).flatMap(([key, plugin]) => {
     if (!plugin.enabled) return [];
     const program = findPluginProgram(key, plugin, bundledPlugins);
-    if (program.kind !== "none") return [toEntry(key, plugin, toRunnable(program, prepare))];
+    if (program.kind !== "none")
+      return [toEntry(key, plugin, toRunnable(program, prepare), config)];
     const file = discovered.get(key);
-    if (file !== undefined) return [toEntry(key, plugin, { command: [file] })];
+    if (file !== undefined) return [toEntry(key, plugin, { command: [file] }, config)];
     log.error({ plugin: key }, "this plugin is left out: its entry does not say what to run");
     return [];
   });
   const others = [...discovered]
     .filter(([key]) => config.plugins[key] === undefined)
-    .map(([key, file]) => toEntry(key, createDefaultPlugin(), { command: [file] }));
+    .map(([key, file]) => toEntry(key, createDefaultPlugin(), { command: [file] }, config));
   const supervision = toSupervision(config.pluginSettings.tools);
-  return [...configured, ...others].map((entry) => ({ ...entry, ...supervision }));
+  return [...configured, ...others].map((entry) => ({
+    ...entry,
+    ...supervision,
+    databaseFile: toDatabaseFile(config.state.dataDir, entry.key),
+  }));
+}
+
+/** In a folder of its own, which a sandbox can show to this plugin and hide from the others. */
+function toDatabaseFile(dataDir: string, key: string): string {
+  const name = toFolderName(key);
+  return join(dataDir, "plugin_data", name, `${name}.db`);
 }
 
 type Runnable = Pick<PluginEntry, "command" | "prepare">;
@@ -53,7 +66,12 @@ function toRunnable(
   return { command: [], prepare: (signal) => prepare(wanted, signal) };
 }
 
-function toEntry(key: string, plugin: ConfiguredPlugin, runnable: Runnable): PluginEntry {
+function toEntry(
+  key: string,
+  plugin: ConfiguredPlugin,
+  runnable: Runnable,
+  config: Config,
+): PluginEntry {
   return {
     key,
     ...runnable,
@@ -64,6 +82,24 @@ function toEntry(key: string, plugin: ConfiguredPlugin, runnable: Runnable): Plu
     tls: plugin.tls,
     servers: toServers(plugin.config),
     httpPort: plugin.httpPort === 0 ? undefined : plugin.httpPort,
+    limits: toLimits(config, plugin.limits),
+    sandbox: plugin.sandbox,
+    sandboxNetwork: plugin.network,
+  };
+}
+
+/** The bounds of a program: each of its own, or that of all. */
+export function toLimits(
+  { pluginSettings }: Config,
+  own: ConfiguredPlugin["limits"] | undefined,
+): ProcessLimits {
+  const common = pluginSettings.tools.limits;
+  return {
+    memoryMb: own?.memoryMb ?? common.memoryMb,
+    cpuSeconds: own?.cpuSeconds ?? common.cpuSeconds,
+    processes: own?.processes ?? common.processes,
+    openFiles: own?.openFiles ?? common.openFiles,
+    diskMb: own?.diskMb ?? common.diskMb,
   };
 }
 

@@ -183,7 +183,9 @@ export function whole(
 }
 
 /** A whole number that may be absent. */
-export function optionalWhole(common: Common): Key<number | undefined, ""> {
+export function optionalWhole(
+  common: Common & { readonly least?: 0 | 1 },
+): Key<number | undefined, ""> {
   return { ...whole({ ...common, default: 0 }), fallback: () => undefined, written: undefined };
 }
 

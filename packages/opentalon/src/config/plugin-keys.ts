@@ -23,16 +23,37 @@ const repository =
   "GitHub repository as `owner/name`, or the address or absolute path of a Git repository. It is fetched and built once, then locked.";
 const reference = "Branch, tag or commit; the default branch when absent.";
 
+const limitWords = {
+  memory: "Memory of all its processes together, in MiB.",
+  processor: "Processor time of all its processes together in seconds, over its whole life.",
+  processes: "Processes and threads, all together.",
+  openFiles: "Open files and connections of one process.",
+  disk: "What its own folders may hold, and the largest file it may write, in MiB.",
+};
+
 const limits = section({
-  about: "Bounds of the program; those of `plugins.tools.limits` when absent.",
+  about:
+    "Bounds of the program; those of `plugins.tools.limits` when absent. It is ended when it breaks one, and started again.",
   keys: {
-    memory_mb: optionalWhole({ about: "Memory of all its processes together, in MiB." }),
-    cpu_seconds: optionalWhole({ about: "Processor time in seconds, over its whole life." }),
-    processes: optionalWhole({ about: "Processes and threads." }),
-    open_files: optionalWhole({ about: "Open files and connections of one process." }),
-    disk_mb: optionalWhole({
-      about: "What its own folders may hold, and the largest file it may write, in MiB.",
+    memory_mb: optionalWhole({ about: limitWords.memory, least: 1 }),
+    cpu_seconds: optionalWhole({ about: limitWords.processor, least: 1 }),
+    processes: optionalWhole({ about: limitWords.processes, least: 1 }),
+    open_files: optionalWhole({ about: limitWords.openFiles, least: 1 }),
+    disk_mb: optionalWhole({ about: limitWords.disk, least: 1 }),
+  },
+});
+
+const defaultLimits = section({
+  about: "Bounds of every program, also of those that answer for models.",
+  keys: {
+    memory_mb: whole({ about: limitWords.memory, default: 1_024, least: 1 }),
+    cpu_seconds: optionalWhole({
+      about: `${limitWords.processor} Not bounded when absent.`,
+      least: 1,
     }),
+    processes: whole({ about: limitWords.processes, default: 256, least: 1 }),
+    open_files: whole({ about: limitWords.openFiles, default: 4_096, least: 1 }),
+    disk_mb: whole({ about: limitWords.disk, default: 1_024, least: 1 }),
   },
 });
 
@@ -54,7 +75,7 @@ export const plugin = sectionAs(
       }),
       insecure: flag({
         about:
-          "Only a plugin with `insecure: false` may have other tools run by its answer to a message.",
+          "Only a plugin with `insecure: false` may have other tools run by its answer to a message, have tools for people run in the middle of a call, and say for whom.",
         default: true,
       }),
       bundle: list({
@@ -164,7 +185,7 @@ export const plugins = namedWithSettings({
           about: "How long building a fetched plugin may take.",
           default: "10m",
         }),
-        limits,
+        limits: defaultLimits,
         defaults: section({
           about: "Bounds of a call.",
           keys: {

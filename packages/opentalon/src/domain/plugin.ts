@@ -21,8 +21,8 @@ export interface Execution {
   /** Headers that let the plugin's own requests run in the name of the person, by server name. */
   readonly credentialHeaders?: Readonly<Record<string, CredentialHeader>> | undefined;
   /**
-   * Runs an action the plugin wants in the middle of this call. The plugin that asks is the one that was called: nothing it
-   * says about that is believed. Never rejects; a refusal is a result with `error`. Absent where callbacks are not taken.
+   * Runs an action the plugin wants in the middle of this call. A refusal is a result with `error`. Rejects only when
+   * `signal` aborts. Absent where callbacks are not taken.
    */
   readonly onCallback?:
     | ((request: CallbackRequest, signal: AbortSignal) => Promise<RawToolResult>)
@@ -34,8 +34,10 @@ export interface CredentialHeader {
   readonly value: Secret;
 }
 
-/** An action a plugin wants in the middle of a call, unchecked. */
+/** An action a plugin wants in the middle of a call, unchecked but for who wants it. */
 export interface CallbackRequest {
+  /** Key of the entry whose plugin asks, known from the connection it asked on. */
+  readonly asker: string;
   readonly plugin: string;
   readonly action: string;
   readonly arguments: Readonly<Record<string, string>>;

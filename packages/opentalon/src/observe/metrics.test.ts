@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { toHttpRequest } from "../base/testing/http-request.ts";
+import { readBody, toHttpRequest } from "../base/testing/http-request.ts";
 import type { PluginStatus } from "../domain/plugin.ts";
 import { createMetrics } from "./metrics.ts";
 
@@ -20,14 +20,10 @@ test("tells the states, restarts and calls of plugins, and how the process is", 
   metrics.pluginCalled({ plugin: "a", outcome: "ok", durationMs: 20 });
   metrics.pluginCalled({ plugin: "a", outcome: "timed-out", durationMs: 2_000 });
   const read = async (): Promise<string> => {
-    const {
-      body,
-      contentType,
-      status: code,
-    } = await metrics.route.handle(toHttpRequest({ path: "/metrics" }));
-    expect(code).toBe(200);
-    expect(contentType).toContain("text/plain");
-    return String(body);
+    const answer = await metrics.route.handle(toHttpRequest({ path: "/metrics" }));
+    expect(answer.status).toBe(200);
+    expect(answer.contentType).toContain("text/plain");
+    return readBody(answer);
   };
   const text = await read();
   const lines = text.split("\n");

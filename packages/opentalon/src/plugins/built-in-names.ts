@@ -4,6 +4,7 @@ export const builtInNames: ReadonlySet<string> = new Set([
   "_subprocess",
   "_escalate",
   "_notify",
+  "_state",
   "opentalon",
   "scheduler",
   "reminder",

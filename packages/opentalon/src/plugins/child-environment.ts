@@ -13,6 +13,9 @@ export interface ChildEnvironmentOptions {
   readonly temporaryFolder: string;
 }
 
+/** Where programs are looked for when nothing else is said. */
+export const defaultSearchPath = "/usr/local/bin:/usr/bin:/bin";
+
 const passedOn = /^(?:HOME|LANG|LC_[A-Z]+|TZ|OPENTALON_GRPC_MAX_MSG_BYTES)$/;
 
 /**
@@ -28,7 +31,7 @@ export function toChildEnvironment({
   for (const [name, value] of Object.entries(host)) {
     if (value !== undefined && passedOn.test(name)) environment[name] = value;
   }
-  const path = host["PATH"] ?? "/usr/local/bin:/usr/bin:/bin";
+  const path = host["PATH"] ?? defaultSearchPath;
   environment["PATH"] = [path, dirname(process.execPath)].join(delimiter);
   environment["TMPDIR"] = temporaryFolder;
   for (const [name, value] of Object.entries(added))

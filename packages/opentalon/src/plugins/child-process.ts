@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
+import { constants } from "node:os";
 import type { Readable } from "node:stream";
 import type { Clock } from "../base/clock.ts";
 import { toMessage } from "../base/errors.ts";
@@ -30,6 +31,10 @@ export interface ChildProcessOptions {
   readonly command: readonly string[];
   readonly workingDirectory: string;
   readonly environment: Readonly<Record<string, string>>;
+  /** Asks it to end in another way than by SIGINT to its group. */
+  readonly interrupt?: ((pid: number) => void) | undefined;
+  /** Takes an exit code of 128 and the number of a signal for that signal. */
+  readonly exitCodesTellSignals?: boolean | undefined;
   readonly clock: Clock;
 }
 
@@ -44,6 +49,8 @@ export function startChildProcess({
   command,
   workingDirectory,
   environment,
+  interrupt,
+  exitCodesTellSignals = false,
   clock,
 }: ChildProcessOptions): ChildProcess {
   const [program = "", ...commandArguments] = command;
@@ -75,7 +82,11 @@ export function startChildProcess({
     child.once("exit", (code, signal) => {
       killGroup("SIGKILL");
       hasEnded = true;
-      resolve(signal === null ? { kind: "exited", code: code ?? 0 } : { kind: "killed", signal });
+      const told = exitCodesTellSignals ? toSignal(code) : undefined;
+      const by = signal ?? told;
+      resolve(
+        by === undefined ? { kind: "exited", code: code ?? 0 } : { kind: "killed", signal: by },
+      );
     });
   });
 
@@ -95,13 +106,19 @@ export function startChildProcess({
     ended,
     outputEnded,
     stop: async (graceMs) => {
-      killGroup(graceMs > 0 ? "SIGINT" : "SIGKILL");
+      if (graceMs > 0 && interrupt !== undefined && pid !== undefined && !hasEnded) interrupt(pid);
+      else killGroup(graceMs > 0 ? "SIGINT" : "SIGKILL");
       const cancelTimer = clock.after(graceMs, () => killGroup("SIGKILL"));
       const end = await ended;
       cancelTimer();
       return end;
     },
   };
+}
+
+function toSignal(code: number | null): NodeJS.Signals | undefined {
+  const names = Object.entries(constants.signals);
+  return names.find(([, number]) => code === 128 + number)?.[0] as NodeJS.Signals | undefined;
 }
 
 function untilClosed(stream: Readable): Promise<void> {

@@ -1,4 +1,11 @@
+import { createHash } from "node:crypto";
+
+/** Most systems take 255 bytes; endings may be added. */
+const maxLength = 200;
+
 /** A key of the configuration, which may hold anything, as the name of one folder that is not hidden. */
 export function toFolderName(key: string): string {
-  return encodeURIComponent(key).replaceAll(".", "%2E");
+  const name = encodeURIComponent(key.toWellFormed()).replaceAll(".", "%2E");
+  if (name.length <= maxLength) return name;
+  return `${name.slice(0, 100)}-${createHash("sha256").update(key).digest("hex")}`;
 }

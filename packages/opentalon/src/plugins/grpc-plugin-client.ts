@@ -5,8 +5,9 @@ import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import { pluginMessages, pluginServiceMethods as methods } from "@opentalon/protocol";
 import type { Clock } from "../base/clock.ts";
 import { PluginError } from "../base/errors.ts";
-import type { RawToolResult } from "../domain/plugin.ts";
-import { toCheckedResult, toTimeoutError } from "./call.ts";
+import type { Execution, RawToolResult } from "../domain/plugin.ts";
+import { createCallDeadline, toCheckedResult, toTimeoutError } from "./call.ts";
+import { createCallbackCall } from "./grpc-callbacks.ts";
 import type { GrpcClientOptions } from "./grpc-client.ts";
 import { createGrpcClient, watchConnection } from "./grpc-client.ts";
 import { healthCheckMethod } from "./grpc-health.ts";
@@ -22,13 +23,19 @@ export interface GrpcPluginClientOptions extends PluginClientOptions, GrpcClient
 
 /** The gRPC way to be a `PluginClient`. */
 export function createGrpcPluginClient(options: GrpcPluginClientOptions): PluginClient {
-  const { plugin, clock, onDoubt } = options;
+  const { plugin, clock, maxMessageBytes, onDoubt } = options;
   const client = createGrpcClient(options);
   if (onDoubt !== undefined) watchConnection(client, onDoubt);
   // The library lets calls under way go on after the client was closed.
   const closed = new AbortController();
 
   const call = createUnaryCall(client, plugin, closed.signal);
+  const callWithCallbacks = createCallbackCall({
+    client,
+    plugin,
+    maxMessageBytes,
+    closed: closed.signal,
+  });
   const toError = (error: unknown): PluginError => toPluginError(plugin, error);
   let hasHealthService = true;
 
@@ -37,6 +44,19 @@ export function createGrpcPluginClient(options: GrpcPluginClientOptions): Plugin
     if (said !== "not-serving") return;
     const problem = `the plugin "${plugin}" says that it is not serving`;
     throw new PluginError(plugin, "unavailable", problem);
+  };
+
+  const run = async (
+    execution: Execution,
+    pluginName: string,
+    ask: (request: pluginMessages.ToolCallRequest) => Promise<pluginMessages.ToolResultResponse>,
+  ): Promise<RawToolResult> => {
+    try {
+      const result = await ask(toCallRequest(execution, pluginName));
+      return toCheckedResult(plugin, execution, result);
+    } catch (error) {
+      throw toError(error);
+    }
   };
 
   return {
@@ -83,23 +103,18 @@ export function createGrpcPluginClient(options: GrpcPluginClientOptions): Plugin
         throw toError(error);
       }
     },
-    // Plugins that report `supportsCallbacks` get this call too: they may answer it without calling back.
-    execute: async (execution, pluginName): Promise<RawToolResult> => {
-      const { callId, action, arguments: args, signal, timeoutMs } = execution;
-      const request = create(pluginMessages.ToolCallRequestSchema, {
-        id: callId,
-        plugin: pluginName,
-        action,
-        args: { ...args },
-      });
+    execute: (execution, pluginName) => {
+      const { signal, timeoutMs } = execution;
       const toLimitError = (): PluginError => toTimeoutError(plugin, execution);
       const limit = { clock, timeoutMs, toError: toLimitError };
-      try {
-        const response = await call(methods.execute, request, signal, limit);
-        return toCheckedResult(plugin, execution, response);
-      } catch (error) {
-        throw toError(error);
-      }
+      return run(execution, pluginName, (request) => call(methods.execute, request, signal, limit));
+    },
+    executeWithCallbacks: async (execution, pluginName) => {
+      using deadline = createCallDeadline(plugin, execution, clock);
+      const { onCallback } = execution;
+      return await run(execution, pluginName, (request) =>
+        callWithCallbacks({ request, onCallback, signal: deadline.signal }),
+      );
     },
     end: (error) => closed.abort(error),
     [Symbol.asyncDispose]: async () => {
@@ -134,6 +149,27 @@ export function toPluginError(plugin: string, error: unknown): PluginError {
     default:
       return new PluginError(plugin, "protocol-violated", message);
   }
+}
+
+function toCallRequest(
+  { callId, action, arguments: args, credentialHeaders = {} }: Execution,
+  pluginName: string,
+): pluginMessages.ToolCallRequest {
+  // The one place where they are no secrets: from here they are on their way.
+  const headers = Object.entries(credentialHeaders).map(([server, { header, value }]) => [
+    server,
+    create(pluginMessages.CredentialHeaderSchema, { header, value: value.reveal() }),
+  ]);
+  return create(pluginMessages.ToolCallRequestSchema, {
+    id: callId,
+    plugin: pluginName,
+    action,
+    args: { ...args },
+    credentialHeaders: Object.fromEntries(headers) as Record<
+      string,
+      pluginMessages.CredentialHeader
+    >,
+  });
 }
 
 function toReported(capabilities: pluginMessages.PluginCapabilities): ReportedCapabilities {

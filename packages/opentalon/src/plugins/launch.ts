@@ -15,9 +15,11 @@ import { toChildEnvironment } from "./child-environment.ts";
 import type { ChildProcess } from "./child-process.ts";
 import { describeEnd, startChildProcess } from "./child-process.ts";
 import { toAbortError, untilAborted } from "./deadline.ts";
+import type { Enclosure, Fence } from "./fence/create-fence.ts";
 import { toFolderName } from "./folder-name.ts";
 import { logLines } from "./log-lines.ts";
 import type { OrphanGuard } from "./orphan-guard.ts";
+import type { PluginEntry } from "./plugin-entry.ts";
 import type { TemporaryFolder, TemporaryFolders } from "./temporary-folder.ts";
 
 /** A plugin process that has said where it listens. */
@@ -30,7 +32,10 @@ export interface LaunchedPlugin {
   readonly stop: () => Promise<void>;
 }
 
-export interface LaunchOptions {
+export interface LaunchOptions extends Pick<
+  PluginEntry,
+  "limits" | "sandbox" | "sandboxNetwork" | "programFolder" | "dataFolder"
+> {
   /** Key of the entry, for messages. */
   readonly plugin: string;
   /** Path of the program, or program and arguments. What begins with `./` or `../` is relative to where we run. */
@@ -51,6 +56,7 @@ export interface LaunchDependencies {
   /** Where the working directories of plugins are, when state is kept. */
   readonly stateDirectory?: string | undefined;
   readonly guard: OrphanGuard;
+  readonly fence: Fence;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -66,7 +72,7 @@ export async function launchPlugin(
   dependencies: LaunchDependencies,
 ): Promise<LaunchedPlugin> {
   const { plugin, handshakeTimeoutMs, signal } = options;
-  const { environment, guard, clock, log } = dependencies;
+  const { guard, clock, log } = dependencies;
   const fail = (problem: string): PluginError =>
     new PluginError(plugin, "handshake-failed", `the plugin "${plugin}" ${problem}`);
 
@@ -74,34 +80,53 @@ export async function launchPlugin(
     throw fail(`cannot be started: no temporary folder: ${toMessage(error)}`);
   });
   let workingDirectory: string;
+  let enclosure: Enclosure | undefined;
   let child: ChildProcess;
   try {
     workingDirectory =
       options.workingDirectory ??
       (await createWorkingDirectory(plugin, folder, dependencies.stateDirectory));
-    child = startChildProcess({
+    const environment = toEnvironment(options, dependencies, workingDirectory, folder.path);
+    enclosure = await dependencies.fence.enclose({
       command: toCommand(options.command),
+      environment,
       workingDirectory,
-      environment: toChildEnvironment({
-        host: environment,
-        added: options.env ?? {},
-        temporaryFolder: folder.path,
-      }),
-      clock,
+      temporaryFolder: folder.path,
+      limits: options.limits ?? {},
+      sandbox: options.sandbox ?? "off",
+      network: options.sandboxNetwork ?? false,
+      programFolder: options.programFolder,
+      dataFolder: options.dataFolder,
     });
+    child = startChildProcess({ ...enclosure, workingDirectory, environment, clock });
   } catch (error) {
+    await enclosure?.remove();
     await folder.remove();
     throw fail(`cannot be started: ${toMessage(error)}`);
   }
 
   options.onStarted?.();
   const { pid } = child;
-  if (pid !== undefined) guard.add(pid, folder.path);
+  const { watch, kill, explainEnd, remove, cgroups } = enclosure;
+  if (pid !== undefined) {
+    guard.add(pid, folder.path, cgroups);
+    watch(pid, (problem) => {
+      log.warn({ problem }, "Plugin ended for what it used");
+      kill();
+      void child.stop(0);
+    });
+  }
   const errors = logLines({ stream: child.stderr, log, clock });
   let handshake: Handshake | undefined;
   const gone = new AbortController();
-  const cleaned = child.ended.then(async (end) => {
-    gone.abort(new PluginError(plugin, "crashed", `the plugin "${plugin}" ${describeEnd(end)}`));
+  const explained = child.ended.then((end) => {
+    const breach = explainEnd(end);
+    kill();
+    return breach === undefined ? describeEnd(end) : `${breach} and was ended`;
+  });
+  const cleaned = explained.then(async (how) => {
+    gone.abort(new PluginError(plugin, "crashed", `the plugin "${plugin}" ${how}`));
+    await remove();
     if (pid !== undefined) guard.remove(pid);
     await child.outputEnded;
     if (handshake?.network === "unix") await removeForeignSocket(handshake.address);
@@ -114,10 +139,11 @@ export async function launchPlugin(
 
   const earlyEnd = child.ended.then(async (end): Promise<never> => {
     if (end.kind === "not-started") throw fail(describeEnd(end));
+    const how = await explained;
     await child.outputEnded;
     const words = errors.lastWords();
     const lastWords = words === "" ? "" : `; its last words: ${redactSecrets(words.slice(0, 200))}`;
-    throw fail(`${describeEnd(end)} before it said where it listens${lastWords}`);
+    throw fail(`${how} before it said where it listens${lastWords}`);
   });
   earlyEnd.catch(() => {});
 
@@ -136,6 +162,8 @@ export async function launchPlugin(
     });
     const text = await untilAborted(plugin, deadline.signal, Promise.race([line, earlyEnd]));
     const parsed = parseHandshake(text);
+    if (parsed.network === "tcp" && options.sandbox === "strict" && options.sandboxNetwork !== true)
+      throw new Error(unreachableInside);
     handshake =
       parsed.network === "unix"
         ? { ...parsed, address: resolve(workingDirectory, parsed.address) }
@@ -149,6 +177,19 @@ export async function launchPlugin(
 }
 
 const closedOutputGraceMs = 500;
+const unreachableInside =
+  "it listens on TCP, where nobody reaches it in a strict sandbox without a network; let it listen on a Unix socket, or set network: true";
+
+function toEnvironment(
+  { env = {}, sandbox }: LaunchOptions,
+  { environment }: LaunchDependencies,
+  workingDirectory: string,
+  temporaryFolder: string,
+): Record<string, string> {
+  // The home of the person is not there.
+  const host = sandbox === "strict" ? { ...environment, HOME: workingDirectory } : environment;
+  return toChildEnvironment({ host, added: env, temporaryFolder });
+}
 
 function toCommand(command: string | readonly string[]): readonly string[] {
   if (typeof command === "string") return [command.includes("/") ? resolve(command) : command];

@@ -49,7 +49,8 @@ export async function openEndpoint(
   if (remote !== undefined) return createRemoteEndpoint(key, remote);
 
   const handshakeTimeoutMs = entry.handshakeTimeoutMs ?? defaultHandshakeTimeoutMs;
-  const { workingDirectory, httpPort } = entry;
+  const { workingDirectory, httpPort, limits, sandbox, sandboxNetwork, programFolder } = entry;
+  const { dataFolder } = entry;
   const env =
     httpPort === undefined ? entry.env : { OPENTALON_HTTP_PORT: `${httpPort}`, ...entry.env };
   const launched = await launchPlugin(
@@ -58,6 +59,11 @@ export async function openEndpoint(
       command,
       workingDirectory,
       env,
+      limits,
+      sandbox,
+      sandboxNetwork,
+      programFolder,
+      dataFolder,
       handshakeTimeoutMs,
       signal,
       // The library is loaded while the plugin starts; a failure shows again where the client is made.

@@ -2,6 +2,7 @@ import { parseHostAndPort } from "@opentalon/protocol";
 import type { Clock } from "../base/clock.ts";
 import { PluginError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
+import type { Execution, RawToolResult } from "../domain/plugin.ts";
 import { createCallsUnderWay } from "./calls-under-way.ts";
 import { toAbortError } from "./deadline.ts";
 import type { GenerationMemory } from "./detect-generation.ts";
@@ -9,12 +10,15 @@ import type { OpenEndpointDependencies, PluginEndpoint } from "./open-endpoint.t
 import { explainLoss, introduce, openEndpoint } from "./open-endpoint.ts";
 import { loadGrpc, openPluginClient } from "./open-plugin-client.ts";
 import type { PluginClient } from "./plugin-client.ts";
+import type { PluginDatabaseDependencies } from "./plugin-database.ts";
+import { preparePluginDatabase } from "./plugin-database.ts";
 import type { PluginEntry } from "./plugin-entry.ts";
 import { readRemoteAccess } from "./remote-access.ts";
 import type { RunningPlugin } from "./supervise.ts";
 import { isPluginName, toPluginCapabilities } from "./to-capabilities.ts";
 
-export interface OpenPluginDependencies extends OpenEndpointDependencies {
+export interface OpenPluginDependencies
+  extends OpenEndpointDependencies, PluginDatabaseDependencies {
   readonly generations: GenerationMemory;
   readonly maxMessageBytes: number;
 }
@@ -32,7 +36,11 @@ export async function openPlugin(
 ): Promise<RunningPlugin> {
   const { key, command, configJson = "{}" } = entry;
   const { clock, generations, log } = dependencies;
-  const endpoint = await openEndpoint(entry, dependencies, signal);
+  const endpoint = await openEndpoint(
+    await preparePluginDatabase(entry, dependencies, signal),
+    dependencies,
+    signal,
+  );
   return introduce(entry, endpoint, clock, signal, async (deadline) => {
     let client: PluginClient | undefined;
     try {
@@ -82,6 +90,11 @@ function createRunning(
 ): RunningPlugin {
   const calls = createCallsUnderWay(clock);
   const { name } = capabilities;
+  let { supportsCallbacks } = capabilities;
+  const run = (execution: Execution, server: string): Promise<RawToolResult> =>
+    supportsCallbacks && client.executeWithCallbacks !== undefined
+      ? client.executeWithCallbacks(execution, server)
+      : client.execute(execution, server);
   /** A lost connection ends the calls over it by itself; a process that ended is known before its connections are. */
   const end = (): void => client.end(toAbortError(key, gone));
   if (gone.aborted) end();
@@ -96,6 +109,7 @@ function createRunning(
     check: client.check,
     refresh: async (signal) => {
       const reported = await client.refresh(signal);
+      if (reported !== undefined) ({ supportsCallbacks } = reported);
       // It keeps its name for as long as it runs: others may count on it.
       return reported && toPluginCapabilities({ ...reported, name }, key, log);
     },
@@ -106,7 +120,7 @@ function createRunning(
       }
       try {
         return await calls.track(execution.timeoutMs, () =>
-          client.execute(execution, execution.server ?? name),
+          run(execution, execution.server ?? name),
         );
       } catch (error) {
         if (isRemote || execution.signal.aborted) throw error;

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -80,6 +80,23 @@ test("only groups still on the list are killed, and their folders removed", asyn
   expect(await isRunning(sparedPid)).toBe(true);
   process.kill(sparedPid, "SIGKILL");
   await spared;
+});
+
+test("whoever has the temporary folder of a group is killed with it, whatever group it is in", async () => {
+  const own = join(folder, "own");
+  mkdirSync(own);
+  const start = (TMPDIR: string): ChildProcess =>
+    spawn("/bin/sleep", ["600"], { detached: true, stdio: "ignore", env: { TMPDIR } });
+  const [first, hidden, stranger] = [start(own), start(own), start(join(folder, "other"))];
+  const ends = [once(first, "exit"), once(hidden, "exit")];
+  const guard = createOrphanGuard({ log: createSilentLog(), environment: process.env });
+  guard.add(present(first.pid), own);
+  await guard[Symbol.asyncDispose]();
+  await Promise.all(ends);
+  expect(await isRunning(present(stranger.pid))).toBe(true);
+  const end = once(stranger, "exit");
+  stranger.kill("SIGKILL");
+  await end;
 });
 
 test("a guard that never had anything to watch starts nothing", async () => {

@@ -2,42 +2,70 @@ import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
 import type { Log } from "../base/log.ts";
 import type { Environment } from "./child-environment.ts";
+import { defaultSearchPath } from "./child-environment.ts";
+import { endMarkedFunction } from "./fence/end-marked.ts";
 
 /**
  * Ends the children of this program when it dies without being able to do so itself (SIGKILL, out of memory).
  *
  * A small shell of its own holds the reading end of a pipe whose writing end only this program has. The system closes
  * the pipe when the program ends, however it ends; the shell then kills the process group of every child still on its
- * list and removes their folders. Unlike a death signal (`prctl(PR_SET_PDEATHSIG)`) this reaches grandchildren, removes
+ * list, whoever is in its control groups, and whoever else has its temporary folder, and removes their folders. Unlike a death signal (`prctl(PR_SET_PDEATHSIG)`) this reaches grandchildren, removes
  * sockets, depends on no thread and works on every Unix.
  */
 export interface OrphanGuard {
-  /** Puts a process group on the list. `folder` must not contain a line break. */
-  readonly add: (groupId: number, folder: string) => void;
+  /**
+   * Puts a process group on the list, with its temporary folder and the folders of its control groups. None of them may
+   * contain a line break.
+   */
+  readonly add: (groupId: number, folder: string, cgroups?: readonly string[]) => void;
   /** Takes it off. Call it as soon as the group has ended: its number may be given away again. */
   readonly remove: (groupId: number) => void;
   /** Ends the shell. Children still on the list are killed. */
   readonly [Symbol.asyncDispose]: () => Promise<void>;
 }
 
+/** The list is in the positional parameters, three for each item: its group, what it is, its folder. */
 const script = `
+${endMarkedFunction}
+end_cgroup() {
+  echo 0 >"$1/pids.max"
+  echo 1 >"$1/cgroup.kill"
+  for round in 1 2 3 4 5 6 7 8 9 10; do
+    members=$(cat "$1/cgroup.procs")
+    [ -n "$members" ] || break
+    kill -9 $members
+    sleep 0.05
+  done
+  rmdir "$1"
+} 2>/dev/null
 trap '' HUP INT TERM PIPE
 while read -r verb group folder; do
   case $verb in
-    add) set -- "$@" "$group" "$folder" ;;
+    folder | cgroup) set -- "$@" "$group" "$verb" "$folder" ;;
     remove)
       left=$#
       while [ "$left" -gt 0 ]; do
-        [ "$1" = "$group" ] || set -- "$@" "$1" "$2"
-        shift 2
-        left=$((left - 2))
+        [ "$1" = "$group" ] || set -- "$@" "$1" "$2" "$3"
+        shift 3
+        left=$((left - 3))
       done ;;
   esac
 done
-while [ "$#" -gt 0 ]; do
+left=$#
+while [ "$left" -gt 0 ]; do
   kill -9 "-$1" 2>/dev/null
-  rm -rf -- "$2"
-  shift 2
+  [ "$2" = cgroup ] && end_cgroup "$3"
+  set -- "$@" "$1" "$2" "$3"
+  shift 3
+  left=$((left - 3))
+done
+while [ "$#" -gt 0 ]; do
+  if [ "$2" = folder ]; then
+    end_marked "$3"
+    rm -rf -- "$3"
+  fi
+  shift 3
 done
 `;
 
@@ -50,7 +78,7 @@ export function createOrphanGuard({
   readonly log: Log;
   readonly environment: Environment;
 }): OrphanGuard {
-  const groups = new Map<number, string>();
+  const items = new Map<number, readonly string[]>();
   let shell: ChildProcess | undefined;
   let ended: Promise<void> = Promise.resolve();
   let restarts = 0;
@@ -64,7 +92,7 @@ export function createOrphanGuard({
       stdio: ["pipe", "ignore", "ignore"],
       detached: true,
       cwd: "/",
-      env: { PATH: environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin" },
+      env: { PATH: environment["PATH"] ?? defaultSearchPath },
     });
     shell = child;
     child.unref();
@@ -80,11 +108,11 @@ export function createOrphanGuard({
       child.once("exit", end);
       child.once("error", end);
     });
-    for (const [groupId, folder] of groups) tell(`add ${groupId} ${folder}`);
+    for (const line of [...items.values()].flat()) tell(line);
   };
 
   const restart = (): void => {
-    if (disposed || groups.size === 0) return;
+    if (disposed || items.size === 0) return;
     restarts += 1;
     if (restarts <= maxRestarts) start();
     else
@@ -94,13 +122,17 @@ export function createOrphanGuard({
   };
 
   return {
-    add: (groupId, folder) => {
-      groups.set(groupId, folder);
+    add: (groupId, folder, cgroups = []) => {
+      const lines = [
+        `folder ${groupId} ${folder}`,
+        ...cgroups.map((path) => `cgroup ${groupId} ${path}`),
+      ];
+      items.set(groupId, lines);
       if (shell === undefined) start();
-      else tell(`add ${groupId} ${folder}`);
+      else for (const line of lines) tell(line);
     },
     remove: (groupId) => {
-      if (groups.delete(groupId)) tell(`remove ${groupId}`);
+      if (items.delete(groupId)) tell(`remove ${groupId}`);
     },
     [Symbol.asyncDispose]: async () => {
       disposed = true;

@@ -100,6 +100,7 @@ export function describePluginClient({ generation, create }: PluginClientContrac
       expect(error).toBe("");
       expect(JSON.parse(content)).toEqual({
         plugin: "fake",
+        action: "echo",
         args: { ...args, half: "a�b" },
         credentials: [],
       });

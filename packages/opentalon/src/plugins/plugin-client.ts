@@ -25,6 +25,13 @@ export interface PluginClient {
    * `signal` end it, and tell the plugin where the wire can.
    */
   readonly execute: (execution: Execution, pluginName: string) => Promise<RawToolResult>;
+  /**
+   * The same for plugins that report `supportsCallbacks`: meanwhile the plugin may have other actions run, by the
+   * execution's `onCallback`. Absent on a wire that has no such thing.
+   */
+  readonly executeWithCallbacks?:
+    | ((execution: Execution, pluginName: string) => Promise<RawToolResult>)
+    | undefined;
   /** Calls under way and all later ones reject with `error`. */
   readonly end: (error: PluginError) => void;
   /** Ends the connection; calls under way reject. */

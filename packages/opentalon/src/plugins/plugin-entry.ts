@@ -18,6 +18,13 @@ export interface PluginEntry {
   readonly programFolder?: string | undefined;
   /** An existing folder to run in; one of its own when absent. */
   readonly workingDirectory?: string | undefined;
+  /**
+   * The plugin's own SQLite database, told to it as `OPENTALON_DATABASE`; its folder is made, and the migrations beside the
+   * program are applied before each start. None when absent. SQLite makes more files beside it.
+   */
+  readonly databaseFile?: string | undefined;
+  /** A folder the program may write to besides its working directory, also in a sandbox. */
+  readonly dataFolder?: string | undefined;
   /** Added to the plugin's environment. */
   readonly env?: Readonly<Record<string, string | Secret>> | undefined;
   /** The plugin's own configuration, a JSON object as text; `{}` when absent. */

@@ -292,7 +292,7 @@ test("disposal in the middle of the start ends it", async () => {
     onChange: () => {},
   });
   const start = host.start();
-  await expect.poll(async () => (await readJournal(journal)).length).toBe(1);
+  await expect.poll(async () => (await readJournal(journal)).length, { timeout: 15_000 }).toBe(1);
   await host[Symbol.asyncDispose]();
   await start;
   for (const { pid } of await readJournal(journal))

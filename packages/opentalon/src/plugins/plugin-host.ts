@@ -13,8 +13,11 @@ import type { Tool } from "../domain/tool.ts";
 import { toToolName } from "../domain/tool.ts";
 import { builtInNames } from "./built-in-names.ts";
 import type { Environment } from "./child-environment.ts";
+import { defaultSearchPath } from "./child-environment.ts";
 import { createGenerationMemory } from "./detect-generation.ts";
 import { openPlugin } from "./open-plugin.ts";
+import type { Fence } from "./fence/create-fence.ts";
+import { createFence } from "./fence/create-fence.ts";
 import { createOrphanGuard } from "./orphan-guard.ts";
 import { observeCall } from "./observe-call.ts";
 import { isRemoteCommand } from "./plugin-address.ts";
@@ -36,6 +39,10 @@ export interface PluginHostOptions {
   readonly clock: Clock;
   /** Where working directories of plugins are kept; must belong to this process alone. */
   readonly stateDirectory?: string | undefined;
+  /** See `PluginDatabaseDependencies`. */
+  readonly migrationProgram?: readonly string[] | undefined;
+  /** Bounds the programs; one of its own when absent. */
+  readonly fence?: Fence | undefined;
   /** Called after a state or the list of tools has changed. Must not throw. */
   readonly onChange: () => void;
   /** Told of each call that is over. Must not throw. */
@@ -57,6 +64,8 @@ export interface PluginHost {
    * its key, never for the name it gives itself.
    */
   readonly configKeyOf: (pluginName: string) => string | undefined;
+  /** Whether calls of the plugin that reported this name may ask for other actions. */
+  readonly takesCallbacks: (pluginName: string) => boolean;
   /**
    * Runs an action of the plugin that reported this name. A failed action is a result with `error`.
    * @throws PluginError: crashed, timed-out, protocol-violated, unavailable.
@@ -78,11 +87,14 @@ export interface PluginHost {
 }
 
 export function createPluginHost(options: PluginHostOptions): PluginHost {
-  const { entries, environment, log, clock, stateDirectory, onChange, onCall } = options;
+  const { entries, environment, log, clock, stateDirectory, migrationProgram } = options;
+  const { onChange, onCall } = options;
   const limit = parseMessageLimit(environment["OPENTALON_GRPC_MAX_MSG_BYTES"]);
   if (limit.problem !== "") log.warn(limit.problem);
   const folders = createTemporaryFolders(stateDirectory);
   const guard = createOrphanGuard({ log, environment });
+  const searchPath = environment["PATH"] ?? defaultSearchPath;
+  const fence = options.fence ?? createFence({ searchPath, stateDirectory, clock, log });
   const generations = createGenerationMemory();
   const owners = new Map<string, SupervisedPlugin>();
   const keys = new Set([...options.configuredKeys, ...entries.map(({ key }) => key)]);
@@ -143,7 +155,9 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
       folders,
       stateDirectory,
       guard,
+      fence,
       generations,
+      migrationProgram,
       clock,
       log: pluginLog,
       maxMessageBytes: limit.bytes,
@@ -193,6 +207,8 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
         return [{ plugin: capabilities.name, text: capabilities.systemPromptAddition }];
       }),
     configKeyOf: (pluginName) => owners.get(pluginName)?.key,
+    takesCallbacks: (pluginName) =>
+      owners.get(pluginName)?.capabilities()?.supportsCallbacks === true,
     maxMessageBytes: limit.bytes,
     execute: async (pluginName, asked) => {
       const plugin = owners.get(pluginName);

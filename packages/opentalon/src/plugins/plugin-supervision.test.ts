@@ -6,6 +6,7 @@ import { createManualClock, systemClock } from "../base/clock.ts";
 import { createSilentLog } from "../base/create-log.ts";
 import { createGenerationMemory } from "./detect-generation.ts";
 import { openPlugin } from "./open-plugin.ts";
+import { createFence } from "./fence/create-fence.ts";
 import { createOrphanGuard } from "./orphan-guard.ts";
 import type { PluginHost } from "./plugin-host.ts";
 import { supervise } from "./supervise.ts";
@@ -174,6 +175,7 @@ test(
             folders,
             stateDirectory: folder,
             guard,
+            fence: createFence({ searchPath: process.env["PATH"] ?? "", clock: systemClock, log }),
             generations: createGenerationMemory(),
             clock: systemClock,
             log,

@@ -17,6 +17,8 @@ export interface PollCapabilitiesOptions {
 
 /** A plugin may have to ask others before it knows. */
 const timeoutMs = 90_000;
+/** One that had to answer before all others had answered it is asked again soon after its start. */
+const firstIntervalMs = 60_000;
 
 /** Asks a running plugin at intervals what it can do by now, until it was called off or the plugin cannot say. */
 export function pollCapabilities(options: PollCapabilitiesOptions): () => void {
@@ -41,13 +43,13 @@ export function pollCapabilities(options: PollCapabilitiesOptions): () => void {
         "The plugin does not say what it can do by now; what it said before counts",
       );
     }
-    schedule();
+    schedule(intervalMs);
   };
 
-  const schedule = (): void => {
-    cancel = clock.after(intervalMs, () => void run());
+  const schedule = (afterMs: number): void => {
+    cancel = clock.after(afterMs, () => void run());
   };
-  schedule();
+  schedule(Math.min(firstIntervalMs, intervalMs));
   return () => {
     called.abort();
     cancel();

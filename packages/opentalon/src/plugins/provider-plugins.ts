@@ -5,8 +5,10 @@ import type { Log } from "../base/log.ts";
 import type { Secret } from "../base/secret.ts";
 import type { PluginStatus } from "../domain/plugin.ts";
 import type { Environment } from "./child-environment.ts";
+import { defaultSearchPath } from "./child-environment.ts";
 import { untilAborted } from "./deadline.ts";
 import { openProviderPlugin } from "./open-provider-plugin.ts";
+import { createFence } from "./fence/create-fence.ts";
 import { createOrphanGuard } from "./orphan-guard.ts";
 import type { PluginEntry } from "./plugin-entry.ts";
 import type { Completion, CompletionOptions, ReportedModel } from "./provider-client.ts";
@@ -67,13 +69,15 @@ export function createProviderPlugins(options: ProviderPluginsOptions): Provider
     options.stateDirectory === undefined ? undefined : join(options.stateDirectory, "providers");
   const folders = createTemporaryFolders(stateDirectory);
   const guard = createOrphanGuard({ log, environment });
+  const searchPath = environment["PATH"] ?? defaultSearchPath;
+  const fence = createFence({ searchPath, stateDirectory, clock, log });
   let tidied: Promise<void> | undefined;
 
   const supervised = entries.map((entry) => {
     const pluginLog = log.child({ provider: entry.key });
     const maxMessageBytes = entry.maxMessageBytes ?? limit.bytes;
     const credential = entry.credential?.reveal() ?? "";
-    const shared = { environment, folders, stateDirectory, guard, clock, log: pluginLog };
+    const shared = { environment, folders, stateDirectory, guard, fence, clock, log: pluginLog };
     const dependencies = { ...shared, maxMessageBytes, credential };
     return supervise({
       entry,

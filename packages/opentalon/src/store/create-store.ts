@@ -11,6 +11,7 @@ import { createInbox } from "./sql-inbox.ts";
 import { createJournal } from "./sql-journal.ts";
 import { createKeyValueStore } from "./sql-key-value-store.ts";
 import { createOutbox } from "./sql-outbox.ts";
+import { createPluginStateStore } from "./sql-plugin-state.ts";
 import { createRoutingStore } from "./sql-routing-store.ts";
 import { createSessionStore } from "./sql-session-store.ts";
 import { createUsageStore } from "./sql-usage-store.ts";
@@ -49,6 +50,7 @@ export async function createStore({
     sessions: createSessionStore(parts),
     usage: createUsageStore(parts),
     keyValue: createKeyValueStore(parts),
+    pluginState: createPluginStateStore(parts),
     routing: createRoutingStore(parts),
     budgets,
     commitTurn: createCommitTurn(parts),

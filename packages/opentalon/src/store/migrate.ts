@@ -84,7 +84,7 @@ async function readVersion(database: Schemed): Promise<number> {
 const strangerQueries: Readonly<Record<Engine, string>> = {
   sqlite: `SELECT name FROM sqlite_schema WHERE type = 'table' AND substr(name, 1, 7) <> 'sqlite_' LIMIT 1`,
   postgres: `SELECT tablename AS name FROM pg_tables WHERE schemaname = current_schema() AND tablename IN
-    ('sessions', 'messages', 'profile_usage', 'inbox', 'turn_journal', 'outbox', 'plugin_state', 'routing_history',
+    ('sessions', 'messages', 'profile_usage', 'inbox', 'turn_journal', 'outbox', 'plugin_state', 'plugin_entries', 'routing_history',
     'routing_state', 'budget_accounts', 'budget_calls') LIMIT 1`,
 };
 

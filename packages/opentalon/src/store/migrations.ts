@@ -179,4 +179,25 @@ const fourth: Migration = {
   statements: () => [`ALTER TABLE outbox ADD COLUMN parts_sent INTEGER NOT NULL DEFAULT 0`],
 };
 
-export const migrations: readonly Migration[] = [first, second, third, fourth];
+/** What plugins keep, by plugin. */
+const fifth: Migration = {
+  version: 5,
+  statements: (engine) => {
+    const { sortable, clustered } = dialects[engine];
+    return [
+      `CREATE TABLE IF NOT EXISTS plugin_entries (
+         plugin TEXT NOT NULL,
+         key ${sortable} NOT NULL,
+         bytes BIGINT NOT NULL,
+         value TEXT NOT NULL,
+         ends_at_ms BIGINT,
+         updated_at_ms BIGINT NOT NULL,
+         PRIMARY KEY (plugin, key)) ${clustered}`,
+      // Adding up what a plugin keeps reads this alone.
+      `CREATE INDEX IF NOT EXISTS plugin_entries_sizes ON plugin_entries (plugin, bytes)`,
+      `CREATE INDEX IF NOT EXISTS plugin_entries_ending ON plugin_entries (ends_at_ms) WHERE ends_at_ms IS NOT NULL`,
+    ];
+  },
+};
+
+export const migrations: readonly Migration[] = [first, second, third, fourth, fifth];

@@ -203,6 +203,44 @@ export interface KeyValueStore {
   readonly list: (namespace: string, prefix: string, limit: number) => Promise<readonly string[]>;
 }
 
+/**
+ * What plugins keep by asking for it, each below the key of its entry, which the core sets. What has ended is not there.
+ * Rejects with `StoreError`, also for keys and values that are too long or no text both engines can hold.
+ */
+export interface PluginStateStore {
+  readonly get: (plugin: string, key: string) => Promise<string | undefined>;
+  /** One atomic step, whatever else is written meanwhile. */
+  readonly set: (
+    plugin: string,
+    key: string,
+    change: PluginStateChange,
+  ) => Promise<PluginStateOutcome>;
+  /** @returns whether there was something. */
+  readonly delete: (plugin: string, key: string) => Promise<boolean>;
+  /** Keys that begin with `prefix` and come after `after`, ordered by their bytes. */
+  readonly list: (
+    plugin: string,
+    range: { readonly prefix: string; readonly after: string; readonly limit: number },
+  ) => Promise<readonly string[]>;
+}
+
+export interface PluginStateChange {
+  readonly value: string;
+  /** Never, when absent. */
+  readonly endsAtMs?: number | undefined;
+  /** Change it only when this is what is there; `null`: when nothing is. */
+  readonly expected?: string | null | undefined;
+  /** Of everything the plugin keeps; keys count as bytes, too. */
+  readonly limits: { readonly entries: number; readonly bytes: number };
+}
+
+export type PluginStateOutcome =
+  | { readonly kind: "stored" }
+  /** Not what was expected; nothing was changed. */
+  | { readonly kind: "unexpected"; readonly value: string | undefined }
+  /** It would be more than the plugin may keep; nothing was changed. */
+  | { readonly kind: "full" };
+
 export interface SessionChange {
   readonly appended: readonly TranscriptMessage[];
   /** Forget the conversation before appending. */
@@ -301,6 +339,7 @@ export interface Store {
   readonly sessions: SessionStore;
   readonly usage: UsageStore;
   readonly keyValue: KeyValueStore;
+  readonly pluginState: PluginStateStore;
   readonly routing: RoutingStore;
   readonly budgets: BudgetStore;
   /**

@@ -7,6 +7,7 @@ import { defaultStoreLimits, type Store } from "./ports.ts";
 import type { LockEvent } from "./postgres-lock.ts";
 import { createPostgresStore, type PostgresStoreOptions } from "./postgres-store.ts";
 import { describeBudgetStore } from "./budget-store.contract.ts";
+import { describePluginState } from "./plugin-state.contract.ts";
 import { describeRoutingStore } from "./routing-store.contract.ts";
 import { createMessage, createReply, describeStore, type StorePlace } from "./store.contract.ts";
 import {
@@ -36,6 +37,7 @@ describe.skipIf(problem !== undefined)(`with a PostgreSQL server${reason}`, () =
   describeStore("PostgreSQL", createPlace);
   describeBudgetStore("PostgreSQL", createPlace);
   describeRoutingStore("PostgreSQL", createPlace);
+  describePluginState("PostgreSQL", createPlace);
 
   describe("the PostgreSQL store", () => {
     let dsn: string;

@@ -20,10 +20,10 @@ const fileBatchSize = 20;
 
 /**
  * Removes answered identities, finished deliveries (also the given up and the unknown) and journals without a turn, all
- * beyond the retention of identities, and the bytes of files beyond theirs.
+ * beyond the retention of identities, the bytes of files beyond theirs, and what plugins kept for a time that is over.
  */
 export function createPrune({ database, clock, limits }: PruneOptions): () => Promise<void> {
-  const { dropAnswered, dropFinished, dropJournals, dropFiles, dropRouted } =
+  const { dropAnswered, dropFinished, dropJournals, dropFiles, dropRouted, dropEnded } =
     prepareStatements(database);
   return async () => {
     const beforeMs = clock.now() - limits.identityRetentionMs;
@@ -33,6 +33,7 @@ export function createPrune({ database, clock, limits }: PruneOptions): () => Pr
     }
     const routedBeforeMs = clock.now() - routingRetentionMs;
     while ((await database.change(dropRouted, { beforeMs: routedBeforeMs, limit: batchSize })) > 0);
+    while ((await database.change(dropEnded, { nowMs: clock.now(), limit: batchSize })) > 0);
     const old = { before: new Date(clock.now() - limits.fileRetentionMs).toISOString() };
     while ((await database.change(dropFiles, { ...old, limit: fileBatchSize })) > 0);
   };
@@ -73,6 +74,22 @@ function prepareStatements({ prepare }: Database) {
               .where("created_at", "<", is.before)
               .limit(is.limit)
               .$asTuple("session_id", "seq"),
+          ),
+        ),
+    ),
+    dropEnded: prepare((database, is: { nowMs: number; limit: number }) =>
+      database
+        .deleteFrom("plugin_entries")
+        .where((row) =>
+          row(
+            row.refTuple("plugin", "key"),
+            "in",
+            row
+              .selectFrom("plugin_entries")
+              .select(["plugin", "key"])
+              .where("ends_at_ms", "<=", is.nowMs)
+              .limit(is.limit)
+              .$asTuple("plugin", "key"),
           ),
         ),
     ),

@@ -11,6 +11,7 @@ export interface Schema {
   readonly turn_journal: TurnJournalTable;
   readonly outbox: OutboxTable;
   readonly plugin_state: PluginStateTable;
+  readonly plugin_entries: PluginEntriesTable;
   readonly routing_history: RoutingHistoryTable;
   readonly routing_state: RoutingStateTable;
   readonly budget_accounts: BudgetAccountsTable;
@@ -124,6 +125,17 @@ interface PluginStateTable {
   readonly namespace: string;
   readonly key: string;
   readonly value: string;
+  readonly updated_at_ms: number;
+}
+
+interface PluginEntriesTable {
+  /** Key of the plugin's entry in the configuration, see `toStorableKey`. */
+  readonly plugin: string;
+  readonly key: string;
+  /** Of key and value. */
+  readonly bytes: number;
+  readonly value: string;
+  readonly ends_at_ms: number | null;
   readonly updated_at_ms: number;
 }
 

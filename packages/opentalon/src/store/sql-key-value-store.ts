@@ -26,7 +26,7 @@ export function createKeyValueStore({ database, clock }: KeyValueOptions): KeyVa
     },
     set: async (namespace, key, value) => {
       checkKey(namespace, key);
-      check("value", value, maxValueBytes);
+      checkText("value", value, maxValueBytes);
       await database.change(upsert, { namespace, key, value, nowMs: clock.now() });
     },
     delete: async (namespace, key) => {
@@ -43,11 +43,12 @@ export function createKeyValueStore({ database, clock }: KeyValueOptions): KeyVa
 }
 
 function checkKey(namespace: string, key: string): void {
-  check("namespace", namespace, maxKeyBytes);
-  check("key", key, maxKeyBytes);
+  checkText("namespace", namespace, maxKeyBytes);
+  checkText("key", key, maxKeyBytes);
 }
 
-function check(name: string, text: string, maxBytes: number): void {
+/** @throws StoreError for a text that is too long, or that not both engines can hold. */
+export function checkText(name: string, text: string, maxBytes: number): void {
   if (!isStorableText(text)) {
     throw new StoreError(
       "STORE_FAILED",

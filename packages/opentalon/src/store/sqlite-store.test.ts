@@ -20,6 +20,7 @@ import { createManualClock } from "../base/clock.ts";
 import { defaultStoreLimits, type Store } from "./ports.ts";
 import { createSqliteStore, type SqliteStoreOptions } from "./sqlite-store.ts";
 import { describeBudgetStore } from "./budget-store.contract.ts";
+import { describePluginState } from "./plugin-state.contract.ts";
 import { describeRoutingStore } from "./routing-store.contract.ts";
 import { createMessage, createReply, describeStore, type StorePlace } from "./store.contract.ts";
 
@@ -38,6 +39,7 @@ async function createPlace(): Promise<StorePlace> {
 describeStore("SQLite", createPlace);
 describeBudgetStore("SQLite", createPlace);
 describeRoutingStore("SQLite", createPlace);
+describePluginState("SQLite", createPlace);
 
 describe("the SQLite store", () => {
   let root: string;
@@ -109,7 +111,7 @@ describe("the SQLite store", () => {
     const opening = open();
     await expect(opening).rejects.toMatchObject({ code: "STORE_TOO_NEW" });
     await expect(opening).rejects.toThrow(
-      `${file} has schema version 7, but this OpenTalon knows versions up to 4`,
+      `${file} has schema version 7, but this OpenTalon knows versions up to 5`,
     );
   });
 

@@ -1,4 +1,5 @@
 import type { Actor } from "../domain/actor.ts";
+import type { Execution } from "../domain/plugin.ts";
 import { metaPlugin, type Tool, toToolName } from "../domain/tool.ts";
 
 /** On whose behalf and from where a call is made: what the host vouches for. */
@@ -13,6 +14,10 @@ export interface CallOrigin {
   readonly interactionKind?: string | undefined;
   readonly systemSource?: string | undefined;
   readonly lastUserMessageId?: string | undefined;
+  /** Of the turn, for the log. */
+  readonly trace?: string | undefined;
+  /** Of the person, by server name, for plugins that act for them. */
+  readonly credentialHeaders?: Execution["credentialHeaders"];
 }
 
 /**

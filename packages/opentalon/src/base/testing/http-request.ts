@@ -1,4 +1,4 @@
-import type { HttpRequest } from "../http-route.ts";
+import type { HttpAnswer, HttpRequest } from "../http-route.ts";
 
 /** A request as a door hands it to a route. */
 export function toHttpRequest(changes: Partial<HttpRequest> = {}): HttpRequest {
@@ -16,4 +16,9 @@ export function toHttpRequest(changes: Partial<HttpRequest> = {}): HttpRequest {
     isTrusted: true,
     ...changes,
   };
+}
+
+/** All of an answer's body, as text. */
+export function readBody({ body }: HttpAnswer): Promise<string> {
+  return new Response(body as string).text();
 }

@@ -11,6 +11,22 @@ export interface FakePluginOptions {
   /** Names of the actions it reports instead of those it has. */
   readonly actions?: readonly string[];
   readonly promptAddition?: string;
+  /** Says that its calls may ask for other actions, and serves ExecuteBidi in place of Execute (gRPC only). */
+  readonly callbacks?: boolean;
+  /** Names of its actions that change nothing; "echo" when absent. */
+  readonly readOnly?: readonly string[];
+  /** Facts the host shall add to the arguments of its actions; "session_id" when absent. */
+  readonly contextArguments?: readonly string[];
+  /** What its action "check" has run by a callback before it answers, whatever comes of that. */
+  readonly first?: {
+    readonly plugin: string;
+    readonly action: string;
+    readonly args?: Readonly<Record<string, string>>;
+  };
+  /** What its action "check" refuses, each as `<actor> <plugin>`; nothing when absent. */
+  readonly refuses?: readonly string[];
+  /** Names of its actions that only people may run. */
+  readonly userOnly?: readonly string[];
   /** Before the handshake: end with exit code 3 and a line on stderr; say nothing; say something else; … */
   readonly start?:
     | "crash"

@@ -25,8 +25,11 @@
  *     environment     its environment as JSON
  *     process         {"pid","workingDirectory","port"} as JSON; no port on a Unix socket
  *     config          the text Init brought
- *     block           does nothing else for args.ms milliseconds, then answers "done"
+ *     block           does nothing else for args.ms milliseconds, then answers "done"; it is not reported
  *     deafen          stops listening, hangs up on everybody, and lives on
+ *     check           with callbacks, or when asked to report it: "true" unless FakePluginOptions.refuses
+ *     ask             with callbacks: sends the requests in args.requests, a JSON list of {"plugin","action","args"}, all
+ *                     at once, answers with the list of what came back; see AskPlan in fake-callbacks.ts for more
  *
  * An unknown action gives an error without identifier.
  */
@@ -38,7 +41,9 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { serveCallbacks } from "./fake-callbacks.ts";
 import { booleanField, bytesField, readBytesFields } from "./protobuf-lite.ts";
+import { attacks } from "./attacks.ts";
 import type { FakePluginOptions } from "./fake-plugin-options.ts";
 
 const given = JSON.parse(process.argv[2] ?? "{}") as FakePluginOptions;
@@ -69,9 +74,15 @@ const actionNames = [
   ..."echo structured fail fail-without-id wrong-id no-id invalid-utf8 status slow hang cancelled crash".split(
     " ",
   ),
-  ..."huge bomb endless trickle environment process config block deafen".split(" "),
+  ..."huge bomb endless trickle environment process config deafen".split(" "),
+  ...(options.callbacks === true ? ["check", "ask"] : []),
 ];
 
+/** Beside "text". */
+const moreParameters: Readonly<Record<string, readonly string[]>> = {
+  ask: ["requests", "end"],
+  slow: ["ms"],
+};
 const invalidUtf8 = Buffer.from([0x61, 0xff, 0x62, 0xc3]);
 const oneGigabyte = 2 ** 30;
 let config = "";
@@ -141,8 +152,18 @@ function answer(call: Call, reply: (result: Result) => void): void {
       return say(JSON.stringify({ pid: process.pid, workingDirectory: process.cwd(), port }));
     case "config":
       return say(config);
-    default:
-      return say("", { id: "", error: `unknown action ${call.action}` });
+    case "check":
+      note({ event: "call", action: `check ${call.args["actor"]} ${call.args["plugin"]}` });
+      return say(
+        String(options.refuses?.includes(`${call.args["actor"]} ${call.args["plugin"]}`) !== true),
+      );
+    default: {
+      const attack = attacks[call.action];
+      if (attack === undefined) return say("", { id: "", error: `unknown action ${call.action}` });
+      return void attack(call.args).then(say, (error: unknown) =>
+        say("", { error: String(error) }),
+      );
+    }
   }
 }
 
@@ -191,8 +212,10 @@ function toCapabilitiesMessage(names = options.actions ?? actionNames): Buffer {
         bytesField(1, action),
         bytesField(2, `Action ${action}`),
         bytesField(3, parameter),
-        bytesField(5, "session_id"),
-        booleanField(7, action === "echo"),
+        ...(moreParameters[action] ?? []).map((more) => bytesField(3, bytesField(1, more))),
+        booleanField(4, options.userOnly?.includes(action) === true),
+        ...(options.contextArguments ?? ["session_id"]).map((name) => bytesField(5, name)),
+        booleanField(7, (options.readOnly ?? ["echo"]).includes(action)),
       ]),
     ),
   );
@@ -202,7 +225,31 @@ function toCapabilitiesMessage(names = options.actions ?? actionNames): Buffer {
     bytesField(2, description),
     ...actions,
     bytesField(4, options.promptAddition ?? ""),
+    booleanField(7, options.callbacks === true),
   ]);
+}
+
+function toCall(request: Buffer, onCancelled: Call["onCancelled"]): Call {
+  const fields = readBytesFields(request);
+  const text = (number: number): string =>
+    fields.findLast((field) => field.number === number)?.value.toString() ?? "";
+  const toEntry = (value: Buffer): [string, Buffer] => {
+    const [key, entry] = readBytesFields(value);
+    return [key?.value.toString() ?? "", entry?.value ?? Buffer.alloc(0)];
+  };
+  const entries = (number: number): [string, Buffer][] =>
+    fields.filter((field) => field.number === number).map(({ value }) => toEntry(value));
+  return {
+    id: text(1),
+    plugin: text(2),
+    action: text(3),
+    args: Object.fromEntries(entries(4).map(([key, value]) => [key, value.toString()])),
+    credentials: entries(6).map(([server, value]) => {
+      const [header, secret] = readBytesFields(value);
+      return [server, header?.value, secret?.value].join(" ");
+    }),
+    onCancelled,
+  };
 }
 
 function serveGrpcCall(stream: ServerHttp2Stream, path: string, request: Buffer): void {
@@ -250,22 +297,8 @@ function serveGrpcCall(stream: ServerHttp2Stream, path: string, request: Buffer)
       if (options.health === undefined) return refuse(12, "unknown service");
       return respond(Buffer.from([8, options.health === "serving" ? 1 : 2]));
     case "Execute": {
-      const toEntry = (value: Buffer): [string, string] => {
-        const [key, entry] = readBytesFields(value);
-        return [key?.value.toString() ?? "", entry?.value.toString() ?? ""];
-      };
-      const call: Call = {
-        id: text(1),
-        plugin: text(2),
-        action: text(3),
-        args: Object.fromEntries(
-          fields.filter((field) => field.number === 4).map((field) => toEntry(field.value)),
-        ),
-        credentials: fields
-          .filter((field) => field.number === 6)
-          .map((field) => toEntry(field.value)[0]),
-        onCancelled: (listener) => void stream.once("aborted", listener),
-      };
+      if (options.callbacks === true) return refuse(12, "this plugin needs ExecuteBidi");
+      const call = toCall(request, (listener) => void stream.once("aborted", listener));
       switch (call.action) {
         case "status":
           return refuse(9, "not today");
@@ -319,6 +352,16 @@ async function createGrpcListener(): Promise<(socket: Socket) => void> {
     if (options.noteQuestions === true)
       note({ event: "asked", method: path.split("/").at(-1), authorization });
     stream.on("error", () => {});
+    if (options.callbacks === true && String(headers[":path"]).endsWith("/ExecuteBidi"))
+      return serveCallbacks(stream, {
+        note,
+        first: options.first,
+        answer: (request, reply) =>
+          answer(
+            toCall(request, (listener) => void stream.once("aborted", listener)),
+            (result) => reply(toResultMessage(result)),
+          ),
+      });
     stream.on("data", (part: Buffer) => parts.push(part));
     stream.on("end", () => serveGrpcCall(stream, path, Buffer.concat(parts).subarray(5)));
   });

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../../base/clock.ts";
 import { createSilentLog } from "../../base/create-log.ts";
+import { createFence } from "../fence/create-fence.ts";
 import type { LaunchDependencies, LaunchedPlugin, LaunchOptions } from "../launch.ts";
 import { launchPlugin } from "../launch.ts";
 import { createOrphanGuard } from "../orphan-guard.ts";
@@ -12,7 +13,15 @@ import type { FakePluginOptions } from "./fake-plugin-options.ts";
 
 /** What a fake plugin noted about itself. */
 export interface FakeEvent {
-  readonly event: "started" | "grandchild" | "call" | "asked";
+  readonly event:
+    | "started"
+    | "grandchild"
+    | "call"
+    | "asked"
+    // Of a call with callbacks: the host closed its side, gave up, called twice.
+    | "half-closed"
+    | "cancelled"
+    | "second-call";
   readonly pid?: number;
   readonly action?: string;
   readonly method?: string;
@@ -20,6 +29,8 @@ export interface FakeEvent {
 }
 
 export interface LaunchedFake extends LaunchedPlugin {
+  /** Where it notes what happens. */
+  readonly journal: string;
   readonly calls: () => Promise<readonly FakeEvent[]>;
 }
 
@@ -37,6 +48,7 @@ export async function launchFake(
     environment: process.env,
     folders: createTemporaryFolders(undefined),
     guard,
+    fence: createFence({ searchPath: process.env["PATH"] ?? "", clock: systemClock, log }),
     clock: systemClock,
     log,
     ...dependencyChanges,
@@ -49,7 +61,11 @@ export async function launchFake(
     const launched = await launchPlugin(
       {
         plugin: "fake",
-        command: toFakePluginCommand({ journal, ...options }),
+        // In a sandbox there is no place for it.
+        command: toFakePluginCommand({
+          ...(changes.sandbox === "strict" ? {} : { journal }),
+          ...options,
+        }),
         handshakeTimeoutMs: 20_000,
         signal: new AbortController().signal,
         ...changes,
@@ -58,6 +74,7 @@ export async function launchFake(
     );
     return {
       ...launched,
+      journal,
       calls: async () => (await readJournal(journal)).filter(({ event }) => event === "call"),
       stop: async () => {
         await launched.stop();

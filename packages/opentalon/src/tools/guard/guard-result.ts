@@ -33,16 +33,52 @@ export function guardResult(raw: RawToolResult, maxBytes = maxPartBytes): ToolRe
   return isSafe(content) ? { content, isError } : { content: unsafeAnswer, isError: true };
 }
 
+/**
+ * For a program: each part by itself, what was JSON still JSON. Structured content that cannot be both short enough,
+ * harmless and JSON is left out, and the content says so.
+ */
+export function guardParts(raw: RawToolResult, maxBytes = maxPartBytes): RawToolResult {
+  const content = guardText(raw.content, maxBytes);
+  const error = guardText(raw.error, maxBytes);
+  const structuredContent = guardJson(raw.structuredContent, maxBytes);
+  if (structuredContent !== undefined) return { content, error, structuredContent };
+  const note = `[structured content left out: it has ${Buffer.byteLength(raw.structuredContent)} bytes or is no JSON that can be passed on]`;
+  return {
+    content: content === "" ? note : `${content}\n${note}`,
+    error,
+    structuredContent: "",
+  };
+}
+
+function guardJson(text: string, maxBytes: number): string | undefined {
+  if (text === "") return "";
+  if (text.length > maxBytes) return undefined;
+  try {
+    const value: unknown = JSON.parse(text);
+    if (guardText(text, maxBytes) === text) return text;
+    const guarded = JSON.stringify(guardStrings(value, maxBytes));
+    return guardText(guarded, maxBytes) === guarded ? guarded : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function guardStrings(value: unknown, maxBytes: number): unknown {
+  if (typeof value === "string") return guardText(value, maxBytes);
+  if (Array.isArray(value)) return value.map((part) => guardStrings(part, maxBytes));
+  if (typeof value !== "object" || value === null) return value;
+  const members = Object.entries(value).map(([name, part]) => [
+    guardText(name, maxBytes),
+    guardStrings(part, maxBytes),
+  ]);
+  return Object.fromEntries(members);
+}
+
 const unsafeAnswer = "error: the answer was withheld, because it could not be made safe";
 
 /** The last look at what goes to a model: whatever happened before, nothing is left that guarding would change. */
 function isSafe(content: string): boolean {
   return content.isWellFormed() && neutralise(content) === content;
-}
-
-/** A text of ours that may quote a plugin or a model, as a failed result. */
-export function toErrorResult(message: string): ToolResult {
-  return guardResult({ content: "", error: message, structuredContent: "" });
 }
 
 /** One part of a result. Idempotent for what fits. */

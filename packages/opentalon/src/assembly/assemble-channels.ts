@@ -57,7 +57,7 @@ export function assembleChannels(options: AssembleChannelsOptions): Channels {
 
   for (const [name, entry] of enabled) {
     try {
-      const address = toAddress(entry);
+      const address = toChannelAddress(entry);
       needsDoor ||= parseChannelAddress(address).kind === "webhook";
       const channel = createChannel({
         name,
@@ -138,7 +138,7 @@ function doorChecksCallers({ server: { addr, token, allowPublic } }: Config): bo
 }
 
 /** Older files name the console channel by its repository; it comes with the program now. */
-function toAddress({ plugin, github }: Config["channels"][string]): string {
+export function toChannelAddress({ plugin, github }: Config["channels"][string]): string {
   if (plugin === "" && github === "opentalon/console-channel") return "console";
   if (plugin !== "" || github === "") return plugin;
   throw new ConfigError(

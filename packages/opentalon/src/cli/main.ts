@@ -6,6 +6,8 @@ import { addCompleteCommand } from "./complete.ts";
 import { addLuaCommands } from "./lua-commands.ts";
 import { addMcpCommand } from "./mcp-command.ts";
 import { normaliseArguments } from "./normalise-arguments.ts";
+import { addOutboxCommands } from "./outbox-commands.ts";
+import { addPairingCommands } from "./pairing-commands.ts";
 import { addPluginSourceCommands } from "./plugin-source-commands.ts";
 import { addPluginCommands } from "./plugin-commands.ts";
 import { programVersion } from "./program-version.ts";
@@ -75,5 +77,7 @@ addLuaCommands(program);
 addMcpCommand(program);
 addPluginSourceCommands(program);
 addPluginCommands(program);
+addPairingCommands(program);
+addOutboxCommands(program);
 
 await program.parseAsync(normaliseArguments(process.argv.slice(2)), { from: "user" });

@@ -42,7 +42,10 @@ it("replies that may not have arrived are listed, sent again or given up, with a
   await using models = await createModelServer();
   const configPath = scratch.writeConfig(models.url, webhookChannel(platform.url));
   const outbox = (...words: readonly string[]): Promise<FinishedRun> =>
-    runOpenTalon({ arguments: ["--config", configPath, "outbox", ...words], folder: scratch.folder });
+    runOpenTalon({
+      arguments: ["--config", configPath, "outbox", ...words],
+      folder: scratch.folder,
+    });
   const list = async (...words: readonly string[]) => {
     const { stdout } = await outbox("list", "--json", ...words);
     return JSON.parse(stdout) as {
@@ -94,9 +97,8 @@ it("replies that may not have arrived are listed, sent again or given up, with a
   );
   await using core = startCore({ configPath });
   await core.ready();
-  await expect.poll(() => platform.arrived, patient).toEqual([
-    "answer: secret 1",
-    "answer: secret 3",
-  ]);
+  await expect
+    .poll(() => platform.arrived, patient)
+    .toEqual(["answer: secret 1", "answer: secret 3"]);
   expect((await list()).deliveries).toEqual([]);
 });

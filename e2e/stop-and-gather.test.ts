@@ -55,8 +55,7 @@ for (const { engine, name, problem } of engines) {
         return { kind: "answer" };
       });
       const configPath = await writeConfig(scratch, models.url, peer);
-      const say = (id: string, content: string) =>
-        peer.post({ id, conversation: "room", content });
+      const say = (id: string, content: string) => peer.post({ id, conversation: "room", content });
       {
         await using core = startCore({ configPath });
         door = await core.door();

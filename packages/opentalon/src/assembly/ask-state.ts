@@ -48,7 +48,7 @@ export async function askState(
       isTrusted: true,
     };
     const answer = await route.handle(request);
-    return { status: answer.status, body: String(answer.body) };
+    return { status: answer.status, body: await new Response(answer.body).text() };
   }
   throw new Error(`nothing answers ${method} ${url.pathname} beside a running program`);
 }

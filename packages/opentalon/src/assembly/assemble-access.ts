@@ -58,7 +58,10 @@ export function assembleAccess(options: AssembleAccessOptions): Access {
         const words = "You may talk to me now. Please send your message again.";
         void tell(outcome.request, words, { action: "pairing" });
         const { channel } = outcome.request;
-        log.info({ channel, sender: outcome.request.senderId, by: toName(by) }, "a sender was approved");
+        log.info(
+          { channel, sender: outcome.request.senderId, by: toName(by) },
+          "a sender was approved",
+        );
       }
       return outcome;
     },

@@ -52,7 +52,8 @@ export function toPairingRoutes(pairing: Pairing): readonly HttpRoute[] {
       authentication: "door",
       handle: async (request) => {
         const sender = readText(request, "sender");
-        if (await pairing.revoke(sender, { kind: "operator" })) return toJsonAnswer(200, { sender });
+        if (await pairing.revoke(sender, { kind: "operator" }))
+          return toJsonAnswer(200, { sender });
         return toJsonAnswer(404, {
           error: `${sender} was not approved with a code; who is named in the configuration may talk because of that`,
         });

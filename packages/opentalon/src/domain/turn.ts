@@ -34,7 +34,10 @@ export type TurnEvent =
     }
   /** A step before or after the model ran. */
   | ({ readonly kind: "hook-finished" } & HookRecord)
-  | { readonly kind: "turn-finished"; readonly outcome: "answered" | "refused" | "failed" | "stopped" };
+  | {
+      readonly kind: "turn-finished";
+      readonly outcome: "answered" | "refused" | "failed" | "stopped";
+    };
 
 /** Where turn events go, with the message they belong to. Must not throw or block. */
 export type TurnObserver = (turn: Turn, event: TurnEvent) => void;

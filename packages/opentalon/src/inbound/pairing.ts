@@ -43,7 +43,9 @@ export type CodeOutcome =
   | { readonly kind: "full" };
 
 /** Who approves: the operator, or an actor the configuration may name as an approver. */
-export type Approver = { readonly kind: "operator" } | { readonly kind: "actor"; readonly actor: Actor };
+export type Approver =
+  | { readonly kind: "operator" }
+  | { readonly kind: "actor"; readonly actor: Actor };
 
 export interface Pairing {
   /** Rejects as the store does. */
@@ -247,7 +249,9 @@ function parseRequestKey(key: string): RequestKey | undefined {
 
 /** Unlike an actor's name it cannot be that of two senders, however many colons there are. */
 function toSenderHash({ channel, senderId }: Sender): string {
-  return createHash("sha256").update(JSON.stringify([channel, senderId])).digest("hex");
+  return createHash("sha256")
+    .update(JSON.stringify([channel, senderId]))
+    .digest("hex");
 }
 
 /** Every way to read `<channel>:<sender>`; both parts may hold colons. */

@@ -4,7 +4,12 @@ import type { Turn } from "../domain/turn.ts";
 import type { JournalRecord } from "../store/ports.ts";
 import { createGatherMessages } from "./gather-messages.ts";
 
-const turn = (id: number, more: Partial<InboundMessage> = {}, attempt = 1, atMs = id * 100): Turn => ({
+const turn = (
+  id: number,
+  more: Partial<InboundMessage> = {},
+  attempt = 1,
+  atMs = id * 100,
+): Turn => ({
   id: `t${id}`,
   sessionKey: "k",
   attempt,

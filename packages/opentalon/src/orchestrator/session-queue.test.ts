@@ -159,15 +159,18 @@ describe("a message that stops", () => {
 describe("messages that come shortly after one another", () => {
   const gathering = () => {
     const turns: string[] = [];
-    const sessions = queue(async ({ id, alongside = [] }) => {
-      turns.push([id, ...alongside.map((each) => each.id)].join("+"));
-    }, {
-      windowMs: 1_000,
-      gather: async (head, waiting) => ({
-        ...head,
-        alongside: waiting.filter(({ message }) => !message.content.startsWith("/")),
-      }),
-    });
+    const sessions = queue(
+      async ({ id, alongside = [] }) => {
+        turns.push([id, ...alongside.map((each) => each.id)].join("+"));
+      },
+      {
+        windowMs: 1_000,
+        gather: async (head, waiting) => ({
+          ...head,
+          alongside: waiting.filter(({ message }) => !message.content.startsWith("/")),
+        }),
+      },
+    );
     return { turns, sessions };
   };
 

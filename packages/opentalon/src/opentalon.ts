@@ -3,6 +3,7 @@
  * the parts is spelled in `orchestrator/turn.ts`; here stands who is handed what, and in which order all of it starts
  * and ends.
  */
+import { assembleAccess } from "./assembly/assemble-access.ts";
 import { assembleChannels, type PortRoutes, type Terminal } from "./assembly/assemble-channels.ts";
 import { assembleModels } from "./assembly/assemble-models.ts";
 import { assembleScripts } from "./assembly/assemble-scripts.ts";
@@ -10,7 +11,8 @@ import { assembleTools } from "./assembly/assemble-tools.ts";
 import { assembleTurn } from "./assembly/assemble-turn.ts";
 import { findNamedModel } from "./assembly/find-named-model.ts";
 import { openStore } from "./assembly/open-store.ts";
-import { toControlRoutes } from "./assembly/control-routes.ts";
+import { toControlRoutes, toGatewayRoutes } from "./assembly/control-routes.ts";
+import { createTypingObserver } from "./assembly/keep-typing.ts";
 import type { Clock } from "./base/clock.ts";
 import type { HttpRoute } from "./base/http-route.ts";
 import type { Log } from "./base/log.ts";
@@ -18,9 +20,11 @@ import { ConfigError } from "./base/errors.ts";
 import type { Config, Environment, LoadedConfig } from "./config/load-config.ts";
 import type { PluginCall } from "./domain/plugin.ts";
 import { createAcceptMessage } from "./inbound/accept-message.ts";
+import { isStopCommand, standsAlone } from "./inbound/stands-alone.ts";
 import type { Metrics } from "./observe/metrics.ts";
 import { createTurnLog } from "./observe/turn-log.ts";
 import { createDeliveryLoop } from "./orchestrator/delivery.ts";
+import { createGatherMessages } from "./orchestrator/gather-messages.ts";
 import { createSessionQueue } from "./orchestrator/session-queue.ts";
 import { runTurn } from "./orchestrator/turn.ts";
 import { createPatientStore } from "./store/patient-store.ts";
@@ -48,6 +52,7 @@ export const loadPart = {
   luaSettings: () => import("./assembly/lua/read-lua-settings.ts"),
   luaTests: () => import("./assembly/lua/test-scripts.ts"),
   pluginManager: () => import("./assembly/manage-plugins.ts"),
+  stateQuestions: () => import("./assembly/ask-state.ts"),
   signIns: () => import("./assembly/assemble-sign-ins.ts"),
   toolDesk: () => import("./assembly/open-tool-desk.ts"),
 } as const;
@@ -177,8 +182,12 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
     clock,
     log,
   });
+  const access = assembleAccess({ config, keyValue, send: channels.send, clock, log });
+  const typing = createTypingObserver({ show: channels.show, clock });
+  parts.defer(typing.dispose);
   const stages = assembleTurn({
     config,
+    commands: access.commands,
     showConfig: loaded.toRedactedYaml,
     store,
     models,
@@ -189,23 +198,31 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
     observe: (turn, event) => {
       turnLog(turn, event);
       channels.show(turn, event);
+      typing.observe(turn, event);
     },
     clock,
     log,
   });
   // Messages are taken in at once; their turns wait for what an earlier process left, and for plugins that still boot.
   const recovered = Promise.withResolvers<void>();
+  const windowMs = config.orchestrator.debounceWindowMs;
   const sessions = createSessionQueue({
     run: async (turn, signal) => {
       await Promise.all([recovered.promise, toolsSettled, models.settled, scripts.settled]);
       await runTurn(turn, stages, signal);
     },
     concurrency: config.orchestrator.maxConcurrentSessions,
+    windowMs,
+    gather: createGatherMessages({ windowMs, journal: store.journal, standsAlone }),
+    standsAlone: ({ message }) => standsAlone(message),
+    isStop: ({ message }) => isStopCommand(message),
+    clock,
     log,
   });
   let isStopping = false;
   const accept = createAcceptMessage({
     inbox: store.inbox,
+    ...access,
     onAccepted: sessions.add,
     isStopping: () => isStopping,
     log,
@@ -216,7 +233,10 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
   return {
     routes: [...channels.routes, ...tools.routes],
     portRoutes: channels.portRoutes,
-    controlRoutes: toControlRoutes(tools),
+    controlRoutes: [
+      ...toControlRoutes(tools),
+      ...toGatewayRoutes({ outbox: store.outbox, delivery, pairing: access.pairing }),
+    ],
     metricsRoute: metrics?.route,
     findUnready: () => [...tools.findUnready(), ...models.findUnready(), ...channels.findUnready()],
     start: async () => {

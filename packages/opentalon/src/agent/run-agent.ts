@@ -9,7 +9,7 @@ import type { ModelReply, ModelRequest, ToolSpecification } from "../domain/mode
 import { readTextFile } from "../domain/file-kind.ts";
 import type { FileAttachment } from "../domain/message.ts";
 import type { TranscriptFile, TranscriptMessage } from "../domain/session.ts";
-import { runRecorded, type StepJournal } from "../domain/step-journal.ts";
+import { runRecorded, type StepJournal, toCallStep } from "../domain/step-journal.ts";
 import type { ToolCall, ToolResult } from "../domain/tool.ts";
 
 export type GuardedPrompt =
@@ -42,6 +42,8 @@ export interface AgentPorts {
   readonly wrapToolResult: (content: string) => string;
   /** Told of every reply that was paid for, also by an earlier run of this turn. */
   readonly onReply: (reply: ModelReply) => void;
+  /** Told of the turn's messages so far, before calls of tools begin and after they ended. */
+  readonly onMessages?: ((messages: readonly TranscriptMessage[]) => void) | undefined;
   readonly journal: StepJournal;
 }
 
@@ -104,7 +106,9 @@ export async function runAgent(request: AgentRequest, ports: AgentPorts): Promis
     ports.onReply(reply);
     messages.push({ role: "assistant", content: reply.text, toolCalls: reply.toolCalls });
     if (reply.toolCalls.length === 0) return { outcome: toOutcome(reply), messages };
+    ports.onMessages?.([...messages]);
     messages.push(...(await runCalls(reply, ports, round, [...messages])));
+    ports.onMessages?.([...messages]);
   }
   return { outcome: { kind: "too-many-rounds", rounds: request.maxRounds }, messages };
 }
@@ -235,7 +239,7 @@ async function runCalls(
   const runOne = async (call: ToolCall, index: number): Promise<ToolResult> => {
     stopAfterFailure();
     return runRecorded(ports.journal, {
-      step: `tool:${round}:${index + 1}`,
+      step: toCallStep(round, index),
       isReadOnly: ports.isReadOnly(call),
       run: (begin) =>
         ports.callTool(

@@ -27,6 +27,7 @@ import { openStepJournal } from "../store/open-step-journal.ts";
 import type { Store } from "../store/ports.ts";
 import { createEnvelope } from "../tools/guard/envelope.ts";
 import { createTripwire } from "../tools/tripwire.ts";
+import type { Access } from "./assemble-access.ts";
 import { assembleBudgets } from "./assemble-budgets.ts";
 import type { Models } from "./assemble-models.ts";
 import type { Tools } from "./assemble-tools.ts";
@@ -42,6 +43,7 @@ export interface AssembleTurnOptions {
   readonly tools: Tools;
   readonly scripts: Scripts;
   readonly delivery: DeliveryLoop;
+  readonly commands: Access["commands"];
   readonly capabilitiesOf: (channel: string) => ChannelCapabilities;
   readonly observe: TurnObserver;
   readonly clock: Clock;
@@ -69,7 +71,7 @@ export function assembleTurn(options: AssembleTurnOptions): TurnStages {
   const steps = toHookSteps(config, isTrusted);
   const formatters = config.orchestrator.responseFormatters;
 
-  const isOperator = ({ channelKind }: InboundMessage): boolean => channelKind === "console";
+  const { isOperator } = options.commands;
   const budgets = assembleBudgets({
     config,
     store: store.budgets,
@@ -171,6 +173,7 @@ export function assembleTurn(options: AssembleTurnOptions): TurnStages {
         wrapToolResult: envelope.wrap,
         guardPrompt: (content) => runPreparers(guards, content, hookPorts(turn, journal, signal)),
         onReply: request.onReply,
+        onMessages: request.onMessages,
         journal,
       },
     );
@@ -192,7 +195,7 @@ export function assembleTurn(options: AssembleTurnOptions): TurnStages {
             isOperator(message),
           ),
         showConfig: options.showConfig,
-        isOperator,
+        ...options.commands,
       });
       if (outcome?.report === undefined) return outcome;
       return { ...outcome, text: await outcome.report() };

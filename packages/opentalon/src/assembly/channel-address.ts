@@ -20,8 +20,7 @@ export function toChannelAddress(
   { plugin, github }: ChannelEntry,
   bundledChannels: string,
 ): string {
-  // Older files name the console channel by its repository; it comes with the program now.
-  if (plugin === "" && github === "opentalon/console-channel") return "console";
+  if (isConsoleRepository({ plugin, github })) return "console";
   const name = plugin === "" ? (bundledRepositories[github] ?? "") : plugin.trim();
   const bundled = findBundledChannel(name, bundledChannels);
   if (bundled !== undefined) return bundled;
@@ -30,6 +29,11 @@ export function toChannelAddress(
     "CONFIG_INVALID",
     `fetching channels from repositories is not supported yet; build ${github} and set \`plugin:\` to its path`,
   );
+}
+
+/** Older files name the console channel by its repository; it comes with the program now. */
+export function isConsoleRepository({ plugin, github }: ChannelEntry): boolean {
+  return plugin === "" && github === "opentalon/console-channel";
 }
 
 function findBundledChannel(name: string, bundledChannels: string): string | undefined {

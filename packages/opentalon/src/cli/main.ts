@@ -7,6 +7,8 @@ import { addLuaCommands } from "./lua-commands.ts";
 import { addMcpCommand } from "./mcp-command.ts";
 import { normaliseArguments } from "./normalise-arguments.ts";
 import { addPluginNewCommand } from "./plugin-new-command.ts";
+import { addOutboxCommands } from "./outbox-commands.ts";
+import { addPairingCommands } from "./pairing-commands.ts";
 import { addPluginSourceCommands } from "./plugin-source-commands.ts";
 import { addPluginCommands } from "./plugin-commands.ts";
 import { addPluginTestCommand } from "./plugin-test-command.ts";
@@ -79,5 +81,7 @@ addMcpCommand(program);
 addPluginSourceCommands(program);
 addPluginCommands(program);
 addPluginTestCommand(program);
+addPairingCommands(program);
+addOutboxCommands(program);
 
 await program.parseAsync(normaliseArguments(process.argv.slice(2)), { from: "user" });

@@ -1,12 +1,9 @@
 import { InvalidArgumentError, type Command } from "commander";
-import type { Readable } from "node:stream";
 import { formatDuration } from "../base/duration.ts";
 import { systemClock } from "../base/clock.ts";
 import { toPrintableLine } from "../base/printable.ts";
-import { redactSecrets } from "../base/secret.ts";
 import type { Config } from "../config/load-config.ts";
-import type { ControlQuestion, ControlReply } from "../server/ask-control.ts";
-import { load, reportError } from "./load.ts";
+import { ask, explain, readJson, withConfig } from "./ask-program.ts";
 import { findPluginCommand } from "./plugin-command.ts";
 import { formatCount, renderTable } from "./render-table.ts";
 import { toJson } from "./routing-commands.ts";
@@ -43,19 +40,6 @@ export function addPluginCommands(program: Command): void {
 function toCount(text: string): number {
   if (/^\d{1,6}$/.test(text)) return Number(text);
   throw new InvalidArgumentError("It is a number of lines.");
-}
-
-async function withConfig(path: string, run: (config: Config) => Promise<number>): Promise<number> {
-  const loaded = await load(path);
-  if (loaded === undefined) return 1;
-  // Whoever reads our output may go away first.
-  process.stdout.on("error", () => undefined);
-  try {
-    return await run(loaded.config);
-  } catch (error) {
-    reportError(error);
-    return 1;
-  }
 }
 
 /** A plugin as the running program tells of it. */
@@ -181,11 +165,6 @@ async function restart(config: Config, name: string): Promise<number> {
   return explain({ error: `${answer.error}${kept}` });
 }
 
-function explain({ error }: { readonly error: string }): number {
-  process.stderr.write(`opentalon: ${toPrintableLine(redactSecrets(error))}\n`);
-  return 1;
-}
-
 function explainNotRunning({ plugins, state }: Config, name: string): number {
   const isKnown = plugins[name] !== undefined;
   const known = Object.keys(plugins).join(", ");
@@ -193,16 +172,4 @@ function explainNotRunning({ plugins, state }: Config, name: string): number {
   return explain({
     error: `OpenTalon does not run over ${state.dataDir}${isKnown ? "; start it, and its plugins start with it" : unknown}`,
   });
-}
-
-/** Loaded here, so that no other command pays for it. */
-async function ask(question: ControlQuestion): Promise<ControlReply> {
-  const { askControl } = await import("../server/ask-control.ts");
-  return askControl(question);
-}
-
-async function readJson<T>(body: Readable): Promise<T> {
-  let text = "";
-  for await (const part of body.setEncoding("utf8")) text += part as string;
-  return JSON.parse(text) as T;
 }

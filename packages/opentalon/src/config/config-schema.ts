@@ -73,7 +73,6 @@ export const keysWithoutEffect: readonly string[] = [
   "cluster",
   "event_webhook",
   "health",
-  "orchestrator.debounce_window",
   "orchestrator.escalation",
   "orchestrator.knowledge",
   "orchestrator.notify",

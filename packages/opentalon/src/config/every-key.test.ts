@@ -106,6 +106,9 @@ channels:
     ref: v1
     cache: true
     config: {bot_token: "\${SLACK_BOT_TOKEN}"}
+    access: {policy: allowlist, allow: [U1, "slack:U2"], approvers: ["slack:U3"]}
+    rate_limit: {messages: 30, per: 2m}
+    sessions: sender
     content_preparers:
       - {plugin: ears, action: hear, arg_key: text, guard: false, fail_open: true, stt: true}
 plugins:
@@ -346,6 +349,12 @@ test("every key loads, and none is unknown", () => {
   expect(config.channels["slack"]?.contentPreparers).toEqual([
     { plugin: "ears", action: "hear", argKey: "text", guard: false, failOpen: true, stt: true },
   ]);
+  expect(config.channels["slack"]).toMatchObject({
+    access: { policy: "allowlist", allow: ["U1", "slack:U2"], approvers: ["slack:U3"] },
+    rateLimit: { messages: 30, perMs: 120_000 },
+    sessions: "sender",
+  });
+  expect(config.orchestrator.debounceWindowMs).toBe(800);
   expect(config.orchestrator.knowledge.dir).toBe("/home/ada/knowledge");
   expect(config.plugins["weaviate"]).toMatchObject({
     insecure: false,

@@ -240,6 +240,43 @@ export const channels = named({
         default: false,
       }),
       config: opaque({ about: "Settings of the channel, handed to it as they are." }),
+      access: section({
+        about: "Who may talk. In groups the person counts who writes, not the group.",
+        keys: {
+          policy: choice({
+            about:
+              "`pairing`: a stranger gets a code, and talks once the operator or an approver has approved it. `allowlist`: only those in `allow`; others are ignored. `open`: everybody. `closed`: nobody. When absent: `open` for the console and for channels at an `https://` or `wss://` address, `pairing` for all others.",
+            words: ["", "pairing", "allowlist", "open", "closed"],
+            default: "",
+          }),
+          allow: list({
+            about:
+              "Who may talk without a code: identifiers of the platform, alone or as `<channel>:<sender>`.",
+            item: text({ about: "", expands: "braces" }),
+          }),
+          approvers: list({
+            about:
+              "Who may approve codes of this channel with `/approve` in a conversation, as `<channel>:<sender>`. The operator at the console always may. They may talk, too.",
+            item: text({ about: "", expands: "braces" }),
+          }),
+        },
+      }),
+      rate_limit: section({
+        about: "How much one sender may write.",
+        keys: {
+          messages: optionalWhole({
+            about:
+              "Messages of one sender in the time of `per`; what is more is not read, which is said once. 0 is no limit. When absent: no limit for the console and for channels at an `https://` or `wss://` address, 60 for all others.",
+          }),
+          per: duration({ about: "The time the messages are counted in.", default: "1m" }),
+        },
+      }),
+      sessions: choice({
+        about:
+          "`conversation`: all who talk in a conversation share what is remembered of it. `sender`: each has a session of their own.",
+        words: ["conversation", "sender"],
+        default: "conversation",
+      }),
       content_preparers: list({
         about:
           "Steps for messages of this channel, as in `orchestrator.content_preparers` and before those.",

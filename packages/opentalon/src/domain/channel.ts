@@ -14,7 +14,7 @@ export interface ChannelCapabilities {
 }
 
 export type AcceptOutcome =
-  /** Durable: the platform may be told so. */
+  /** Durable, or dealt with for good (a stranger, too many at once): the platform may be told so and need not come back. */
   | { readonly kind: "accepted" }
   /** Seen before: nothing changed, the platform may be told it was accepted. */
   | { readonly kind: "duplicate" }

@@ -48,14 +48,22 @@ export interface Session {
   readonly lastAnswer: AnswerRecord | undefined;
 }
 
+/** Whether those who talk in one conversation share what is remembered of it, or each has a session of their own. */
+export type SessionScope = "conversation" | "sender";
+
 /**
- * The session a message belongs to: `<channel>:<conversation>[:<thread>]`.
+ * The session a message belongs to: `<channel>:<conversation>[:<thread>]`, or with a sender's own one
+ * `<channel>:<conversation>:[<thread>]:<sender>`, which always has four parts.
  * `%` and `:` inside the parts are percent-encoded, so that two different places never share a key.
  */
 export function toSessionKey(
-  message: Pick<InboundMessage, "channel" | "conversationId" | "threadId">,
+  message: Pick<InboundMessage, "channel" | "conversationId" | "threadId"> &
+    Partial<Pick<InboundMessage, "senderId">>,
+  scope: SessionScope = "conversation",
 ): string {
-  const parts = [message.channel, message.conversationId];
-  if (message.threadId !== "") parts.push(message.threadId);
+  const { channel, conversationId, threadId, senderId = "" } = message;
+  const parts = [channel, conversationId];
+  if (threadId !== "" || scope === "sender") parts.push(threadId);
+  if (scope === "sender") parts.push(senderId);
   return parts.map((part) => part.replaceAll("%", "%25").replaceAll(":", "%3A")).join(":");
 }

@@ -45,3 +45,8 @@ export async function runRecorded(
   await journal.record(step, result);
   return result;
 }
+
+/** The step of a call: `round` counts the model's replies from 1, `index` the calls of one reply from 0. */
+export function toCallStep(round: number, index: number): string {
+  return `tool:${round}:${index + 1}`;
+}

@@ -11,11 +11,15 @@ export interface Turn {
   readonly attempt: number;
   /** When the message was stored; absent where that is not known. */
   readonly acceptedAtMs?: number | undefined;
+  /** Further messages that are answered together with the first one; `message` is all of them in one. Absent for none. */
+  readonly alongside?: readonly Turn[] | undefined;
 }
 
 /** What happens inside a turn, live. Never durable, never needed for correctness: channels show it, logs note it. */
 export type TurnEvent =
   | { readonly kind: "turn-started" }
+  /** It still runs; told every 25 seconds, for platforms whose sign that somebody writes goes out. */
+  | { readonly kind: "turn-continued" }
   | { readonly kind: "model-started"; readonly model: string }
   | { readonly kind: "text-delta"; readonly text: string }
   /** Text shown so far came from an attempt that failed; what follows replaces it. */
@@ -30,7 +34,10 @@ export type TurnEvent =
     }
   /** A step before or after the model ran. */
   | ({ readonly kind: "hook-finished" } & HookRecord)
-  | { readonly kind: "turn-finished"; readonly outcome: "answered" | "refused" | "failed" };
+  | {
+      readonly kind: "turn-finished";
+      readonly outcome: "answered" | "refused" | "failed" | "stopped";
+    };
 
 /** Where turn events go, with the message they belong to. Must not throw or block. */
 export type TurnObserver = (turn: Turn, event: TurnEvent) => void;

@@ -30,6 +30,9 @@ export interface CommandPorts {
   readonly judgeByChoice: (model: Model, session: Session) => readonly AnswerSignal[];
   /** What of the budgets is used; absent when none are kept. */
   readonly describeBudget?: () => Promise<string>;
+  /** Approves a stranger's code, or takes an approval back, if the sender of the message may; gives the words for it. */
+  readonly approve?: (code: string, message: InboundMessage) => Promise<string>;
+  readonly revoke?: (actor: string, message: InboundMessage) => Promise<string>;
   /** The effective configuration with every secret redacted. */
   readonly showConfig: () => string;
   /** Whether the sender is the operator (sits at the terminal), who may see configuration. */
@@ -68,6 +71,13 @@ const commands: readonly Command[] = [
     usage: "/model [name | auto]",
     help: "show the models, choose one for this conversation, or let routing decide",
     run: (argument, _message, session, ports) => chooseModel(argument, session, ports),
+  },
+  {
+    names: ["/stop"],
+    usage: "/stop",
+    help: "end the answer that is being made",
+    // While one is being made the command ends it at once and does not come here.
+    run: () => ({ text: "Nothing is being answered that could be stopped." }),
   },
   {
     names: ["/retry"],
@@ -117,6 +127,24 @@ const commands: readonly Command[] = [
     }),
   },
   {
+    names: ["/approve"],
+    usage: "/approve <code>",
+    help: "let somebody talk who was given this code; for approvers",
+    run: (argument, message, _session, { approve }) => ({
+      text: argument === "" ? "Usage: /approve <code>" : "Nobody needs a code here.",
+      report: argument === "" ? undefined : approve && (() => approve(argument, message)),
+    }),
+  },
+  {
+    names: ["/revoke"],
+    usage: "/revoke <channel>:<sender>",
+    help: "take that back; for approvers",
+    run: (argument, message, _session, { revoke }) => ({
+      text: argument === "" ? "Usage: /revoke <channel>:<sender>" : "Nobody needs a code here.",
+      report: argument === "" ? undefined : revoke && (() => revoke(argument, message)),
+    }),
+  },
+  {
     names: ["/show"],
     usage: "/show config",
     help: "the configuration in effect, secrets redacted",
@@ -128,6 +156,11 @@ const commands: readonly Command[] = [
     },
   },
 ];
+
+/** Whether the text is a command, known or not. */
+export function isCommand(content: string): boolean {
+  return commandPattern.test(content.trim());
+}
 
 const commandPattern = /^\/([a-z][a-z_-]*)(?:\s+([^]*))?$/i;
 

@@ -64,6 +64,7 @@ export function createTurnLog({
         );
         return;
       }
+      case "turn-continued":
       case "text-delta":
       case "text-reset":
         return;

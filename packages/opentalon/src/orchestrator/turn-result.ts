@@ -24,7 +24,7 @@ export interface Produced {
   /** `undefined` when there is nothing to say. */
   readonly reply: Reply | undefined;
   readonly session: SessionChange;
-  readonly outcome: "answered" | "refused" | "failed";
+  readonly outcome: "answered" | "refused" | "failed" | "stopped";
   readonly answers?: TurnCommit["answers"];
   readonly signals?: TurnCommit["signals"];
 }
@@ -222,7 +222,10 @@ export function fail(
  * A turn without an answer is remembered only if tools ran in it: what they did must not be forgotten, while a question
  * that was never answered is simply asked again.
  */
-function rememberTools(messages: readonly TranscriptMessage[], content: string): SessionChange {
+export function rememberTools(
+  messages: readonly TranscriptMessage[],
+  content: string,
+): SessionChange {
   const toolsRan = messages.some(({ role }) => role === "tool");
   // What comes next is not about the answer before this one.
   if (!toolsRan) return { appended: [], lastAnswer: null };

@@ -27,6 +27,7 @@ export interface AnswerRequest {
   readonly journal: StepJournal;
   readonly recordFinalReply: boolean;
   readonly onReply: (reply: ModelReply) => void;
+  readonly onMessages: (messages: readonly TranscriptMessage[]) => void;
   readonly signal: AbortSignal;
 }
 

@@ -271,6 +271,62 @@ describe("a turn", () => {
     expect(commits[0]?.reply?.content).not.toContain("/etc/x");
   });
 
+  it("that the person stops is committed as such, with what its tools did, and answers all its messages", async () => {
+    const toldToStop: Turn = {
+      ...turn,
+      id: "t9",
+      message: { ...message, platformMessageId: "9", content: "/stop" },
+    };
+    const alongside: Turn = { ...turn, id: "t2", message: { ...message, platformMessageId: "2" } };
+    const ending = new AbortController();
+    const call = (id: string) => ({ id, name: "p__act", arguments: {} });
+    const calls = { role: "assistant", content: "", toolCalls: [call("a"), call("b")] } as const;
+    const finished: string[] = [];
+    const { all, commits } = stages({
+      answer: async ({ text, journal, onReply, onMessages }) => {
+        onReply(reply("calling"));
+        onMessages([{ role: "user", content: text }, calls]);
+        await journal.record("tool:1:1", { content: "done", isError: false });
+        ending.abort({ kind: "stopped", take: () => [toldToStop] });
+        throw new ProviderError("the call was cancelled", { reason: "cancelled", model: "p/m" });
+      },
+      observe: ({ id }, event) => {
+        if (event.kind === "turn-finished") finished.push(`${id} ${event.outcome}`);
+      },
+    });
+    await runTurn({ ...turn, alongside: [alongside] }, all, ending.signal);
+    expect(finished).toEqual(["t1 stopped", "t2 stopped", "t9 stopped"]);
+    expect(commits).toHaveLength(1);
+    expect(commits[0]).toMatchObject({
+      entry: { id: "t1" },
+      alsoAnswered: [{ id: "t2" }, { id: "t9" }],
+      reply: { content: "Stopped.", metadata: { in_reply_to: "9", action: "stop" } },
+      usage: [{ model: "p/m" }],
+      session: {
+        appended: [
+          { role: "user", content: "hi" },
+          calls,
+          { role: "tool", callId: "a", content: "done", isError: false },
+          { role: "tool", callId: "b", isError: true },
+          { role: "assistant", content: "Stopped." },
+        ],
+      },
+    });
+    expect(JSON.stringify(commits[0]?.session)).toContain("It may or may not have taken effect");
+  });
+
+  it("that was stopped before it came to anything leaves the conversation as it was", async () => {
+    const ending = new AbortController();
+    ending.abort({ kind: "stopped", take: () => [] });
+    const { all, commits } = stages({ answer: () => Promise.reject(new Error("aborted")) });
+    await run(all, ending.signal);
+    expect(commits).toMatchObject([{ reply: { content: "Stopped." }, session: { appended: [] } }]);
+    const fenced = new StoreError("STORE_FENCED", "taken over");
+    const other = stages({ answer: () => Promise.reject(fenced) });
+    await expect(run(other.all, ending.signal)).rejects.toBe(fenced);
+    expect(other.commits).toEqual([]);
+  });
+
   it("commits nothing when it is aborted or another process has taken it over", async () => {
     const aborted = stages({ answer: () => Promise.reject(new Error("aborted")) });
     await expect(run(aborted.all, AbortSignal.abort())).rejects.toThrow("aborted");

@@ -15,6 +15,8 @@ import type { Delivery } from "../store/ports.ts";
 import { toRefusal, withChanges, withMetadata } from "./hook-notes.ts";
 import type { Wish } from "./open-question.ts";
 import { goOn, planAnswer } from "./plan-answer.ts";
+import { findStop } from "./stop-request.ts";
+import { createTurnProgress, type TurnProgress } from "./turn-progress.ts";
 import {
   fail,
   fromAgentRun,
@@ -40,25 +42,56 @@ const maxInterruptions = 4;
 export async function runTurn(turn: Turn, stages: TurnStages, signal: AbortSignal): Promise<void> {
   stages.observe(turn, { kind: "turn-started" });
   let outcome: Produced["outcome"] = "failed";
+  const alsoAnswered = [...(turn.alongside ?? [])];
   try {
     const paid: ModelReply[] = [];
-    const produced = await withNotices(
-      turn,
-      await produceReply(turn, stages, paid, signal),
-      stages,
-    );
-    const delivery = await commit(turn, produced, paid, stages, signal);
+    const progress = createTurnProgress();
+    const made = await produceUnlessStopped(turn, stages, paid, progress, signal);
+    // From here to the commit nothing waits, so whoever stops the turn later finds it finished.
+    const stops = findStop(signal)?.take();
+    const produced = made === undefined || stops !== undefined ? progress.stop() : made;
+    alsoAnswered.push(...(stops ?? []));
+    const answered = { turn, alsoAnswered, replyTo: stops?.[0] ?? turn };
+    const delivery = await commit(answered, produced, paid, stages, signal);
     if (delivery !== undefined) stages.deliver(delivery);
     if (produced.signals !== undefined && produced.signals.length > 0) stages.onJudged();
     outcome = produced.outcome;
   } finally {
-    stages.observe(turn, { kind: "turn-finished", outcome });
+    for (const each of [turn, ...alsoAnswered])
+      stages.observe(each, { kind: "turn-finished", outcome });
   }
+}
+
+/** `undefined` when the person stopped the turn before it came to anything. */
+async function produceUnlessStopped(
+  turn: Turn,
+  stages: TurnStages,
+  paid: ModelReply[],
+  progress: TurnProgress,
+  signal: AbortSignal,
+): Promise<Produced | undefined> {
+  try {
+    const produced = await produceReply(turn, stages, paid, progress, signal);
+    return await withNotices(turn, produced, stages);
+  } catch (error) {
+    if (findStop(signal) === undefined || isFenced(error)) throw error;
+    return undefined;
+  }
+}
+
+const isFenced = (error: unknown): boolean =>
+  error instanceof StoreError && error.code === "STORE_FENCED";
+
+/** The messages one commit answers; the reply goes out as one to `replyTo`. */
+interface Answered {
+  readonly turn: Turn;
+  readonly alsoAnswered: readonly Turn[];
+  readonly replyTo: Turn;
 }
 
 /** Commits the turn; when the store refuses what is in it, at least the person hears that it failed. */
 async function commit(
-  turn: Turn,
+  { turn, alsoAnswered, replyTo }: Answered,
   { reply, session, answers, signals }: Produced,
   paid: readonly ModelReply[],
   stages: TurnStages,
@@ -68,18 +101,18 @@ async function commit(
   try {
     return await stages.commit({
       entry: turn,
-      reply: reply === undefined ? undefined : toOutboundMessage(turn, reply),
+      alsoAnswered,
+      reply: reply === undefined ? undefined : toOutboundMessage(replyTo, reply),
       session,
       usage: [...paid, ...replies].map((each) => stages.toUsageRow(turn, each)),
       answers,
       signals,
     });
   } catch (error) {
-    if (signal.aborted || (error instanceof StoreError && error.code === "STORE_FENCED"))
-      throw error;
-    const failed = fail(turn, { kind: "error", error }, stages, []);
-    const words = failed.reply === undefined ? undefined : toOutboundMessage(turn, failed.reply);
-    return stages.commit({ entry: turn, reply: words, session: failed.session, usage: [] });
+    if (isFenced(error) || (signal.aborted && findStop(signal) === undefined)) throw error;
+    const { reply, session } = fail(turn, { kind: "error", error }, stages, []);
+    const words = reply === undefined ? undefined : toOutboundMessage(replyTo, reply);
+    return stages.commit({ entry: turn, alsoAnswered, reply: words, session, usage: [] });
   }
 }
 
@@ -87,6 +120,7 @@ async function produceReply(
   turn: Turn,
   stages: TurnStages,
   paid: ModelReply[],
+  progress: TurnProgress,
   signal: AbortSignal,
 ): Promise<Produced> {
   try {
@@ -102,7 +136,7 @@ async function produceReply(
     if (intent.kind === "note") return takeNote(session, intent, command?.text);
     if (intent.model !== "" && !stages.hasModel(intent.model)) return refuseModel(turn, intent);
 
-    const journal = await stages.openJournal(turn);
+    const journal = progress.watch(await stages.openJournal(turn));
     const prepared = await prepareOnce(turn, session, intent, stages, journal, signal);
     if (prepared.kind === "answer") {
       const { content, metadata } = prepared;
@@ -124,6 +158,7 @@ async function produceReply(
       journal,
       recordFinalReply: stages.hasFormatters,
       onReply: (reply) => paid.push(reply),
+      onMessages: progress.onMessages,
       signal,
     });
     const made = await fromAgentRun(informed, run, stages, journal, signal);
@@ -138,8 +173,7 @@ async function produceReply(
     return { ...produced, ...remember(turn, run, { plan, question, intent, paid }, stages) };
   } catch (error) {
     // An aborted turn goes on after the restart, and one that was taken over goes on elsewhere.
-    const isFenced = error instanceof StoreError && error.code === "STORE_FENCED";
-    if (isFenced || signal.aborted) throw error;
+    if (isFenced(error) || signal.aborted) throw error;
     return fail(turn, { kind: "error", error }, stages, []);
   }
 }

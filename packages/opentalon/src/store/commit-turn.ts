@@ -41,10 +41,16 @@ export function createCommitTurn(options: CommitTurnOptions): Store["commitTurn"
 
   const write = async (connection: Connection, commit: Parameters<Store["commitTurn"]>[0]) => {
     const { entry, reply, session, usage, budget, answers = [], signals = [] } = commit;
+    const { alsoAnswered = [] } = commit;
     const { id, attempt, sessionKey } = entry;
     const nowMs = clock.now();
     const answered = await connection.change(statements.answer, { id, owner, attempt, nowMs });
     if (answered === 0) return repeat(connection, entry);
+    for (const also of alsoAnswered) {
+      const is = { id: also.id, owner, attempt: also.attempt, nowMs };
+      if ((await connection.change(statements.answer, is)) === 0) throw createFencedError(also.id);
+      await connection.change(statements.dropJournal, { id: also.id });
+    }
     await connection.change(statements.dropJournal, { id });
     await changeSession(connection, sessionKey, session, nowMs);
     await addUsage(connection, entry, usage, nowMs);
@@ -63,12 +69,7 @@ export function createCommitTurn(options: CommitTurnOptions): Store["commitTurn"
   ): Promise<Delivery | undefined> => {
     const { id, attempt } = entry;
     const [row] = await connection.rows(statements.selectEntry, { id, owner, attempt });
-    if (row === undefined) {
-      throw new StoreError(
-        "STORE_FENCED",
-        `turn ${id} was taken over by another process; this answer is dropped`,
-      );
-    }
+    if (row === undefined) throw createFencedError(id);
     const [delivery] = await connection.rows(statements.selectDelivery, { id });
     return delivery === undefined ? undefined : toDelivery(delivery, database.place);
   };
@@ -173,9 +174,16 @@ export function createCommitTurn(options: CommitTurnOptions): Store["commitTurn"
 
   return async (commit) => {
     const delivery = await database.write((connection) => write(connection, commit));
-    unanswered.delete(commit.entry.id);
+    for (const { id } of [commit.entry, ...(commit.alsoAnswered ?? [])]) unanswered.delete(id);
     return delivery;
   };
+}
+
+function createFencedError(id: string): StoreError {
+  return new StoreError(
+    "STORE_FENCED",
+    `turn ${id} was taken over by another process; this answer is dropped`,
+  );
 }
 
 interface NewMessage extends TranscriptRow {

@@ -317,6 +317,8 @@ export interface RoutingStore {
 /** Everything a finished turn changes, at once. */
 export interface TurnCommit {
   readonly entry: InboxEntry;
+  /** Further messages that the same reply answers. */
+  readonly alsoAnswered?: readonly InboxEntry[];
   /** `undefined` when there is nothing to say. */
   readonly reply: OutboundMessage | undefined;
   readonly session: SessionChange;
@@ -343,8 +345,8 @@ export interface Store {
   readonly routing: RoutingStore;
   readonly budgets: BudgetStore;
   /**
-   * One transaction: reply into the outbox, messages into the session, usage rows, inbox entry answered, journal of
-   * the turn dropped. Fenced by owner and attempt.
+   * One transaction: reply into the outbox, messages into the session, usage rows, inbox entries answered, journal of
+   * the turn dropped. Fenced by owner and attempt, of each entry.
    * @returns the delivery, `undefined` when there was no reply.
    * @throws StoreError STORE_FENCED when another process has taken the turn over.
    */

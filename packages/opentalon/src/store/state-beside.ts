@@ -1,10 +1,13 @@
 import type { Clock } from "../base/clock.ts";
 import { StoreError } from "../base/errors.ts";
+import { createIdentifier } from "../base/identifier.ts";
 import type { Database } from "./database.ts";
 import { checkSchema } from "./migrate.ts";
 import { migrations } from "./migrations.ts";
-import type { RoutingStore } from "./ports.ts";
+import type { KeyValueStore, Outbox, RoutingStore } from "./ports.ts";
 import { createSortableId } from "./sortable-id.ts";
+import { createKeyValueStore } from "./sql-key-value-store.ts";
+import { createOutbox } from "./sql-outbox.ts";
 import { createRoutingStore } from "./sql-routing-store.ts";
 
 /** The state of a program that may be running meanwhile: without its lock, and only what commands beside it need. */
@@ -12,6 +15,8 @@ export interface StateBeside extends AsyncDisposable {
   /** How an operator finds it: a file, or host, port and name. */
   readonly place: string;
   readonly routing: RoutingStore;
+  readonly keyValue: KeyValueStore;
+  readonly outbox: Outbox;
 }
 
 export interface StateBesideOptions {
@@ -36,6 +41,8 @@ export async function createStateBeside(options: StateBesideOptions): Promise<St
   return {
     place: database.place,
     routing,
+    keyValue: createKeyValueStore({ database, clock }),
+    outbox: createOutbox({ database, clock, owner: createIdentifier() }),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
 }

@@ -381,6 +381,25 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         expect(await store.outbox.waiting()).toHaveLength(1);
       });
 
+      it("answers several messages with one reply, all of them or none", async () => {
+        const [first, second] = [await accept("a"), await accept("b")];
+        const third = await accept("c");
+        const session = { appended: [user("a and b")] };
+        const late = { ...second, attempt: second.attempt + 1 };
+        await expect(commit(first, { session, alsoAnswered: [late] })).rejects.toMatchObject({
+          code: "STORE_FENCED",
+        });
+        expect(await store.inbox.pending()).toBe(3);
+        expect(await store.outbox.waiting()).toEqual([]);
+        const delivery = await commit(first, { session, alsoAnswered: [second] });
+        expect(await commit(first, { session, alsoAnswered: [second] })).toEqual(delivery);
+        expect(await store.inbox.pending()).toBe(1);
+        await reopen();
+        expect((await store.inbox.takeOver()).map(({ id }) => id)).toEqual([third.id]);
+        expect(await store.outbox.waiting()).toHaveLength(1);
+        expect((await store.sessions.load(first.sessionKey, 0)).messages).toHaveLength(1);
+      });
+
       it("delivers nothing when there is nothing to say", async () => {
         expect(await commit(await accept("a"), { reply: undefined })).toBeUndefined();
         expect(await store.outbox.waiting()).toEqual([]);

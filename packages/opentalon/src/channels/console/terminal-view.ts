@@ -177,6 +177,7 @@ export function createTerminalView(options: TerminalViewOptions): ConsoleView {
         tools.delete(event.callId);
         return showActivity();
       case "hook-finished":
+      case "turn-continued":
         return undefined;
       case "turn-finished":
         tools.clear();

@@ -1,0 +1,33 @@
+/** A map that forgets the entry nobody has touched for the longest time once it holds more than `maxEntries`. */
+export interface RecentMap<Value> {
+  /** Touches the entry. */
+  readonly get: (key: string) => Value | undefined;
+  readonly set: (key: string, value: Value) => void;
+  readonly delete: (key: string) => void;
+  readonly size: () => number;
+}
+
+export function createRecentMap<Value>(maxEntries: number): RecentMap<Value> {
+  // A map of JavaScript keeps the order of insertion: what is touched is inserted anew.
+  const entries = new Map<string, Value>();
+  return {
+    get: (key) => {
+      const value = entries.get(key);
+      if (value === undefined) return undefined;
+      entries.delete(key);
+      entries.set(key, value);
+      return value;
+    },
+    set: (key, value) => {
+      entries.delete(key);
+      entries.set(key, value);
+      if (entries.size <= maxEntries) return;
+      for (const oldest of entries.keys()) {
+        entries.delete(oldest);
+        break;
+      }
+    },
+    delete: (key) => void entries.delete(key),
+    size: () => entries.size,
+  };
+}

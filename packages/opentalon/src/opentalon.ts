@@ -14,6 +14,7 @@ import { toControlRoutes } from "./assembly/control-routes.ts";
 import type { Clock } from "./base/clock.ts";
 import type { HttpRoute } from "./base/http-route.ts";
 import type { Log } from "./base/log.ts";
+import type { SocketRoute } from "./base/socket-route.ts";
 import { ConfigError } from "./base/errors.ts";
 import type { Config, Environment, LoadedConfig } from "./config/load-config.ts";
 import type { PluginCall } from "./domain/plugin.ts";
@@ -69,6 +70,8 @@ export interface OpenTalonOptions {
 export interface OpenTalon extends AsyncDisposable {
   /** What channels and plugins offer at the HTTP door; empty when none needs it. */
   readonly routes: readonly HttpRoute[];
+  /** WebSockets that channels take at the HTTP door. */
+  readonly socketRoutes: readonly SocketRoute[];
   /** What the operator of this machine may ask the running program. */
   readonly controlRoutes: readonly HttpRoute[];
   /** Numbers for Prometheus; absent unless they are switched on. */
@@ -150,7 +153,7 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
     findNamedModel(models.router, preferredModel);
   }
   const channels = parts.use(
-    assembleChannels({ config, terminal, clock, log, onFinished: ending.resolve }),
+    assembleChannels({ config, keyValue, terminal, clock, log, onFinished: ending.resolve }),
   );
 
   const scripts = parts.use(assembleScripts({ config, environment, keyValue, clock, log }));
@@ -160,6 +163,7 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
     outbox: store.outbox,
     split: channels.split,
     send: channels.send,
+    knowsRepeats: channels.knowsRepeats,
     maxAttempts: maxDeliveryAttempts,
     clock,
     log,
@@ -202,6 +206,7 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
 
   return {
     routes: [...channels.routes, ...tools.routes],
+    socketRoutes: channels.socketRoutes,
     controlRoutes: toControlRoutes(tools),
     metricsRoute: metrics?.route,
     findUnready: () => [...tools.findUnready(), ...models.findUnready(), ...channels.findUnready()],

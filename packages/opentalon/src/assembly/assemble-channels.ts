@@ -2,12 +2,15 @@ import type { Clock } from "../base/clock.ts";
 import { ConfigError, toMessage } from "../base/errors.ts";
 import type { HttpRoute } from "../base/http-route.ts";
 import type { Log } from "../base/log.ts";
+import type { SocketRoute } from "../base/socket-route.ts";
 import type { ConsoleTerminal } from "../channels/console/console-channel.ts";
 import { createChannel } from "../channels/create-channel.ts";
 import { splitMessage } from "../channels/split-message.ts";
 import { parseChannelAddress } from "../channels/parse-channel-address.ts";
 import { isLoopbackHost, parseListenAddress } from "../base/listen-address.ts";
 import { createWebhookInlet } from "../channels/webhook-inlet.ts";
+import { createSocketInlet } from "../channels/websocket/socket-inlet.ts";
+import { createChatInlet } from "../channels/webchat/chat-inlet.ts";
 import { type Config, revealBlock } from "../config/load-config.ts";
 import {
   type AcceptOutcome,
@@ -18,11 +21,13 @@ import {
 import type { InboundMessage, OutboundMessage } from "../domain/message.ts";
 import type { Turn, TurnEvent } from "../domain/turn.ts";
 import { type SendOutcome, toSendOutcome } from "../orchestrator/delivery.ts";
+import type { KeyValueStore } from "../store/ports.ts";
 
 export type Terminal = ConsoleTerminal;
 
 export interface Channels extends AsyncDisposable {
   readonly routes: readonly HttpRoute[];
+  readonly socketRoutes: readonly SocketRoute[];
   /** Channels that are configured and do not run, by name and with the reason. */
   readonly findUnready: () => readonly string[];
   readonly capabilitiesOf: (channel: string) => ChannelCapabilities;
@@ -31,11 +36,15 @@ export interface Channels extends AsyncDisposable {
   /** A reply as the messages its platform takes. */
   readonly split: (message: OutboundMessage) => readonly OutboundMessage[];
   readonly send: (message: OutboundMessage, deliveryId: string) => Promise<SendOutcome>;
+  /** See `Channel.knowsRepeats`. */
+  readonly knowsRepeats: (channel: string) => boolean;
   readonly show: (turn: Turn, event: TurnEvent) => void;
 }
 
 export interface AssembleChannelsOptions {
   readonly config: Config;
+  /** Where channels remember what has to outlast the process. */
+  readonly keyValue: KeyValueStore;
   readonly terminal: Terminal;
   /** Called when the terminal ended that is the only channel, or that a person sits at. */
   readonly onFinished: () => void;
@@ -48,27 +57,42 @@ export interface AssembleChannelsOptions {
  * @throws ConfigError when none is left.
  */
 export function assembleChannels(options: AssembleChannelsOptions): Channels {
-  const { config, terminal, onFinished, clock, log } = options;
-  const inlet = createWebhookInlet();
+  const { config, keyValue, terminal, onFinished, clock, log } = options;
+  const webhooks = createWebhookInlet();
+  const sockets = createSocketInlet();
+  const chats = createChatInlet();
   const problems = new Map<string, string>();
   const channels = new Map<string, Channel>();
   const enabled = Object.entries(config.channels).filter(([, channel]) => channel.enabled);
-  let needsDoor = false;
+  const offered = new Map<string, { routes: readonly HttpRoute[]; sockets: readonly SocketRoute[] }>([
+    ["webhook", { routes: webhooks.routes, sockets: [] }],
+    ["websocket-inbound", { routes: [], sockets: [sockets.route] }],
+    ["webchat", { routes: chats.routes, sockets: [chats.socketRoute] }],
+  ]);
+  const kinds = new Set<string>();
 
   for (const [name, entry] of enabled) {
     try {
       const address = toAddress(entry);
-      needsDoor ||= parseChannelAddress(address).kind === "webhook";
+      const { kind } = parseChannelAddress(address);
       const channel = createChannel({
         name,
         address,
         config: revealBlock(entry.config),
-        webhooks: { inlet, doorChecksCallers: doorChecksCallers(config) },
+        door: {
+          webhooks,
+          sockets,
+          chats,
+          token: config.server.token,
+          checksCallers: doorChecksCallers(config),
+        },
+        memory: keyValue,
         terminal,
         clock,
         log: log.child({ channel: name }),
       });
       channels.set(name, channel);
+      kinds.add(kind);
     } catch (error) {
       problems.set(name, toMessage(error));
       log.error(
@@ -83,7 +107,8 @@ export function assembleChannels(options: AssembleChannelsOptions): Channels {
     channels.get(name)?.capabilities() ?? plainCapabilities;
 
   return {
-    routes: needsDoor ? inlet.routes : [],
+    routes: [...kinds].flatMap((kind) => offered.get(kind)?.routes ?? []),
+    socketRoutes: [...kinds].flatMap((kind) => offered.get(kind)?.sockets ?? []),
     findUnready: () => [...problems].map(([name, problem]) => `channel ${name}: ${problem}`),
     capabilitiesOf,
     start: async (accept) => {
@@ -123,6 +148,7 @@ export function assembleChannels(options: AssembleChannelsOptions): Channels {
         return toSendOutcome(error);
       }
     },
+    knowsRepeats: (name) => channels.get(name)?.knowsRepeats === true,
     show: (turn, event) => channels.get(turn.message.channel)?.show?.(turn, event),
     [Symbol.asyncDispose]: async () => {
       await Promise.allSettled(

@@ -5,7 +5,13 @@ import type { Channel } from "../domain/channel.ts";
 import { type ConsoleTerminal, createConsoleChannel } from "./console/console-channel.ts";
 import { parseChannelAddress } from "./parse-channel-address.ts";
 import { createWebhookChannel } from "./webhook-channel.ts";
+import type { Secret } from "../base/secret.ts";
+import type { ChatInlet } from "./webchat/chat-inlet.ts";
+import type { ChatMemory } from "./webchat/chat-memory.ts";
+import { createWebChatChannel } from "./webchat/webchat-channel.ts";
 import type { WebhookInlet } from "./webhook-inlet.ts";
+import type { SocketInlet } from "./websocket/socket-inlet.ts";
+import { createWebSocketChannel } from "./websocket/websocket-channel.ts";
 
 export interface ChannelOptions {
   /** Instance name: the key under `channels:`. */
@@ -16,16 +22,23 @@ export interface ChannelOptions {
   readonly config: Readonly<Record<string, unknown>>;
   /** The terminal of the process, where it has one to give. */
   readonly terminal?: ConsoleTerminal | undefined;
-  /** Where webhook channels are reached; absent when the HTTP door stays closed. */
-  readonly webhooks?: WebhookAccess | undefined;
+  /** Where channels are reached; absent when the HTTP door stays closed. */
+  readonly door?: DoorAccess | undefined;
+  /** What a channel keeps over restarts. */
+  readonly memory: ChatMemory;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-export interface WebhookAccess {
-  readonly inlet: WebhookInlet;
-  /** Whether the HTTP door knows its callers by other means than a signature (see `HttpRequest.isTrusted`). */
-  readonly doorChecksCallers: boolean;
+/** What channels need of the HTTP door. */
+export interface DoorAccess {
+  readonly webhooks: WebhookInlet;
+  readonly sockets: SocketInlet;
+  readonly chats: ChatInlet;
+  /** The door's own token. */
+  readonly token: Secret | undefined;
+  /** Whether the door knows its callers by other means than what a channel asks for (see `HttpRequest.isTrusted`). */
+  readonly checksCallers: boolean;
 }
 
 /**
@@ -34,7 +47,7 @@ export interface WebhookAccess {
  * settings do not fit.
  */
 export function createChannel(options: ChannelOptions): Channel {
-  const { name, config, terminal, webhooks, clock, log } = options;
+  const { name, config, terminal, memory, clock, log } = options;
   const address = parseChannelAddress(options.address);
   switch (address.kind) {
     case "console":
@@ -45,23 +58,38 @@ export function createChannel(options: ChannelOptions): Channel {
         );
       }
       return createConsoleChannel({ name, terminal, config, clock, log });
-    case "webhook":
-      if (webhooks === undefined) {
-        throw new ChannelError(
-          "CHANNEL_MISCONFIGURED",
-          `channel ${name} takes messages at the HTTP door, which is closed; set server.enabled`,
-        );
-      }
-      return createWebhookChannel({ name, url: address.url, config, ...webhooks, clock, log });
+    case "webhook": {
+      const { webhooks: inlet, checksCallers: doorChecksCallers } = requireDoor(options);
+      const { url } = address;
+      return createWebhookChannel({ name, url, config, inlet, doorChecksCallers, clock, log });
+    }
+    case "websocket":
+    case "websocket-inbound": {
+      const { sockets: inlet, checksCallers: doorChecksCallers } = requireDoor(options);
+      const url = address.kind === "websocket" ? address.url : undefined;
+      return createWebSocketChannel({ name, url, config, inlet, doorChecksCallers, clock, log });
+    }
+    case "webchat": {
+      const { chats: inlet, checksCallers: doorChecksCallers, token } = requireDoor(options);
+      const door = { inlet, doorChecksCallers, doorToken: token };
+      return createWebChatChannel({ name, config, ...door, memory, clock, log });
+    }
     case "binary":
     case "grpc":
     case "docker":
-    case "websocket":
     case "yaml":
       throw new ChannelError(
         "CHANNEL_UNSUPPORTED",
         `channel ${name} is of the kind "${address.kind}", which does not exist yet; ` +
-          "today `plugin` may be `console`, http://… or https://…",
+          "today `plugin` may be `console`, `webchat`, http://…, https://…, ws://… or wss://…",
       );
   }
+}
+
+function requireDoor({ name, door }: ChannelOptions): DoorAccess {
+  if (door !== undefined) return door;
+  throw new ChannelError(
+    "CHANNEL_MISCONFIGURED",
+    `channel ${name} takes messages at the HTTP door, which is closed; set server.enabled`,
+  );
 }

@@ -64,7 +64,10 @@ export function assembleChannels(options: AssembleChannelsOptions): Channels {
   const problems = new Map<string, string>();
   const channels = new Map<string, Channel>();
   const enabled = Object.entries(config.channels).filter(([, channel]) => channel.enabled);
-  const offered = new Map<string, { routes: readonly HttpRoute[]; sockets: readonly SocketRoute[] }>([
+  const offered = new Map<
+    string,
+    { routes: readonly HttpRoute[]; sockets: readonly SocketRoute[] }
+  >([
     ["webhook", { routes: webhooks.routes, sockets: [] }],
     ["websocket-inbound", { routes: [], sockets: [sockets.route] }],
     ["webchat", { routes: chats.routes, sockets: [chats.socketRoute] }],

@@ -25,7 +25,8 @@ export type ChannelAddress =
  */
 export function parseChannelAddress(plugin: string): ChannelAddress {
   const text = plugin.trim();
-  if (text === "") throw misconfigured("a channel needs `plugin`: a program, a URL, `console` or `webchat`");
+  if (text === "")
+    throw misconfigured("a channel needs `plugin`: a program, a URL, `console` or `webchat`");
   const scheme = /^([a-z]+):\/\//i.exec(text)?.[1]?.toLowerCase();
   const rest = scheme === undefined ? "" : text.slice(scheme.length + 3);
   switch (scheme) {

@@ -35,7 +35,8 @@ export function createSignatureClaims(clock: Clock): SignatureClaims {
     claim: (signature, timestamp, name) => {
       const nowMs = clock.now();
       forgetOld(nowMs);
-      if ((Number(timestamp) + 1) * 1_000 <= startedAtMs) return { kind: "unknown", retryAfterMs: 1_000 };
+      if ((Number(timestamp) + 1) * 1_000 <= startedAtMs)
+        return { kind: "unknown", retryAfterMs: 1_000 };
       const key = signature.trim().slice(-64).toLowerCase();
       const known = claims.get(key);
       if (known !== undefined) return { kind: known.name === name ? "granted" : "taken" };

@@ -62,7 +62,9 @@ export function createWebhookChannel(options: WebhookChannelOptions): Channel {
   if (signer === undefined) {
     if (requiresTimestamp || signsTimestamp) {
       const key = requiresTimestamp ? "require_timestamp" : "sign_timestamp";
-      throw misconfigured(`channel ${name}: config.${key} needs config.secret, which signs the time`);
+      throw misconfigured(
+        `channel ${name}: config.${key} needs config.secret, which signs the time`,
+      );
     }
     if (!doorChecksCallers) {
       throw misconfigured(
@@ -195,7 +197,10 @@ function findIdentity(
   return candidates.find((candidate) => candidate !== undefined && candidate !== "") ?? "";
 }
 
-function findClaimProblem({ header }: HttpRequest, claims: SignatureClaims): HttpAnswer | undefined {
+function findClaimProblem(
+  { header }: HttpRequest,
+  claims: SignatureClaims,
+): HttpAnswer | undefined {
   const [name, timestamp] = [header("idempotency-key"), header("x-opentalon-timestamp")];
   if (name === undefined || name === "" || timestamp === undefined) return undefined;
   const claim = claims.claim(header("x-opentalon-signature") ?? "", timestamp, name);

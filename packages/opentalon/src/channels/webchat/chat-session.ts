@@ -6,7 +6,10 @@ import { type ChatMemory, chatNamespace } from "./chat-memory.ts";
 /** Proof, kept by a browser, that a conversation is its own. */
 export interface ChatSessions {
   /** A session for this conversation, or for a new one. */
-  readonly issue: (conversation?: string) => { readonly conversation: string; readonly session: string };
+  readonly issue: (conversation?: string) => {
+    readonly conversation: string;
+    readonly session: string;
+  };
   /** The conversation a session is for; `undefined` when it is none of ours, too old, or from before the token changed. */
   readonly read: (session: string, nowMs: number) => string | undefined;
 }
@@ -29,7 +32,9 @@ export async function openChatSessions(options: ChatSessionsOptions): Promise<Ch
   const key = stored ?? randomBytes(32).toString("hex");
   if (stored === undefined) await memory.set(chatNamespace, keyName, key);
   // The token is part of the key: whoever was let in with an old one has to show the new one.
-  const tokenDigest = createHash("sha256").update(token?.reveal() ?? "").digest("hex");
+  const tokenDigest = createHash("sha256")
+    .update(token?.reveal() ?? "")
+    .digest("hex");
   const sign = (conversation: string, issuedAtMs: string): string =>
     createHmac("sha256", `${key}.${tokenDigest}`)
       .update(`${channel}\n${conversation}\n${issuedAtMs}`)
@@ -45,7 +50,8 @@ export async function openChatSessions(options: ChatSessionsOptions): Promise<Ch
     read: (session, nowMs) => {
       const parts = /^([\w-]{22})\.(\d{1,16})\.([\w-]{43})$/.exec(session);
       const [, conversation = "", issuedAtMs = "", signature = ""] = parts ?? [];
-      if (parts === null || !isEqualText(signature, sign(conversation, issuedAtMs))) return undefined;
+      if (parts === null || !isEqualText(signature, sign(conversation, issuedAtMs)))
+        return undefined;
       return nowMs - Number(issuedAtMs) <= lifetimeMs ? conversation : undefined;
     },
   };

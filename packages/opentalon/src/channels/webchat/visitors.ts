@@ -26,7 +26,12 @@ export function createVisitors(): Visitors {
     room?.delete(socket);
     if (room?.size === 0) rooms.delete(conversation);
   };
-  const dismiss = (conversation: string, socket: MessageSocket, code: number, why: string): void => {
+  const dismiss = (
+    conversation: string,
+    socket: MessageSocket,
+    code: number,
+    why: string,
+  ): void => {
     socket.close(code, why);
     leave(conversation, socket);
   };

@@ -59,7 +59,12 @@ export function createWebChatChannel(options: WebChatChannelOptions): Channel {
     { token: given, session }: ChatFrame & { kind: "hello" },
     { isTrusted }: SocketRequest,
   ): Promise<{ conversation: string; session: string } | undefined> => {
-    const known = await (sessions ??= openChatSessions({ channel: name, token, memory, now: clock.now }));
+    const known = await (sessions ??= openChatSessions({
+      channel: name,
+      token,
+      memory,
+      now: clock.now,
+    }));
     const own = known.read(session, clock.now());
     // Without a token the door is asked each time: what it lets in today it need not let in tomorrow.
     const isAdmitted =
@@ -117,7 +122,8 @@ export function createWebChatChannel(options: WebChatChannelOptions): Channel {
     try {
       frame = parseChatFrame(text);
     } catch (error) {
-      if (error instanceof ChannelError) return { type: "error", id: findId(text), error: toMessage(error) };
+      if (error instanceof ChannelError)
+        return { type: "error", id: findId(text), error: toMessage(error) };
       throw error;
     }
     if (frame.kind === "hello") return { type: "error", id: "", error: "hello was said already" };
@@ -152,7 +158,11 @@ export function createWebChatChannel(options: WebChatChannelOptions): Channel {
   const live = createLiveText({
     clock,
     show: ({ message }, step) =>
-      visitors.showLive(message.conversationId, { ...step, type: "live", to: message.platformMessageId }),
+      visitors.showLive(message.conversationId, {
+        ...step,
+        type: "live",
+        to: message.platformMessageId,
+      }),
   });
   const disconnect = inlet.connect(name, {
     title: readSetting(config, "title", "string") ?? "Chat",
@@ -180,7 +190,8 @@ export function createWebChatChannel(options: WebChatChannelOptions): Channel {
     send: async ({ conversationId, content, files, metadata }, deliveryId) => {
       if (metadata["_typing"] === "true") {
         const to = metadata["in_reply_to"];
-        if (to !== undefined) visitors.showLive(conversationId, { type: "live", kind: "typing", to });
+        if (to !== undefined)
+          visitors.showLive(conversationId, { type: "live", kind: "typing", to });
         return;
       }
       await note(conversationId, {

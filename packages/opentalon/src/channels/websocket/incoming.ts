@@ -28,7 +28,11 @@ export function readFrames({ socket, channelKind, host, onFrame, clock }: Incomi
   const take = async (document: InboundDocument): Promise<void> => {
     const id = document.id === "" ? (document.metadata["message_id"] ?? "") : document.id;
     if (id === "") {
-      answer({ type: "error", id, error: "the message needs an identity: `id` or `metadata.message_id`" });
+      answer({
+        type: "error",
+        id,
+        error: "the message needs an identity: `id` or `metadata.message_id`",
+      });
       return;
     }
     const to = host();

@@ -60,7 +60,10 @@ export function createOutgoing(options: OutgoingOptions): Outgoing {
     const { socket } = to;
     const waitingBytes = socket.bufferedBytes();
     if (waitingBytes > 0 && waitingBytes + entry.text.length > maxBufferedBytes) {
-      log.warn({ waitingBytes }, "a peer reads too slowly and is disconnected; the rest is sent later");
+      log.warn(
+        { waitingBytes },
+        "a peer reads too slowly and is disconnected; the rest is sent later",
+      );
       socket.close(1013, "too slow; what is missing comes after you connect again");
       detach(to);
       return;

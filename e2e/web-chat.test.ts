@@ -62,7 +62,9 @@ describe.skipIf(problem !== undefined)(`the web chat in a browser${toSkipNote(pr
       await browser.evaluate(
         `document.getElementById("token").value = "wrong"; document.getElementById("door").requestSubmit()`,
       );
-      await expect.poll(() => read("#asking"), patient).toEqual(["That was not the token. Try again."]);
+      await expect
+        .poll(() => read("#asking"), patient)
+        .toEqual(["That was not the token. Try again."]);
       await capture("token");
       await browser.evaluate(
         `document.getElementById("token").value = ${JSON.stringify(token)}; document.getElementById("door").requestSubmit()`,
@@ -70,16 +72,18 @@ describe.skipIf(problem !== undefined)(`the web chat in a browser${toSkipNote(pr
       await expect.poll(() => read("#state"), patient).toEqual([""]);
       const attack = `<img src=x onerror="document.title='owned'"> [a](javascript:alert(1)) **bold** \`code\` https://example.com/x`;
       await say(attack);
-      await expect.poll(() => read(".assistant > div:first-child"), patient).toEqual([
-        `answer: <img src=x onerror="document.title='owned'"> [a](javascript:alert(1)) bold code https://example.com/x`,
-      ]);
+      await expect
+        .poll(() => read(".assistant > div:first-child"), patient)
+        .toEqual([
+          `answer: <img src=x onerror="document.title='owned'"> [a](javascript:alert(1)) bold code https://example.com/x`,
+        ]);
       expect(await read(".assistant strong")).toEqual(["bold"]);
       expect(await read(".assistant a")).toEqual(["https://example.com/x"]);
       expect(await browser.evaluate("document.title")).toBe("Ask us");
       expect(await browser.evaluate("document.images.length")).toBe(0);
-      expect(await browser.evaluate(`document.cookie + JSON.stringify(localStorage)`)).not.toContain(
-        token,
-      );
+      expect(
+        await browser.evaluate(`document.cookie + JSON.stringify(localStorage)`),
+      ).not.toContain(token);
       await say("# Title\n\n1. one\n2. two\n\n```js\nconst a = '<b>';\n```\n\n- point");
       await expect.poll(() => read(".assistant pre"), patient).toEqual(["const a = '<b>';"]);
       await browser.show({ width: 390, height: 780, scheme: "dark" });
@@ -102,7 +106,9 @@ describe.skipIf(problem !== undefined)(`the web chat in a browser${toSkipNote(pr
       expect(await read(".person")).toHaveLength(3);
       expect((await read(".person")).at(-1)).toBe("said while it was away");
       // Nothing was asked for that the policy forbids, and nothing threw.
-      expect(browser.complaints.filter((text) => /Content Security|exception/i.test(text))).toEqual([]);
+      expect(browser.complaints.filter((text) => /Content Security|exception/i.test(text))).toEqual(
+        [],
+      );
     } finally {
       await core[Symbol.asyncDispose]();
     }

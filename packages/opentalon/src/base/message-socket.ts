@@ -32,16 +32,18 @@ export interface MessageSocket {
 export interface RawWebSocket {
   readonly readyState: number;
   readonly bufferedAmount: number;
-  send(text: string, done: (error?: Error | null) => void): void;
-  ping(): void;
-  pause(): void;
-  resume(): void;
-  close(code: number, reason: string): void;
-  terminate(): void;
-  on(event: "pong", listener: () => void): unknown;
-  on(event: "error", listener: (error: Error) => void): unknown;
-  on(event: "message", listener: (data: Buffer, isBinary: boolean) => void): unknown;
-  on(event: "close", listener: (code: number, reason: Buffer) => void): unknown;
+  readonly send: (text: string, done: (error?: Error | null) => void) => void;
+  readonly ping: () => void;
+  readonly pause: () => void;
+  readonly resume: () => void;
+  readonly close: (code: number, reason: string) => void;
+  readonly terminate: () => void;
+  readonly on: {
+    (event: "pong", listener: () => void): unknown;
+    (event: "error", listener: (error: Error) => void): unknown;
+    (event: "message", listener: (data: Buffer, isBinary: boolean) => void): unknown;
+    (event: "close", listener: (code: number, reason: Buffer) => void): unknown;
+  };
 }
 
 export interface MessageSocketOptions {

@@ -56,7 +56,7 @@ async function dial(
   const socket = connect(Number(port), "127.0.0.1");
   sockets.push(socket);
   let received = Buffer.alloc(0);
-  socket.on("data", (chunk) => {
+  socket.on("data", (chunk: Buffer) => {
     received = Buffer.concat([received, chunk]);
   });
   socket.on("error", () => {});

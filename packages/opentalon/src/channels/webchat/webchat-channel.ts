@@ -108,7 +108,7 @@ export function createWebChatChannel(options: WebChatChannelOptions): Channel {
     const entries = await transcripts.readAfter(conversation, last);
     work.answer({ type: "welcome", session, entries });
     socket.onMessage((text) => {
-      work.add(text.length, async () => work.answer(await take(conversation, text)));
+      work.add(conversation, text.length, async () => work.answer(await take(conversation, text)));
     });
     socket.resume();
   };

@@ -19,7 +19,7 @@ export interface IncomingOptions {
 }
 
 /**
- * Reads a peer's frames from now on: hands its messages to the host one after another, in order, and acknowledges each once
+ * Reads a peer's frames from now on: hands its messages to the host in order within each conversation, and acknowledges each once
  * it is on disk. Whoever sends faster than the disk writes, or does not read the answers, has to wait.
  */
 export function readFrames({ socket, channelKind, host, onFrame, clock }: IncomingOptions): void {
@@ -82,6 +82,7 @@ export function readFrames({ socket, channelKind, host, onFrame, clock }: Incomi
       return;
     }
     const { document } = frame;
-    add(text.length, () => take(document));
+    const conversation = JSON.stringify([document.conversationId, document.threadId]);
+    add(conversation, text.length, () => take(document));
   });
 }

@@ -1,13 +1,18 @@
+import { createKeyedQueue } from "../../base/keyed-queue.ts";
 import type { MessageSocket } from "../../base/message-socket.ts";
 
-/** Work a peer causes, one piece after another; whoever sends faster than it is done, or leaves answers unread, has to wait. */
+/**
+ * Work a peer causes: in order within a conversation, several conversations at once. Whoever sends faster than it is done,
+ * or leaves answers unread, has to wait.
+ */
 export interface OrderedWork {
-  /** `task` must not reject. */
-  readonly add: (characters: number, task: () => Promise<void>) => void;
+  /** `conversation` tells what has to stay in order; `task` must not reject. */
+  readonly add: (conversation: string, characters: number, task: () => Promise<void>) => void;
   /** Sends an answer; nobody is told when the connection has ended. */
   readonly answer: (frame: Readonly<Record<string, unknown>>) => void;
 }
 
+const concurrency = 32;
 /** Messages that are read ahead of the disk. */
 const maxWaiting = 64;
 const maxWaitingCharacters = 8 * 1024 * 1024;
@@ -15,7 +20,9 @@ const maxWaitingCharacters = 8 * 1024 * 1024;
 const maxUnreadBytes = 1_048_576;
 
 export function createOrderedWork(socket: MessageSocket): OrderedWork {
-  let tail = Promise.resolve();
+  // A task that fails is a fault of ours: the peer gets no answer and sends its message again.
+  const onError = (): void => socket.close(1011, "something went wrong inside");
+  const queue = createKeyedQueue({ concurrency, onError });
   let waiting = 0;
   let waitingCharacters = 0;
   let isPaused = false;
@@ -32,15 +39,18 @@ export function createOrderedWork(socket: MessageSocket): OrderedWork {
   };
 
   return {
-    add: (characters, task) => {
+    add: (conversation, characters, task) => {
       waiting += 1;
       waitingCharacters += characters;
       steer();
-      tail = tail.then(async () => {
-        await task();
-        waiting -= 1;
-        waitingCharacters -= characters;
-        steer();
+      queue.add(conversation, async () => {
+        try {
+          await task();
+        } finally {
+          waiting -= 1;
+          waitingCharacters -= characters;
+          steer();
+        }
       });
     },
     answer: (frame) => {

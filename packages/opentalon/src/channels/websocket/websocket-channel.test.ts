@@ -122,7 +122,9 @@ describe("whoever dials", () => {
           ),
         );
         socket.on("message", (data) => {
-          if (data.toString().includes("identified")) (resolve("ack"), socket.close(1000, ""));
+          if (!data.toString().includes("identified")) return;
+          resolve("ack");
+          socket.close(1000, "");
         });
         socket.on("close", (code) => resolve(code));
       });

@@ -175,8 +175,9 @@ describe("of two plugins", () => {
     const configPath = scratch.writeConfig(models.url, {
       plugins: {
         hopeless: fakePlugin({ name: "hopeless", start: "crash" }),
-        bad: fakePlugin({ name: "bad" }),
-        good: fakePlugin({ name: "good" }),
+        // Few enough actions for a model to be offered all of them.
+        bad: fakePlugin({ name: "bad", actions: ["crash"] }),
+        good: fakePlugin({ name: "good", actions: ["structured"] }),
       },
     });
     await using core = startCore({ configPath });

@@ -34,7 +34,7 @@ export interface LaunchedPlugin {
 
 export interface LaunchOptions extends Pick<
   PluginEntry,
-  "limits" | "sandbox" | "sandboxNetwork" | "programFolder"
+  "limits" | "sandbox" | "sandboxNetwork" | "programFolder" | "dataFolder"
 > {
   /** Key of the entry, for messages. */
   readonly plugin: string;
@@ -96,6 +96,7 @@ export async function launchPlugin(
       sandbox: options.sandbox ?? "off",
       network: options.sandboxNetwork ?? false,
       programFolder: options.programFolder,
+      dataFolder: options.dataFolder,
     });
     child = startChildProcess({ ...enclosure, workingDirectory, environment, clock });
   } catch (error) {

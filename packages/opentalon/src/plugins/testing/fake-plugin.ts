@@ -25,7 +25,7 @@
  *     environment     its environment as JSON
  *     process         {"pid","workingDirectory","port"} as JSON; no port on a Unix socket
  *     config          the text Init brought
- *     block           does nothing else for args.ms milliseconds, then answers "done"
+ *     block           does nothing else for args.ms milliseconds, then answers "done"; it is not reported
  *     deafen          stops listening, hangs up on everybody, and lives on
  *     check           with callbacks, or when asked to report it: "true" unless FakePluginOptions.refuses
  *     ask             with callbacks: sends the requests in args.requests, a JSON list of {"plugin","action","args"}, all
@@ -74,7 +74,7 @@ const actionNames = [
   ..."echo structured fail fail-without-id wrong-id no-id invalid-utf8 status slow hang cancelled crash".split(
     " ",
   ),
-  ..."huge bomb endless trickle environment process config block deafen".split(" "),
+  ..."huge bomb endless trickle environment process config deafen".split(" "),
   ...(options.callbacks === true ? ["check", "ask"] : []),
 ];
 

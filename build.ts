@@ -41,7 +41,7 @@ async function bundle({ name, entry, folder }: Target): Promise<OutputChunk[]> {
     cwd: root,
     resolve: { conditionNames: ["@opentalon/source", "node"] },
     // Loaded by its driver when it happens to be installed.
-    external: ["pg-native"],
+    external: ["pg-native", "bufferutil", "utf-8-validate"],
     // Packages of the older kind speak of themselves so.
     transform: { define: { __dirname: "import.meta.dirname", __filename: "import.meta.filename" } },
     plugins: [bundleReferencedFiles({ within: [join(root, "packages"), join(root, "plugins")] })],

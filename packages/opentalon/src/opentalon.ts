@@ -16,6 +16,7 @@ import { createTypingObserver } from "./assembly/keep-typing.ts";
 import type { Clock } from "./base/clock.ts";
 import type { HttpRoute } from "./base/http-route.ts";
 import type { Log } from "./base/log.ts";
+import type { SocketRoute } from "./base/socket-route.ts";
 import { ConfigError } from "./base/errors.ts";
 import type { Config, Environment, LoadedConfig } from "./config/load-config.ts";
 import type { PluginCall } from "./domain/plugin.ts";
@@ -78,6 +79,8 @@ export interface OpenTalon extends AsyncDisposable {
   readonly routes: readonly HttpRoute[];
   /** What channels offer at ports of their own. */
   readonly portRoutes: readonly PortRoutes[];
+  /** WebSockets that channels take at the HTTP door. */
+  readonly socketRoutes: readonly SocketRoute[];
   /** What the operator of this machine may ask the running program. */
   readonly controlRoutes: readonly HttpRoute[];
   /** Numbers for Prometheus; absent unless they are switched on. */
@@ -178,6 +181,7 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
     outbox: store.outbox,
     split: channels.split,
     send: channels.send,
+    knowsRepeats: channels.knowsRepeats,
     maxAttempts: maxDeliveryAttempts,
     clock,
     log,
@@ -233,6 +237,7 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
   return {
     routes: [...channels.routes, ...tools.routes],
     portRoutes: channels.portRoutes,
+    socketRoutes: channels.socketRoutes,
     controlRoutes: [
       ...toControlRoutes(tools),
       ...toGatewayRoutes({ outbox: store.outbox, delivery, pairing: access.pairing }),

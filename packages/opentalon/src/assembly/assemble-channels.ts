@@ -2,13 +2,15 @@ import type { Clock } from "../base/clock.ts";
 import { ConfigError, toMessage } from "../base/errors.ts";
 import type { HttpRoute } from "../base/http-route.ts";
 import type { Log } from "../base/log.ts";
+import type { SocketRoute } from "../base/socket-route.ts";
 import type { ConsoleTerminal } from "../channels/console/console-channel.ts";
 import { createChannel } from "../channels/create-channel.ts";
 import { splitMessage } from "../channels/split-message.ts";
 import { parseChannelAddress } from "../channels/parse-channel-address.ts";
 import { isLoopbackHost, parseListenAddress } from "../base/listen-address.ts";
 import { createWebhookInlet } from "../channels/webhook-inlet.ts";
-import type { ChannelMemory } from "../channels/yaml/written-value.ts";
+import { createSocketInlet } from "../channels/websocket/socket-inlet.ts";
+import { createChatInlet } from "../channels/webchat/chat-inlet.ts";
 import { type Config, type Environment, revealBlock } from "../config/load-config.ts";
 import {
   type AcceptOutcome,
@@ -30,6 +32,7 @@ export interface Channels extends AsyncDisposable {
   readonly routes: readonly HttpRoute[];
   /** What channels offer at ports other than the door's. */
   readonly portRoutes: readonly PortRoutes[];
+  readonly socketRoutes: readonly SocketRoute[];
   /** Channels that are configured and do not run, by name and with the reason. */
   readonly findUnready: () => readonly string[];
   readonly capabilitiesOf: (channel: string) => ChannelCapabilities;
@@ -38,6 +41,8 @@ export interface Channels extends AsyncDisposable {
   /** A reply as the messages its platform takes. */
   readonly split: (message: OutboundMessage) => readonly OutboundMessage[];
   readonly send: (message: OutboundMessage, deliveryId: string) => Promise<SendOutcome>;
+  /** See `Channel.knowsRepeats`. */
+  readonly knowsRepeats: (channel: string) => boolean;
   readonly show: (turn: Turn, event: TurnEvent) => void;
 }
 
@@ -62,30 +67,47 @@ export interface AssembleChannelsOptions {
 export function assembleChannels(options: AssembleChannelsOptions): Channels {
   const { config, environment, bundledChannels, keyValue, terminal, onFinished, clock, log } =
     options;
-  const inlet = createWebhookInlet();
+  const webhooks = createWebhookInlet();
+  const sockets = createSocketInlet();
+  const chats = createChatInlet();
   const problems = new Map<string, string>();
   const channels = new Map<string, Channel>();
   const enabled = Object.entries(config.channels).filter(([, channel]) => channel.enabled);
-  let needsDoor = false;
+  const offered = new Map<
+    string,
+    { routes: readonly HttpRoute[]; sockets: readonly SocketRoute[] }
+  >([
+    ["webhook", { routes: webhooks.routes, sockets: [] }],
+    ["websocket-inbound", { routes: [], sockets: [sockets.route] }],
+    ["webchat", { routes: chats.routes, sockets: [chats.socketRoute] }],
+  ]);
+  const kinds = new Set<string>();
   const ports = createChannelPorts(parseListenAddress(config.server.addr).port);
 
   for (const [name, entry] of enabled) {
     try {
       const address = toChannelAddress(entry, bundledChannels);
-      needsDoor ||= parseChannelAddress(address).kind === "webhook";
+      const { kind } = parseChannelAddress(address);
       const channel = createChannel({
         name,
         address,
         config: revealBlock(entry.config),
-        webhooks: { inlet, doorChecksCallers: doorChecksCallers(config) },
+        door: {
+          webhooks,
+          sockets,
+          chats,
+          token: config.server.token,
+          checksCallers: doorChecksCallers(config),
+        },
         environment,
-        memory: toMemory(keyValue, name),
+        memory: keyValue,
         terminal,
         clock,
         log: log.child({ channel: name }),
       });
       ports.add(name, channel);
       channels.set(name, channel);
+      kinds.add(kind);
     } catch (error) {
       problems.set(name, toMessage(error));
       log.error(
@@ -100,8 +122,9 @@ export function assembleChannels(options: AssembleChannelsOptions): Channels {
     channels.get(name)?.capabilities() ?? plainCapabilities;
 
   return {
-    routes: [...(needsDoor ? inlet.routes : []), ...ports.atDoor()],
+    routes: [...[...kinds].flatMap((kind) => offered.get(kind)?.routes ?? []), ...ports.atDoor()],
     portRoutes: ports.elsewhere(),
+    socketRoutes: [...kinds].flatMap((kind) => offered.get(kind)?.sockets ?? []),
     findUnready: () => [...problems].map(([name, problem]) => `channel ${name}: ${problem}`),
     capabilitiesOf,
     start: async (accept) => {
@@ -141,6 +164,7 @@ export function assembleChannels(options: AssembleChannelsOptions): Channels {
         return toSendOutcome(error);
       }
     },
+    knowsRepeats: (name) => channels.get(name)?.knowsRepeats === true,
     show: (turn, event) => channels.get(turn.message.channel)?.show?.(turn, event),
     [Symbol.asyncDispose]: async () => {
       await Promise.allSettled(
@@ -153,14 +177,6 @@ export function assembleChannels(options: AssembleChannelsOptions): Channels {
 /** A door on loopback lets in only this machine; another one asks for its token, or somebody in front of it checks. */
 function doorChecksCallers({ server: { addr, token, allowPublic } }: Config): boolean {
   return token !== undefined || allowPublic || isLoopbackHost(parseListenAddress(addr).host);
-}
-
-function toMemory(keyValue: KeyValueStore, channel: string): ChannelMemory {
-  const namespace = `channel:${channel}`;
-  return {
-    get: (key) => keyValue.get(namespace, key),
-    set: (key, value) => keyValue.set(namespace, key, value),
-  };
 }
 
 function noChannelError(problems: ReadonlyMap<string, string>): ConfigError {

@@ -5,10 +5,16 @@ import type { Channel } from "../domain/channel.ts";
 import { type ConsoleTerminal, createConsoleChannel } from "./console/console-channel.ts";
 import { parseChannelAddress } from "./parse-channel-address.ts";
 import { createWebhookChannel } from "./webhook-channel.ts";
+import type { Secret } from "../base/secret.ts";
+import type { ChatInlet } from "./webchat/chat-inlet.ts";
+import type { ChatMemory } from "./webchat/chat-memory.ts";
+import { createWebChatChannel } from "./webchat/webchat-channel.ts";
 import type { WebhookInlet } from "./webhook-inlet.ts";
 import { loadDefinition } from "./yaml/load-definition.ts";
 import type { ChannelMemory } from "./yaml/written-value.ts";
 import { createYamlChannel } from "./yaml/yaml-channel.ts";
+import type { SocketInlet } from "./websocket/socket-inlet.ts";
+import { createWebSocketChannel } from "./websocket/websocket-channel.ts";
 
 export interface ChannelOptions {
   /** Instance name: the key under `channels:`. */
@@ -19,20 +25,25 @@ export interface ChannelOptions {
   readonly config: Readonly<Record<string, unknown>>;
   /** The terminal of the process, where it has one to give. */
   readonly terminal?: ConsoleTerminal | undefined;
-  /** Where webhook channels are reached; absent when the HTTP door stays closed. */
-  readonly webhooks?: WebhookAccess | undefined;
+  /** Where channels are reached; absent when the HTTP door stays closed. */
+  readonly door?: DoorAccess | undefined;
   /** Of this program; a channel sees only the names its definition asks for. */
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** What a channel may keep over a restart. */
-  readonly memory: ChannelMemory;
+  /** What a channel keeps over restarts. */
+  readonly memory: ChatMemory;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-export interface WebhookAccess {
-  readonly inlet: WebhookInlet;
-  /** Whether the HTTP door knows its callers by other means than a signature (see `HttpRequest.isTrusted`). */
-  readonly doorChecksCallers: boolean;
+/** What channels need of the HTTP door. */
+export interface DoorAccess {
+  readonly webhooks: WebhookInlet;
+  readonly sockets: SocketInlet;
+  readonly chats: ChatInlet;
+  /** The door's own token. */
+  readonly token: Secret | undefined;
+  /** Whether the door knows its callers by other means than what a channel asks for (see `HttpRequest.isTrusted`). */
+  readonly checksCallers: boolean;
 }
 
 /**
@@ -41,7 +52,7 @@ export interface WebhookAccess {
  * settings do not fit.
  */
 export function createChannel(options: ChannelOptions): Channel {
-  const { name, config, terminal, webhooks, environment, memory, clock, log } = options;
+  const { name, config, terminal, environment, memory, clock, log } = options;
   const address = parseChannelAddress(options.address);
   switch (address.kind) {
     case "console":
@@ -52,30 +63,41 @@ export function createChannel(options: ChannelOptions): Channel {
         );
       }
       return createConsoleChannel({ name, terminal, config, clock, log });
-    case "webhook":
-      if (webhooks === undefined) throw closedDoor(name);
-      return createWebhookChannel({ name, url: address.url, config, ...webhooks, clock, log });
+    case "webhook": {
+      const { webhooks: inlet, checksCallers: doorChecksCallers } = requireDoor(options);
+      const { url } = address;
+      return createWebhookChannel({ name, url, config, inlet, doorChecksCallers, clock, log });
+    }
+    case "websocket":
+    case "websocket-inbound": {
+      const { sockets: inlet, checksCallers: doorChecksCallers } = requireDoor(options);
+      const url = address.kind === "websocket" ? address.url : undefined;
+      return createWebSocketChannel({ name, url, config, inlet, doorChecksCallers, clock, log });
+    }
+    case "webchat": {
+      const { chats: inlet, checksCallers: doorChecksCallers, token } = requireDoor(options);
+      const door = { inlet, doorChecksCallers, doorToken: token };
+      return createWebChatChannel({ name, config, ...door, memory, clock, log });
+    }
     case "binary":
     case "grpc":
     case "docker":
-    case "websocket":
       throw new ChannelError(
         "CHANNEL_UNSUPPORTED",
         `channel ${name} is of the kind "${address.kind}", which does not exist yet; ` +
-          "today `plugin` may be `console`, a .yaml file, http://… or https://…",
+          "today `plugin` may be `console`, `webchat`, a .yaml file, http://…, https://…, ws://… or wss://…",
       );
     case "yaml": {
       const { definition, warnings } = loadDefinition(address.path);
       for (const warning of warnings) log.warn(warning);
-      if (definition.inbound.webhook !== undefined && webhooks === undefined)
-        throw closedDoor(name);
-      const doorChecksCallers = webhooks?.doorChecksCallers ?? false;
+      const isAtDoor = definition.inbound.webhook !== undefined;
+      const doorChecksCallers = isAtDoor && requireDoor(options).checksCallers;
       return createYamlChannel({
         name,
         definition,
         config,
         environment,
-        memory,
+        memory: toOwnMemory(name, memory),
         doorChecksCallers,
         clock,
         log,
@@ -84,8 +106,17 @@ export function createChannel(options: ChannelOptions): Channel {
   }
 }
 
-function closedDoor(name: string): ChannelError {
-  return new ChannelError(
+function toOwnMemory(channel: string, memory: ChatMemory): ChannelMemory {
+  const namespace = `channel:${channel}`;
+  return {
+    get: (key) => memory.get(namespace, key),
+    set: (key, value) => memory.set(namespace, key, value),
+  };
+}
+
+function requireDoor({ name, door }: ChannelOptions): DoorAccess {
+  if (door !== undefined) return door;
+  throw new ChannelError(
     "CHANNEL_MISCONFIGURED",
     `channel ${name} takes messages at the HTTP door, which is closed; set server.enabled`,
   );

@@ -10,17 +10,23 @@ export type ChannelAddress =
   | { readonly kind: "grpc"; readonly target: string }
   | { readonly kind: "docker"; readonly image: string }
   | { readonly kind: "webhook"; readonly url: URL }
+  /** We dial it. */
   | { readonly kind: "websocket"; readonly url: URL }
+  /** It dials our HTTP door. */
+  | { readonly kind: "websocket-inbound" }
+  /** The page that comes with the program. */
+  | { readonly kind: "webchat" }
   /** A channel described by a file. */
   | { readonly kind: "yaml"; readonly path: string };
 
 /**
- * Upper and lower case of schemes, endings and of the word `console` do not matter; what fits nothing else is a program.
+ * Upper and lower case of schemes, endings and of the words `console`, `webchat` and `inbound` do not matter; what fits nothing else is a program.
  * @throws ChannelError CHANNEL_MISCONFIGURED when a part is missing or a URL is not one.
  */
 export function parseChannelAddress(plugin: string): ChannelAddress {
   const text = plugin.trim();
-  if (text === "") throw misconfigured("a channel needs `plugin`: a program, a URL or `console`");
+  if (text === "")
+    throw misconfigured("a channel needs `plugin`: a program, a URL, `console` or `webchat`");
   const scheme = /^([a-z]+):\/\//i.exec(text)?.[1]?.toLowerCase();
   const rest = scheme === undefined ? "" : text.slice(scheme.length + 3);
   switch (scheme) {
@@ -33,6 +39,8 @@ export function parseChannelAddress(plugin: string): ChannelAddress {
       return { kind: "webhook", url: parseUrl(text, scheme) };
     case "ws":
     case "wss":
+      // No address but a word: a host of that name can be written with a dot behind it.
+      if (/^inbound\/?$/i.test(rest)) return { kind: "websocket-inbound" };
       return { kind: "websocket", url: parseUrl(text, scheme) };
     default:
       return parseLocal(text);
@@ -41,6 +49,7 @@ export function parseChannelAddress(plugin: string): ChannelAddress {
 
 function parseLocal(text: string): ChannelAddress {
   if (text.toLowerCase() === "console") return { kind: "console" };
+  if (text.toLowerCase() === "webchat") return { kind: "webchat" };
   return { kind: /\.ya?ml$/i.test(text) ? "yaml" : "binary", path: text };
 }
 

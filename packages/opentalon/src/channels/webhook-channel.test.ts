@@ -141,7 +141,37 @@ describe("messages that come in over a webhook", () => {
     expect((await post(least, {}, "/api/channels/other/inbound")).status).toBe(404);
   });
 
-  it("take their identity from the body only, where that is what is signed", async () => {
+  it("take their identity from a header that is not signed only together with a signed time", async () => {
+    await startChannel();
+    host.answerWith(rememberIdentities());
+    const { id: _, ...nameless } = least;
+    const body = JSON.stringify(nameless);
+    const at = async (key: string, ageMs = 0): Promise<unknown> => {
+      const timestamp = String(Math.floor((clock.now() - ageMs) / 1_000));
+      const headers = {
+        "idempotency-key": key,
+        "x-opentalon-timestamp": timestamp,
+        "x-opentalon-signature": signature(`${timestamp}.${body}`),
+      };
+      const { status, answer } = await post(body, headers);
+      return answer["status"] ?? status;
+    };
+    expect(await at("one")).toBe("accepted");
+    expect(await at("one")).toBe("duplicate");
+    // What was recorded on the way may not come again under a name of its own.
+    expect(await at("two")).toBe(409);
+    clock.advance(1_000);
+    expect(await at("two")).toBe("accepted");
+    // Nor what was signed before this process could have seen it.
+    expect(await at("three", 60_000)).toBe(503);
+    expect(host.messages.map(({ platformMessageId }) => platformMessageId)).toEqual([
+      "one",
+      "one",
+      "two",
+    ]);
+  });
+
+  it("take their identity from the body only, where that is all that is signed", async () => {
     await startChannel();
     host.answerWith(rememberIdentities());
     const { id: _, ...nameless } = least;
@@ -341,6 +371,18 @@ describe("replies that go out over a webhook", () => {
       content: "Grüße 🎉",
       metadata: { in_reply_to: "m1" },
     });
+  });
+
+  it("carry a signed time where the settings say so", async () => {
+    const channel = await startChannel({ secret, sign_timestamp: true });
+    await channel.send(reply, "delivery-1");
+    const { headers, body = Buffer.alloc(0) } = platform.posted[0] ?? {};
+    const timestamp = String(headers?.["x-opentalon-timestamp"]);
+    expect(timestamp).toBe(String(Math.floor(clock.now() / 1_000)));
+    expect(headers?.["x-opentalon-signature"]).toBe(
+      `sha256=${signature(`${timestamp}.${body.toString()}`)}`,
+    );
+    await expect(startChannel({ sign_timestamp: true })).rejects.toThrow(/needs config.secret/);
   });
 
   it("carry no signature without a secret, and a password in the URL as basic authentication", async () => {

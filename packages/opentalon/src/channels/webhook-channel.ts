@@ -2,7 +2,6 @@ import type { Clock } from "../base/clock.ts";
 import { ChannelError, toMessage } from "../base/errors.ts";
 import { type HttpAnswer, type HttpRequest, toJsonAnswer } from "../base/http-route.ts";
 import type { Log } from "../base/log.ts";
-import { createSecret, isSecret, type Secret } from "../base/secret.ts";
 import { type Channel, type ChannelHost, plainCapabilities } from "../domain/channel.ts";
 import {
   type InboundDocument,
@@ -10,7 +9,10 @@ import {
   parseJsonDocument,
   toOutboundDocument,
 } from "./message-document.ts";
+import { type SignatureClaims, createSignatureClaims } from "./signature-claims.ts";
 import { createJsonPoster } from "./post-json.ts";
+import { misconfigured, readSecret, readSetting } from "./read-setting.ts";
+import { toChannelKind } from "./to-channel-kind.ts";
 import type { WebhookInlet } from "./webhook-inlet.ts";
 import { createWebhookSigner, type WebhookSigner } from "./webhook-signature.ts";
 
@@ -19,7 +21,7 @@ export interface WebhookChannelOptions {
   readonly name: string;
   /** Where replies are posted. */
   readonly url: URL;
-  /** The entry's `config`: `secret` (or `hmac_secret`), `require_timestamp`, `kind`, `max_message_length`, `response_format`, `response_format_prompt`. */
+  /** The entry's `config`: `secret` (or `hmac_secret`), `require_timestamp`, `sign_timestamp`, `kind`, `max_message_length`, `response_format`, `response_format_prompt`. */
   readonly config: Readonly<Record<string, unknown>>;
   readonly inlet: WebhookInlet;
   /** Whether the HTTP door knows its callers by other means than a signature (see `HttpRequest.isTrusted`). */
@@ -56,10 +58,12 @@ export function createWebhookChannel(options: WebhookChannelOptions): Channel {
   };
   const signer = createSigner(options);
   const requiresTimestamp = readSetting(config, "require_timestamp", "boolean") ?? false;
+  const signsTimestamp = readSetting(config, "sign_timestamp", "boolean") ?? false;
   if (signer === undefined) {
-    if (requiresTimestamp) {
+    if (requiresTimestamp || signsTimestamp) {
+      const key = requiresTimestamp ? "require_timestamp" : "sign_timestamp";
       throw misconfigured(
-        `channel ${name}: config.require_timestamp needs config.secret, which signs the time`,
+        `channel ${name}: config.${key} needs config.secret, which signs the time`,
       );
     }
     if (!doorChecksCallers) {
@@ -73,6 +77,7 @@ export function createWebhookChannel(options: WebhookChannelOptions): Channel {
     );
   }
   const poster = createJsonPoster({ url, timeoutMs: sendTimeoutMs, clock });
+  const claims = createSignatureClaims(clock);
   let host: ChannelHost | undefined;
 
   const receive = async (request: HttpRequest): Promise<HttpAnswer> => {
@@ -96,6 +101,8 @@ export function createWebhookChannel(options: WebhookChannelOptions): Channel {
     const isSigned = signer !== undefined;
     const platformMessageId = findIdentity(document, request, isSigned);
     if (platformMessageId === "") return isSigned ? needsSignedIdentity : needsIdentity;
+    const problem = isSigned && document.id === "" ? findClaimProblem(request, claims) : undefined;
+    if (problem !== undefined) return problem;
     const { conversationId, threadId, senderId, senderName, content, files, metadata } = document;
     const outcome = await host.accept({
       channelKind: toChannelKind(document.kind, kind),
@@ -128,9 +135,11 @@ export function createWebhookChannel(options: WebhookChannelOptions): Channel {
     },
     send: (message, deliveryId) => {
       const body = Buffer.from(toOutboundDocument(message), "utf8");
+      const timestamp = signsTimestamp ? String(Math.floor(clock.now() / 1_000)) : undefined;
       return poster.post(body, {
         "Idempotency-Key": deliveryId,
-        ...(signer === undefined ? {} : { "X-OpenTalon-Signature": signer.sign(body) }),
+        ...(timestamp === undefined ? {} : { "X-OpenTalon-Timestamp": timestamp }),
+        ...(signer === undefined ? {} : { "X-OpenTalon-Signature": signer.sign(body, timestamp) }),
       });
     },
     [Symbol.asyncDispose]: async () => {
@@ -149,7 +158,7 @@ const needsIdentity = toJsonAnswer(400, {
 });
 const needsSignedIdentity = toJsonAnswer(400, {
   error:
-    "the message needs an identity in the signed body: `id` or `metadata.message_id`; the header Idempotency-Key is not signed and does not count",
+    "the message needs an identity: `id` or `metadata.message_id` in the signed body; the header Idempotency-Key is not signed and counts only together with X-OpenTalon-Timestamp",
 });
 
 function toRefusal(error: string, retryAfterMs: number): HttpAnswer {
@@ -176,57 +185,44 @@ function findStranger(
   return signer.findProblem({ body, signature, timestamp }, nowMs);
 }
 
-/** With a signature only from what it covers: whoever recorded a request could send it again under another name. */
+/** The header is not signed: with a signature it counts only when that is valid for minutes, see `SignatureClaims`. */
 function findIdentity(
   { id, metadata }: InboundDocument,
   { header }: HttpRequest,
   isSigned: boolean,
 ): string {
-  const named = isSigned ? undefined : header("idempotency-key");
+  const isBound = !isSigned || header("x-opentalon-timestamp") !== undefined;
+  const named = isBound ? header("idempotency-key") : undefined;
   const candidates = [id, named, metadata["message_id"]];
   return candidates.find((candidate) => candidate !== undefined && candidate !== "") ?? "";
 }
 
-/** The sender may say what it stands for, except that it is the terminal of this process. */
-function toChannelKind(claimed: string, own: string): string {
-  return /^[a-z0-9][a-z0-9_-]{0,63}$/.test(claimed) && claimed !== "console" ? claimed : own;
+function findClaimProblem(
+  { header }: HttpRequest,
+  claims: SignatureClaims,
+): HttpAnswer | undefined {
+  const [name, timestamp] = [header("idempotency-key"), header("x-opentalon-timestamp")];
+  if (name === undefined || name === "" || timestamp === undefined) return undefined;
+  const claim = claims.claim(header("x-opentalon-signature") ?? "", timestamp, name);
+  switch (claim.kind) {
+    case "granted":
+      return undefined;
+    case "taken":
+      return takenName;
+    case "unknown":
+      return toRefusal("sign the message again, with the time of now", claim.retryAfterMs);
+  }
 }
 
-/** An empty secret is an unset variable, not a wish for an open channel. */
+const takenName = toJsonAnswer(409, {
+  error: "this signed request came under another Idempotency-Key before; sign it again",
+});
+
 function createSigner({ name, config, log }: WebhookChannelOptions): WebhookSigner | undefined {
-  const value = config["secret"] ?? config["hmac_secret"];
-  if (value === undefined || value === null) return undefined;
-  const secret: Secret | undefined = isSecret(value)
-    ? value
-    : typeof value === "string"
-      ? createSecret(value)
-      : undefined;
-  if (secret === undefined || secret.reveal() === "") {
-    throw misconfigured(`channel ${name}: config.secret must be a text that is not empty`);
-  }
+  const secret = readSecret(name, config, "secret", "hmac_secret");
+  if (secret === undefined) return undefined;
   if (secret.reveal().length < 16) {
     log.warn({ channel: name }, "the secret of a webhook channel is shorter than 16 characters");
   }
   return createWebhookSigner(secret);
-}
-
-interface SettingTypes {
-  readonly string: string;
-  readonly number: number;
-  readonly boolean: boolean;
-}
-
-function readSetting<T extends keyof SettingTypes>(
-  config: Readonly<Record<string, unknown>>,
-  key: string,
-  type: T,
-): SettingTypes[T] | undefined {
-  const value = config[key];
-  if (value === undefined || value === null) return undefined;
-  if (typeof value !== type) throw misconfigured(`config.${key} must be a ${type}`);
-  return value as SettingTypes[T];
-}
-
-function misconfigured(message: string): ChannelError {
-  return new ChannelError("CHANNEL_MISCONFIGURED", message);
 }

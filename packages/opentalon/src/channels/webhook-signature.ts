@@ -11,18 +11,23 @@ export interface SignedRequest {
 
 /** Proof that a webhook's body comes from somebody who knows the secret: HMAC-SHA256 over the raw bytes. */
 export interface WebhookSigner {
-  /** `sha256=<hex>` over the body. */
-  readonly sign: (body: Uint8Array) => string;
+  /** `sha256=<hex>` over the body, or over `<timestamp>.<body>`. */
+  readonly sign: (body: Uint8Array, timestamp?: string) => string;
   /** What is wrong with the request, in words for its sender; `undefined` when it is genuine. */
   readonly findProblem: (request: SignedRequest, nowMs: number) => string | undefined;
 }
 
-const toleranceMs = 5 * 60_000;
+/** How far a timestamp may be off. */
+export const toleranceMs = 5 * 60_000;
 
 export function createWebhookSigner(secret: Secret): WebhookSigner {
   const key = createSecretKey(Buffer.from(secret.reveal(), "utf8"));
   return {
-    sign: (body) => `sha256=${createHmac("sha256", key).update(body).digest("hex")}`,
+    sign: (body, timestamp) => {
+      const hmac = createHmac("sha256", key);
+      if (timestamp !== undefined) hmac.update(`${timestamp}.`);
+      return `sha256=${hmac.update(body).digest("hex")}`;
+    },
     findProblem: ({ body, signature, timestamp }, nowMs) => {
       const hex = /^(?:sha256=)?([0-9a-f]{64})$/i.exec(signature?.trim() ?? "")?.[1];
       if (hex === undefined) {

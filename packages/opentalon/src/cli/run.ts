@@ -103,11 +103,13 @@ function toTerminal({ config }: LoadedConfig, onInterrupt: () => void): Terminal
 }
 
 async function openDoor({ config }: LoadedConfig, openTalon: OpenTalon, log: Log) {
-  if (!config.server.enabled && openTalon.routes.length === 0) return undefined;
+  const { routes, socketRoutes } = openTalon;
+  if (!config.server.enabled && routes.length + socketRoutes.length === 0) return undefined;
   const { createHttpDoor } = await import("../server/http-door.ts");
   return createHttpDoor({
     address: config.server.addr,
-    routes: openTalon.routes,
+    routes,
+    socketRoutes,
     findUnready: openTalon.findUnready,
     token: config.server.token,
     allowPublic: config.server.allowPublic,

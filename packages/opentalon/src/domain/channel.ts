@@ -43,6 +43,11 @@ export interface Channel {
   readonly name: string;
   readonly kind: string;
   readonly capabilities: () => ChannelCapabilities;
+  /**
+   * The platform recognises a `deliveryId` it has seen: a delivery that a crash left undecided may be sent again, and is
+   * shown once.
+   */
+  readonly knowsRepeats?: boolean;
   readonly start: (host: ChannelHost) => Promise<void>;
   /** Stops taking messages; deliveries still work. */
   readonly stopIntake: () => Promise<void>;

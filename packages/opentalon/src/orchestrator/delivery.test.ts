@@ -34,7 +34,10 @@ function outboxOf(...deliveries: Delivery[]) {
       return Promise.resolve(true);
     },
     markPartsSent: (id, partsSent) => Promise.resolve(void parts.set(id, partsSent)),
-    retry: () => Promise.resolve(undefined),
+    retry: async (id) => {
+      states.set(id, "waiting");
+      return deliveries.find((each) => each.id === id);
+    },
     drop: () => Promise.resolve(false),
     markDelivered: (id) => set(id, "delivered"),
     markWaiting: (id) => set(id, "waiting"),
@@ -44,7 +47,11 @@ function outboxOf(...deliveries: Delivery[]) {
   return { outbox, states, parts };
 }
 
-function loop(deliveries: Delivery[], script: Record<string, SendOutcome[]>) {
+function loop(
+  deliveries: Delivery[],
+  script: Record<string, SendOutcome[]>,
+  knowsRepeats = (_channel: string): boolean => false,
+) {
   const { outbox, states, parts } = outboxOf(...deliveries);
   const clock = createManualClock();
   const sent: string[] = [];
@@ -57,6 +64,7 @@ function loop(deliveries: Delivery[], script: Record<string, SendOutcome[]>) {
     // A space separates messages.
     split: (message) => message.content.split(" ").map((content) => ({ ...message, content })),
     send,
+    knowsRepeats,
     maxAttempts: 3,
     clock,
     log: createSilentLog(),
@@ -146,6 +154,18 @@ describe("delivery", () => {
     await delivering.idle();
     expect(sent).toEqual(["2"]);
     expect(states.get("1")).toBe("unknown");
+  });
+
+  it("sends again what was being sent, where the platform knows what it has", async () => {
+    const interrupted = { ...delivery("1"), state: "sending" as const };
+    const asked: string[] = [];
+    const { delivering, sent, states } = loop([interrupted], {}, (channel) => {
+      asked.push(channel);
+      return true;
+    });
+    await delivering.recover();
+    await delivering.idle();
+    expect([asked, sent, states.get("1")]).toEqual([["c"], ["1"], "delivered"]);
   });
 
   it("leaves what waits in the outbox when it is stopped", async () => {

@@ -37,6 +37,8 @@ export interface DeliveryOptions {
   readonly split: (message: OutboundMessage) => readonly OutboundMessage[];
   /** Hands the message to its channel. Never rejects. */
   readonly send: (message: OutboundMessage, deliveryId: string) => Promise<SendOutcome>;
+  /** Whether a channel's platform recognises a delivery it has seen, see `Channel.knowsRepeats`. */
+  readonly knowsRepeats?: (channel: string) => boolean;
   readonly maxAttempts: number;
   readonly clock: Clock;
   readonly log: Log;
@@ -51,7 +53,7 @@ const longestAskedMs = 3_600_000;
 
 /** `outbox` is expected to wait out what passes by itself; what it still throws ends a delivery until the next start. */
 export function createDeliveryLoop(options: DeliveryOptions): DeliveryLoop {
-  const { outbox, split, send, maxAttempts, clock, log } = options;
+  const { outbox, split, send, knowsRepeats = () => false, maxAttempts, clock, log } = options;
   const stopping = new AbortController();
   // A conversation that waits for its retry holds up nobody but itself.
   const queue = createKeyedQueue({
@@ -120,6 +122,10 @@ export function createDeliveryLoop(options: DeliveryOptions): DeliveryLoop {
     deliver,
     recover: async () => {
       for (const delivery of await outbox.resolveInterrupted()) {
+        if (knowsRepeats(delivery.message.channel)) {
+          await outbox.retry(delivery.id);
+          continue;
+        }
         log.error(
           toLogFields(delivery),
           "a reply was being sent when OpenTalon ended; it may or may not have arrived and is not sent again",

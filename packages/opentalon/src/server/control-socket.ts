@@ -44,7 +44,12 @@ const foreignPrefix = "opentalon-control-";
 const maxPathBytes = 103;
 const closeTimeoutMs = 1_000;
 
-const limits = { maxConnections: 64, headersTimeoutMs: 10_000, requestTimeoutMs: 12_000 };
+const limits = {
+  maxConnections: 64,
+  maxSilentConnections: 64,
+  headersTimeoutMs: 10_000,
+  requestTimeoutMs: 12_000,
+};
 const bodies = { maxBodyBytes: 1_048_576, maxBodyBytesTogether: 16_777_216 };
 
 /**

@@ -5,16 +5,19 @@
  */
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { type Clock, systemClock } from "../base/clock.ts";
 import { ConfigError, toMessage } from "../base/errors.ts";
 import { type HttpRoute, toJsonAnswer } from "../base/http-route.ts";
 import type { Log } from "../base/log.ts";
 import type { Secret } from "../base/secret.ts";
+import type { SocketRoute } from "../base/socket-route.ts";
 import { createHttpApp } from "./http-app.ts";
 import { closeServer, createHttpServer, type HttpServerLimits } from "./http-server.ts";
 import { isLoopbackHost, type ListenAddress, parseListenAddress } from "../base/listen-address.ts";
+import { createSocketDoor, defaultSocketLimits, type SocketDoorLimits } from "./socket-door.ts";
 import { createTrustCaller } from "./trust-caller.ts";
 
-export interface HttpDoorLimits extends HttpServerLimits {
+export interface HttpDoorLimits extends HttpServerLimits, SocketDoorLimits {
   readonly maxBodyBytes: number;
   /** Of all requests under way together. */
   readonly maxBodyBytesTogether: number;
@@ -23,9 +26,11 @@ export interface HttpDoorLimits extends HttpServerLimits {
 }
 
 const defaultLimits: HttpDoorLimits = {
+  ...defaultSocketLimits,
   maxBodyBytes: 1_048_576,
   maxBodyBytesTogether: 67_108_864,
-  maxConnections: 1_024,
+  maxConnections: 4_096,
+  maxSilentConnections: 1_024,
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 12_000,
   closeTimeoutMs: 10_000,
@@ -38,6 +43,7 @@ export interface HttpDoorOptions {
   readonly setting?: string | undefined;
   /** Of two routes with the same method and path the first one counts. */
   readonly routes: readonly HttpRoute[];
+  readonly socketRoutes?: readonly SocketRoute[];
   /** What is not ready, by name; empty when everything is. */
   readonly findUnready: () => readonly string[];
   /** Callers of routes with `authentication: "door"` must send it as `Authorization: Bearer <token>`. */
@@ -45,6 +51,7 @@ export interface HttpDoorOptions {
   /** Listen for other machines without a token: somebody in front of the door checks callers. */
   readonly allowPublic?: boolean | undefined;
   readonly limits?: Partial<HttpDoorLimits>;
+  readonly clock?: Clock;
   readonly log: Log;
 }
 
@@ -67,27 +74,31 @@ export interface HttpDoor {
  */
 export async function createHttpDoor(options: HttpDoorOptions): Promise<HttpDoor> {
   const { address, routes, token, allowPublic = false, findUnready, log } = options;
-  const { setting = "server.addr" } = options;
+  const { setting = "server.addr", socketRoutes = [], clock = systemClock } = options;
   const limits = { ...defaultLimits, ...options.limits };
   const listenAddress = parseListenAddress(address);
   const isLoopback = isLoopbackHost(listenAddress.host);
   refuseOpenDoor(options, isLoopback);
 
   let isClosing = false;
+  const isTrusted = createTrustCaller({ token, isLoopback, allowPublic });
+  const sockets = createSocketDoor({ routes: socketRoutes, isTrusted, limits, clock, log });
   const app = createHttpApp({
     routes: [
       toHealthRoute("/healthz", () => []),
       toHealthRoute("/readyz", () => (isClosing ? ["closing", ...findUnready()] : findUnready())),
       ...routes,
+      ...socketRoutes.map(toUpgradeHint),
     ],
-    isTrusted: createTrustCaller({ token, isLoopback, allowPublic }),
+    isTrusted,
     hasToken: token !== undefined,
     maxBodyBytes: limits.maxBodyBytes,
     maxBodyBytesTogether: limits.maxBodyBytesTogether,
     isClosing: () => isClosing,
     log,
   });
-  const server = createHttpServer(app, limits);
+  const server = createHttpServer(app, limits, sockets.wants);
+  server.on("upgrade", sockets.upgrade);
   await listen(server, listenAddress, setting);
   server.on("error", (error) =>
     log.error({ err: error }, "the HTTP door could not take a connection"),
@@ -95,6 +106,9 @@ export async function createHttpDoor(options: HttpDoorOptions): Promise<HttpDoor
   const url = toUrl(server.address() as AddressInfo);
   log.info({ url, setting }, "the HTTP door is open");
 
+  const closeAll = async (): Promise<void> => {
+    await Promise.all([closeServer(server, limits.closeTimeoutMs), sockets.close()]);
+  };
   let closed: Promise<void> | undefined;
   return {
     url,
@@ -103,7 +117,7 @@ export async function createHttpDoor(options: HttpDoorOptions): Promise<HttpDoor
     },
     [Symbol.asyncDispose]: () => {
       isClosing = true;
-      closed ??= closeServer(server, limits.closeTimeoutMs);
+      closed ??= closeAll();
       return closed;
     },
   };
@@ -134,6 +148,17 @@ function toHealthRoute(path: string, findUnready: () => readonly string[]): Http
         ? toJsonAnswer(200, { status: "ok" })
         : toJsonAnswer(503, { status: "unready", unready });
     },
+  };
+}
+
+/** What a request without an upgrade is told where WebSockets are. */
+function toUpgradeHint({ path }: SocketRoute): HttpRoute {
+  return {
+    method: "GET",
+    path,
+    authentication: "own",
+    handle: async () =>
+      toJsonAnswer(426, { error: "this address takes WebSockets" }, { Upgrade: "websocket" }),
   };
 }
 

@@ -1,15 +1,25 @@
 import { createServer, type OutgoingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
+import { WebSocketServer } from "ws";
+import { type Clock, systemClock } from "../../base/clock.ts";
 import type { HttpRoute } from "../../base/http-route.ts";
+import { toMessageSocket } from "../../base/message-socket.ts";
+import type { SocketRoute } from "../../base/socket-route.ts";
 
 /** A real server around routes, without the bounds and the care of the program's own door. */
 export interface PlainDoor extends AsyncDisposable {
   readonly url: string;
+  /** WebSockets at the moment. */
+  readonly openSockets: () => number;
   /** What routes are told about callers. */
   readonly setTrusted: (isTrusted: boolean) => void;
 }
 
-export async function startPlainDoor(routes: readonly HttpRoute[]): Promise<PlainDoor> {
+export async function startPlainDoor(
+  routes: readonly HttpRoute[],
+  socketRoutes: readonly SocketRoute[] = [],
+  clock: Clock = systemClock,
+): Promise<PlainDoor> {
   let isTrusted = true;
   const server = createServer((incoming, outgoing) => {
     const serve = async (): Promise<void> => {
@@ -43,11 +53,45 @@ export async function startPlainDoor(routes: readonly HttpRoute[]): Promise<Plai
     };
     void serve();
   });
+  let openSockets = 0;
+  server.on("upgrade", (incoming, connection, head) => {
+    const url = new URL(incoming.url ?? "/", "http://localhost");
+    const { origin, host } = incoming.headers;
+    for (const route of socketRoutes) {
+      const parameters = matchPath(route.path, url.pathname);
+      if (parameters === undefined) continue;
+      const request = {
+        parameters,
+        query: (name: string) => url.searchParams.get(name) ?? undefined,
+        origin,
+        isSameOrigin: origin !== undefined && new URL(origin).host === host,
+        isTrusted,
+      };
+      if (route.findRefusal?.(request) !== undefined) break;
+      openSockets += 1;
+      connection.once("close", () => {
+        openSockets -= 1;
+      });
+      const sockets = new WebSocketServer({
+        noServer: true,
+        clientTracking: false,
+        maxPayload: route.maxMessageBytes,
+        perMessageDeflate: false,
+        closeTimeout: 1_000,
+      });
+      sockets.handleUpgrade(incoming, connection, head, (raw) =>
+        route.open({ ...toMessageSocket(raw, { clock }), welcome: () => {} }, request),
+      );
+      return;
+    }
+    connection.end("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
+  });
   await new Promise<void>((resolve) => {
     server.listen(0, "127.0.0.1", resolve);
   });
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    openSockets: () => openSockets,
     setTrusted: (next) => {
       isTrusted = next;
     },

@@ -185,7 +185,14 @@ describe("configuration", () => {
 
   it("of channels has a page with every key", () => {
     const folder = "packages/opentalon/src/channels/yaml";
-    const sources = ["read-definition.ts", "read-webhook-rules.ts", "read-tools.ts"];
+    const sources = [
+      "read-definition.ts",
+      "read-request.ts",
+      "read-condition.ts",
+      "read-mapping.ts",
+      "read-webhook-rules.ts",
+      "read-tools.ts",
+    ];
     const keys = find(
       /\b(?:text|template|flag|whole|duration|texts|textOrTexts|map|maps|textOrMap|required|has|source|request|readTexts|readTemplates|readRegex|optionalTexts)\((?:\w+, )?"([a-z_]+)"/g,
       sources.map((name) => read(`${folder}/${name}`)).join("\n"),

@@ -1,24 +1,22 @@
-import { toMessage } from "../../base/errors.ts";
 import type {
   ChannelDefinition,
-  Condition,
   Connection,
   DefinedCapabilities,
   DispatchRules,
   EnrichStep,
   InboundRules,
   InitStep,
-  Mapping,
   MediaRule,
   MediaStep,
-  MetadataSource,
   OutboundRules,
   RequestTemplate,
-  Source,
   Transform,
 } from "./definition.ts";
 import { type DefinitionCursor, openDefinition } from "./definition-cursor.ts";
-import { createLinearRegex, type LinearRegex } from "./linear-regex.ts";
+import { findEnvironmentNames, findOddPlaceholders } from "./find-placeholders.ts";
+import { readCondition, readRegex } from "./read-condition.ts";
+import { readMapping } from "./read-mapping.ts";
+import { readRequest, readTexts, type RequestReader } from "./read-request.ts";
 import { readWebhookRules } from "./read-webhook-rules.ts";
 import { isLiteral, parseTemplate, type Template } from "./template.ts";
 
@@ -33,19 +31,6 @@ const responseFormats = [
   "whatsapp",
   "discord",
 ];
-const namespaces = new Set([
-  "env",
-  "self",
-  "config",
-  "event",
-  "parent",
-  "frame",
-  "msg",
-  "resolve",
-  "enrich",
-  "item",
-]);
-
 export interface ReadDefinition {
   readonly definition: Omit<ChannelDefinition, "tools">;
   /** As it stands in the file; empty when there is none. */
@@ -61,8 +46,8 @@ export interface ReadDefinition {
 export function readDefinition(file: string, text: string): ReadDefinition {
   const { root, findUnread, warnings } = openDefinition(file, text);
   const requests: RequestTemplate[] = [];
-  const readRequest: RequestReader = (cursor, method) => {
-    const request = toRequest(cursor, method);
+  const readOne: RequestReader = (cursor, method) => {
+    const request = readRequest(cursor, method);
     requests.push(request);
     return request;
   };
@@ -70,7 +55,7 @@ export function readDefinition(file: string, text: string): ReadDefinition {
 
   const init = root.maps("init").map((step, index): InitStep => {
     const name = step.text("name", `step ${index + 1}`);
-    return { name, request: readRequest(step, "GET"), store: readTexts(step, "store") };
+    return { name, request: readOne(step, "GET"), store: readTexts(step, "store") };
   });
   const definition: Omit<ChannelDefinition, "tools"> = {
     file,
@@ -83,18 +68,18 @@ export function readDefinition(file: string, text: string): ReadDefinition {
     allowedHosts: root.texts("allowed_hosts").map(parseTemplate),
     init,
     connection: readConnection(root, init),
-    inbound: readInbound(root.map("inbound"), readRequest),
-    outbound: readOutbound(root.map("outbound"), readRequest),
+    inbound: readInbound(root.map("inbound"), readOne),
+    outbound: readOutbound(root.map("outbound"), readOne),
     onReceive:
       root
         .map("hooks")
         ?.maps("on_receive")
-        .map((hook) => readRequest(hook, "POST")) ?? [],
+        .map((hook) => readOne(hook, "POST")) ?? [],
     onResponse:
       root
         .map("hooks")
         ?.maps("on_response")
-        .map((hook) => readRequest(hook, "POST")) ?? [],
+        .map((hook) => readOne(hook, "POST")) ?? [],
     requests,
     environmentNames: [...new Set([...root.texts("required_env"), ...findEnvironmentNames(text)])],
   };
@@ -110,28 +95,6 @@ export function readDefinition(file: string, text: string): ReadDefinition {
     definition,
     toolsFile,
     warnings: [...warnings, ...findUnread(), ...findOddPlaceholders(file, text)],
-  };
-}
-
-type RequestReader = (cursor: DefinitionCursor, method: string) => RequestTemplate;
-
-function toRequest(cursor: DefinitionCursor, fallbackMethod: string): RequestTemplate {
-  const method = cursor.text("method", fallbackMethod).toUpperCase();
-  if (!/^[A-Z]{3,10}$/.test(method)) cursor.fail("method", "this is no HTTP method");
-  cursor.required("url");
-  const url = cursor.template("url") ?? parseTemplate("");
-  const headers = Object.entries(readTexts(cursor, "headers")).map(([name, value]) => {
-    if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name))
-      cursor.fail("headers", `"${name}" is no name of a header`);
-    return { name, value: parseTemplate(value) };
-  });
-  return {
-    place: cursor.path,
-    method,
-    url,
-    headers,
-    body: cursor.template("body"),
-    when: cursor.template("when"),
   };
 }
 
@@ -228,31 +191,6 @@ function readInbound(
   };
 }
 
-/** Also used where a condition is all a map holds, as in the metadata. */
-export function readCondition(cursor: DefinitionCursor): Condition {
-  const optionalTexts = (key: string): readonly Template[] | undefined =>
-    cursor.has(key) ? cursor.texts(key).map(parseTemplate) : undefined;
-  return {
-    field: cursor.required("field"),
-    equals: cursor.template("equals"),
-    contains: cursor.template("contains"),
-    notEmpty: cursor.has("not_empty") ? cursor.flag("not_empty", false) : undefined,
-    oneOf: optionalTexts("one_of"),
-    matches: cursor.has("matches") ? readRegex(cursor, "matches") : undefined,
-    except: optionalTexts("except") ?? [],
-    ownThread: cursor.has("own_thread") ? cursor.flag("own_thread", false) : undefined,
-    ownMessage: cursor.has("own_message") ? cursor.flag("own_message", false) : undefined,
-  };
-}
-
-function readRegex(cursor: DefinitionCursor, key: string): LinearRegex {
-  try {
-    return createLinearRegex(cursor.text(key));
-  } catch (error) {
-    return cursor.fail(key, `this is no RE2 expression: ${toMessage(error)}`);
-  }
-}
-
 function readDispatch(
   cursor: DefinitionCursor | undefined,
   readRequest: RequestReader,
@@ -285,65 +223,6 @@ function readEnrich(
       },
     ];
   });
-}
-
-function readMapping(cursor: DefinitionCursor | undefined): Mapping {
-  const source = (key: string): Source =>
-    cursor === undefined ? noSource : readSource(cursor, key);
-  const metadata = cursor?.map("metadata");
-  return {
-    conversationId: source("conversation_id"),
-    senderId: source("sender_id"),
-    senderName: source("sender_name"),
-    content: source("content"),
-    threadId: source("thread_id"),
-    messageId: source("message_id"),
-    timestamp: source("timestamp"),
-    metadata: Object.fromEntries(
-      (metadata?.keys() ?? []).map((key) => [key, readMetadataSource(metadata, key)]),
-    ),
-    files: cursor?.text("files") ?? "",
-  };
-}
-
-const noSource: Source = {
-  paths: [],
-  template: undefined,
-  when: undefined,
-  fallbackWhen: undefined,
-  values: {},
-};
-
-function readSource(cursor: DefinitionCursor, key: string): Source {
-  const value = cursor.textOrMap(key);
-  if (value === undefined) return noSource;
-  if (typeof value === "string") return toSource([value]);
-  const fallback = value.textOrTexts("fallback");
-  const when = value.map("when");
-  const fallbackWhen = value.map("fallback_when");
-  return {
-    ...toSource([value.text("field"), ...fallback].filter((path) => path !== "")),
-    when: when && readCondition(when),
-    fallbackWhen: fallbackWhen && readCondition(fallbackWhen),
-    values: readTexts(value, "values"),
-  };
-}
-
-function toSource(paths: readonly string[]): Source {
-  const [only = ""] = paths;
-  return only.includes("{{")
-    ? { ...noSource, template: parseTemplate(only) }
-    : { ...noSource, paths };
-}
-
-function readMetadataSource(cursor: DefinitionCursor | undefined, key: string): MetadataSource {
-  const value = cursor?.textOrMap(key);
-  if (cursor === undefined || value === undefined) return { kind: "source", source: noSource };
-  if (typeof value === "string") return { kind: "source", source: toSource([value]) };
-  const isCondition = ["equals", "contains", "not_empty", "one_of", "matches"].some(value.has);
-  if (!isCondition) return { kind: "source", source: readSource(cursor, key) };
-  const condition = readCondition(value);
-  return { kind: "condition", condition, value: value.template("value") ?? parseTemplate("true") };
 }
 
 function readMedia(cursor: DefinitionCursor, readRequest: RequestReader): MediaRule {
@@ -399,40 +278,8 @@ function readOutbound(
   };
 }
 
-function readTexts(cursor: DefinitionCursor, key: string): Readonly<Record<string, string>> {
-  const map = cursor.map(key);
-  return Object.fromEntries((map?.keys() ?? []).map((name) => [name, map?.text(name) ?? ""]));
-}
-
 function readTemplates(root: DefinitionCursor, key: string): Readonly<Record<string, Template>> {
   return Object.fromEntries(
     Object.entries(readTexts(root, key)).map(([name, value]) => [name, parseTemplate(value)]),
   );
-}
-
-function findEnvironmentNames(text: string): readonly string[] {
-  return [...text.matchAll(/\{\{env\.([^}]+)\}\}/g)].map(([, name = ""]) => name);
-}
-
-function findOddPlaceholders(file: string, text: string): readonly string[] {
-  const unknown = text
-    .split("\n")
-    .entries()
-    .flatMap(([index, line]) =>
-      [...line.matchAll(/\{\{(\w+)\.[^}]*\}\}/g)]
-        .filter(([, namespace = ""]) => !namespaces.has(namespace))
-        .map(
-          ([whole]) => `${file}:${index + 1}: ${whole} is always empty: there is no such namespace`,
-        ),
-    );
-  const spaced = text
-    .split("\n")
-    .flatMap((line, index) =>
-      /\{\{\s+\w+\.|\{\{\w+\.\w+\s+\}\}/.test(line)
-        ? [
-            `${file}:${index + 1}: a placeholder with spaces in its braces is taken literally; write {{name.key}}`,
-          ]
-        : [],
-    );
-  return [...unknown, ...spaced];
 }

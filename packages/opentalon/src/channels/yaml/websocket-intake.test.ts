@@ -3,7 +3,6 @@ import { systemClock } from "../../base/clock.ts";
 import { defineChannel, type DefinedChannel } from "./testing/define-channel.ts";
 import { startStubServer, type StubServer } from "./testing/stub-server.ts";
 import { acceptWebSocket, type WebSocketPeer } from "./testing/websocket-peer.ts";
-import { encodeFrame, opcodes } from "./websocket-frames.ts";
 
 let server: StubServer;
 let peers: WebSocketPeer[];
@@ -108,23 +107,23 @@ describe("a channel over a WebSocket", () => {
     peer().sendText(frame("1", large));
     await vi.waitFor(() => expect(host.contents()).toEqual([large]), { timeout: 15_000 });
     const bytes = Buffer.from(frame("2", "in pieces 🎉"));
-    const first = encodeFrame(opcodes.text, bytes.subarray(0, 50), false);
-    first[0] = opcodes.text;
-    peer().sendRaw(first);
-    peer().sendRaw(encodeFrame(opcodes.ping, Buffer.from("between"), false));
-    peer().sendRaw(encodeFrame(opcodes.continuation, bytes.subarray(50), false));
+    const pieces = [bytes.subarray(0, 50), bytes.subarray(50)];
+    peer().sendRaw(Buffer.concat([Buffer.from([0x01, 50]), pieces[0] ?? Buffer.alloc(0)]));
+    peer().sendRaw(Buffer.from([0x89, 2, 0x68, 0x69]));
+    const rest = pieces[1] ?? Buffer.alloc(0);
+    peer().sendRaw(Buffer.concat([Buffer.from([0x80, rest.length]), rest]));
     await vi.waitFor(() => expect(host.contents()[1]).toBe("in pieces 🎉"));
   });
 
   it.each([
-    ["no UTF-8", encodeFrame(opcodes.text, Buffer.from([0xff, 0xfe]), false)],
-    ["a frame too large", Buffer.from([0x81, 127, 0, 0, 0, 0, 0x7f, 0, 0, 0])],
-    ["an unknown kind of frame", Buffer.from([0x83, 0])],
-    ["a masked frame", encodeFrame(opcodes.text, Buffer.from("{}"), true)],
-    ["the middle of nothing", encodeFrame(opcodes.continuation, Buffer.from("x"), false)],
+    ["no UTF-8", [0x81, 2, 0xff, 0xfe]],
+    ["a message too large", [0x81, 127, 0, 0, 0, 0, 0x7f, 0, 0, 0]],
+    ["an unknown kind of frame", [0x83, 0]],
+    ["a masked frame", [0x81, 0x82, 1, 2, 3, 4, 0x7a, 0x7f]],
+    ["the middle of nothing", [0x80, 1, 0x78]],
   ])("ends a connection that brings %s, and opens another one", async (_, bytes) => {
     const defined = await open();
-    peer().sendRaw(bytes);
+    peer().sendRaw(Buffer.from(bytes));
     await advanceUntil(defined, 500, () => expect(peers.length).toBe(2));
     peer().sendText(frame("1"));
     await vi.waitFor(() => expect(defined.host.contents()).toEqual(["hello"]));

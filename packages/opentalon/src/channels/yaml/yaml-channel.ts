@@ -3,28 +3,22 @@ import type { Clock } from "../../base/clock.ts";
 import { ChannelError, toMessage } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { createSecret } from "../../base/secret.ts";
-import type {
-  Channel,
-  ChannelCapabilities,
-  ChannelHost,
-  ChannelRoute,
-} from "../../domain/channel.ts";
+import type { Channel, ChannelCapabilities, ChannelHost } from "../../domain/channel.ts";
 import type { OutboundMessage } from "../../domain/message.ts";
 import { createBackgroundCalls } from "./background-calls.ts";
 import { createConversationMemory } from "./conversation-memory.ts";
-import type { ChannelDefinition, ChannelTool, WebhookRules } from "./definition.ts";
+import type { ChannelDefinition, ChannelTool } from "./definition.ts";
 import { createMessageDelivery } from "./deliver-message.ts";
 import { createEnrichEvent } from "./enrich-event.ts";
 import { toText } from "./field-path.ts";
 import { createHttpCaller, RefusedError } from "./http-call.ts";
 import { toHookScope } from "./message-scope.ts";
+import { placeWebhook } from "./place-webhook.ts";
 import { startPollingIntake } from "./polling-intake.ts";
 import { createSentMemory } from "./sent-memory.ts";
-import { createSessionValues, type SessionValues } from "./session-values.ts";
+import { createSessionValues } from "./session-values.ts";
 import { createEventIntake, type GivenMessage } from "./take-event.ts";
-import { renderText, type Template } from "./template.ts";
 import { createVerifyToken } from "./verify-token.ts";
-import { createWebhookRoute } from "./webhook-intake.ts";
 import type { ChannelMemory } from "./written-value.ts";
 import {
   type IntakeOptions,
@@ -136,7 +130,7 @@ export function createYamlChannel(options: YamlChannelOptions): YamlChannel {
     inbound.webhook === undefined
       ? []
       : [
-          toRoute(inbound.webhook, {
+          placeWebhook(inbound.webhook, {
             name,
             values,
             verifyToken:
@@ -256,42 +250,6 @@ function toCapabilities({ capabilities, outbound }: ChannelDefinition): ChannelC
     edits: capabilities.edits && outbound.update !== undefined,
     maxMessageLength: lengths.length === 0 ? 0 : Math.min(...lengths),
   };
-}
-
-interface RouteOptions extends Omit<
-  Parameters<typeof createWebhookRoute>[0],
-  "rules" | "path" | "scope"
-> {
-  readonly name: string;
-  readonly values: SessionValues;
-  readonly doorChecksCallers: boolean;
-}
-
-function toRoute(
-  rules: WebhookRules,
-  { name, values, doorChecksCallers, ...rest }: RouteOptions,
-): ChannelRoute {
-  const { jwt, secret, signature } = rules;
-  if (jwt === undefined && secret === undefined && signature === undefined) {
-    const problem = `channel ${name}: its http_webhook checks no caller (validate_jwt, secret_header, signature_scheme)`;
-    if (!doorChecksCallers) {
-      throw misconfigured(`${problem}, and the HTTP door is open to other machines`);
-    }
-    rest.log.warn(`${problem}: whoever reaches the HTTP door can speak as anybody`);
-  }
-  const read = (template: Template): string => renderText(template, values.scope).trim();
-  const path = read(rules.path);
-  if (!/^\/[\w.~/-]*$/.test(path)) {
-    throw misconfigured(
-      `channel ${name}: http_webhook.path must begin with / and hold letters, digits and -._~ only`,
-    );
-  }
-  const portText = rules.port === undefined ? "" : read(rules.port);
-  if (!/^\d{0,5}$/.test(portText) || Number(portText) > 65_535) {
-    throw misconfigured(`channel ${name}: http_webhook.port is no port`);
-  }
-  const port = portText === "" ? undefined : Number(portText);
-  return { ...createWebhookRoute({ ...rest, rules, path, scope: values.scope }), port };
 }
 
 function findMissing(

@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
 import { createRecentMap } from "../base/recent-map.ts";
-import { type Actor, toActor } from "../domain/actor.ts";
+import type { Actor } from "../domain/actor.ts";
 import type { InboundMessage } from "../domain/message.ts";
 import type { KeyValueStore } from "../store/ports.ts";
 
@@ -270,9 +270,4 @@ function createCode(random: PairingOptions["random"]): string {
 
 function toName(by: Approver): string {
   return by.kind === "operator" ? "operator" : by.actor;
-}
-
-/** The sender as commands name it. */
-export function toSenderName(sender: Sender): Actor {
-  return toActor(sender);
 }

@@ -87,7 +87,8 @@ export function toMessageSocket(raw: RawWebSocket, options: MessageSocketOptions
   };
   const beat = (): void => {
     cancelPing = clock.after(pingIntervalMs, () => {
-      if (!isAlive) {
+      // Nothing is heard of a side that is not read.
+      if (!isAlive && !isPaused) {
         raw.terminate();
         return;
       }

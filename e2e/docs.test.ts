@@ -1,4 +1,5 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { createHmac } from "node:crypto";
 import { createServer } from "node:http";
@@ -206,6 +207,38 @@ describe("the guides work as they are written", () => {
         .update(first?.body ?? "")
         .digest("hex")}`,
     );
+  });
+
+  it("websocket-channel.md", async () => {
+    using checkout = createCheckout();
+    const page = readPage("docs/guide/websocket-channel.md");
+    const [config = ""] = blocksOf(page, "yaml");
+    const [bridge = ""] = blocksOf(page, "js");
+    const [frames = ""] = blocksOf(page, "json");
+    const configPath = join(checkout.folder, "config.yaml");
+    writeFileSync(configPath, config.replace("127.0.0.1:3978", "127.0.0.1:0"));
+    const environment = { MY_BRIDGE_TOKEN: "0123456789abcdef0123456789abcdef" };
+    await using core = startCore({ configPath, environment });
+    const script = join(checkout.folder, "bridge.mjs");
+    writeFileSync(script, bridge.replace("127.0.0.1:3978", await core.door()));
+    const child = spawn(process.execPath, [script], { env: { ...process.env, ...environment } });
+    let printed = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => (printed += text));
+    const toFrames = (text: string): readonly unknown[] =>
+      text
+        .trim()
+        .split("\n")
+        .filter((line) => line !== "")
+        .map((line) => {
+          const frame = JSON.parse(line) as Readonly<Record<string, unknown>>;
+          return "content" in frame ? { ...frame, content: "", delivery_id: "" } : frame;
+        });
+    try {
+      await expect.poll(() => toFrames(printed), { timeout: 30_000 }).toEqual(toFrames(frames));
+    } finally {
+      child.kill();
+      await once(child, "exit");
+    }
   });
 });
 

@@ -86,6 +86,12 @@ describe.skipIf(problem !== undefined)(`the web chat in a browser${toSkipNote(pr
       ).not.toContain(token);
       await say("# Title\n\n1. one\n2. two\n\n```js\nconst a = '<b>';\n```\n\n- point");
       await expect.poll(() => read(".assistant pre"), patient).toEqual(["const a = '<b>';"]);
+      // The last answer is asked for again: that is a reaction, not a message.
+      await browser.evaluate(
+        `[...document.querySelectorAll('.assistant [title="Answer again"]')].at(-1).click()`,
+      );
+      await expect.poll(() => read(".assistant"), patient).toHaveLength(3);
+      expect(await read(".person")).toHaveLength(2);
       await browser.show({ width: 390, height: 780, scheme: "dark" });
       await capture("dark-phone");
       await browser.show({ width: 900, height: 700, scheme: "light" });
@@ -100,9 +106,9 @@ describe.skipIf(problem !== undefined)(`the web chat in a browser${toSkipNote(pr
       });
       await say("said while it was away");
       core = startCore({ configPath: fixed });
-      await expect.poll(() => read(".assistant"), patient).toHaveLength(3);
+      await expect.poll(() => read(".assistant"), patient).toHaveLength(4);
       await browser.open(`http://${door}/chat/web/`);
-      await expect.poll(() => read(".assistant"), patient).toHaveLength(3);
+      await expect.poll(() => read(".assistant"), patient).toHaveLength(4);
       expect(await read(".person")).toHaveLength(3);
       expect((await read(".person")).at(-1)).toBe("said while it was away");
       // Nothing was asked for that the policy forbids, and nothing threw.

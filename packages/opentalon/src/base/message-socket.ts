@@ -57,6 +57,8 @@ const maxReasonBytes = 123;
 const isOpenState = 1;
 /** How long the other side may take to read what is left and answer a close. */
 export const closeTimeoutMs = 2_000;
+/** The same as an option of the WebSocket library, which its types do not know. */
+export const closeOptions = { closeTimeout: closeTimeoutMs } as const;
 
 /** An open socket of the library as a `MessageSocket`: with a heartbeat, and closed when binary data comes. */
 export function toMessageSocket(raw: RawWebSocket, options: MessageSocketOptions): MessageSocket {
@@ -87,7 +89,8 @@ export function toMessageSocket(raw: RawWebSocket, options: MessageSocketOptions
   };
   const beat = (): void => {
     cancelPing = clock.after(pingIntervalMs, () => {
-      if (!isAlive) {
+      // Nothing is heard of a side that is not read.
+      if (!isAlive && !isPaused) {
         raw.terminate();
         return;
       }

@@ -227,7 +227,7 @@ export const channels = named({
       plugin: {
         ...text({
           about:
-            "What to connect: `console`, a platform that comes along (`slack`, `slack-events`, `telegram`, `telegram-webhook`, `msteams`, `whatsapp`), the path of a program, the path of a `.yaml` definition, or an address that begins with `grpc://`, `docker://`, `https://` or `wss://`.",
+            "What to connect: `console`, `webchat`, a platform that comes along (`slack`, `slack-events`, `telegram`, `telegram-webhook`, `msteams`, `whatsapp`), the path of a program, the path of a `.yaml` definition, or an address that begins with `grpc://`, `docker://`, `https://` or `wss://`; `ws://inbound` waits for the other side to connect.",
           expands: "braces",
           formerly: ["path"],
         }),

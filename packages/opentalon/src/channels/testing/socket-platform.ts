@@ -1,3 +1,4 @@
+import { closeOptions } from "../../base/message-socket.ts";
 import { createServer, type IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
 import { WebSocketServer, type WebSocket } from "ws";
@@ -32,7 +33,7 @@ export async function startSocketPlatform(): Promise<SocketPlatform> {
     clientTracking: false,
     maxPayload: 64 * 1024 * 1024,
     perMessageDeflate: false,
-    closeTimeout: 1_000,
+    ...closeOptions,
   });
   server.on("upgrade", (incoming, connection, head) => {
     dialled.push(incoming.headers);

@@ -31,6 +31,8 @@ export interface Transcripts {
   ) => Promise<ChatEntry | undefined>;
   /** What came after `seq`, oldest first. */
   readonly readAfter: (conversation: string, seq: number) => Promise<readonly ChatEntry[]>;
+  /** Removes conversations in which nothing was said since then. */
+  readonly forgetOld: (beforeMs: number) => Promise<void>;
 }
 
 export interface TranscriptsOptions {
@@ -39,6 +41,7 @@ export interface TranscriptsOptions {
 }
 
 const maxEntries = 100;
+const maxSwept = 100_000;
 /** Of all entries but the newest; files go before texts. */
 const maxCharacters = 1_048_576;
 
@@ -76,6 +79,16 @@ export function createTranscripts({ channel, memory }: TranscriptsOptions): Tran
       inTurn(conversation, async () =>
         (await read(conversation)).filter((entry) => entry.seq > seq),
       ),
+    forgetOld: async (beforeMs) => {
+      const prefix = toKey("");
+      for (const key of await memory.list(chatNamespace, prefix, maxSwept)) {
+        const conversation = key.slice(prefix.length);
+        await inTurn(conversation, async () => {
+          const newest = (await read(conversation)).at(-1);
+          if ((newest?.at_ms ?? 0) < beforeMs) await memory.delete(chatNamespace, key);
+        });
+      }
+    },
   };
 }
 

@@ -250,6 +250,18 @@ describe("a conversation in a web chat", () => {
     ]);
   });
 
+  it("is forgotten when nothing was said for a month", async () => {
+    const clock = createManualClock();
+    const channel = await startChannel({ clock });
+    await channel.send(toReply("old", "hello"), "d1");
+    clock.advance(29 * 24 * 3_600_000);
+    await channel.send(toReply("new", "hello"), "d2");
+    clock.advance(2 * 24 * 3_600_000);
+    await vi.waitFor(async () =>
+      expect(await memory.list("webchat", "web:chat:", 10)).toEqual(["web:chat:new"]),
+    );
+  });
+
   it("keeps the newest hundred entries, and files only as long as there is room", async () => {
     const channel = await startChannel();
     const peer = await dial();

@@ -38,6 +38,10 @@ export interface WebChatChannelOptions {
 
 /** How long a wrong token waits for its answer, so that guessing takes time. */
 const wrongTokenMs = 1_000;
+/** How long a conversation is kept in which nothing is said. */
+const keptMs = 30 * 24 * 3_600_000;
+const firstSweepMs = 60_000;
+const sweepIntervalMs = 24 * 3_600_000;
 /** What of a reply's metadata the page is told. */
 const shownMetadata = ["in_reply_to", "type", "error_code", "options", "tool_call_id"];
 
@@ -54,17 +58,28 @@ export function createWebChatChannel(options: WebChatChannelOptions): Channel {
   const visitors = createVisitors();
   let sessions: Promise<ChatSessions> | undefined;
   let host: ChannelHost | undefined;
+  let cancelSweep = (): void => {};
+
+  const openSessions = (): Promise<ChatSessions> => {
+    sessions ??= openChatSessions({ channel: name, token, memory, now: clock.now });
+    // A store that was away once is asked again.
+    sessions.catch(() => (sessions = undefined));
+    return sessions;
+  };
+  const sweepLater = (delayMs: number): void => {
+    cancelSweep = clock.after(delayMs, () => {
+      transcripts.forgetOld(clock.now() - keptMs).catch((error: unknown) => {
+        log.warn({ err: error }, "old chats could not be removed");
+      });
+      sweepLater(sweepIntervalMs);
+    });
+  };
 
   const admit = async (
     { token: given, session }: ChatFrame & { kind: "hello" },
     { isTrusted }: SocketRequest,
   ): Promise<{ conversation: string; session: string } | undefined> => {
-    const known = await (sessions ??= openChatSessions({
-      channel: name,
-      token,
-      memory,
-      now: clock.now,
-    }));
+    const known = await openSessions();
     const own = known.read(session, clock.now());
     // Without a token the door is asked each time: what it lets in today it need not let in tomorrow.
     const isAdmitted =
@@ -183,6 +198,7 @@ export function createWebChatChannel(options: WebChatChannelOptions): Channel {
     knowsRepeats: true,
     start: async (channelHost) => {
       host = channelHost;
+      sweepLater(firstSweepMs);
     },
     stopIntake: async () => {
       host = undefined;
@@ -208,6 +224,7 @@ export function createWebChatChannel(options: WebChatChannelOptions): Channel {
     show: live.take,
     [Symbol.asyncDispose]: async () => {
       host = undefined;
+      cancelSweep();
       disconnect();
       live.close();
       await visitors.close();

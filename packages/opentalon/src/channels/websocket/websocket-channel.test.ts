@@ -1,3 +1,4 @@
+import { closeOptions } from "../../base/message-socket.ts";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { WebSocket } from "ws";
 import { createManualClock, systemClock } from "../../base/clock.ts";
@@ -113,7 +114,7 @@ describe("whoever dials", () => {
           followRedirects: false,
           maxPayload: 1_000_000,
           perMessageDeflate: false,
-          closeTimeout: 1_000,
+          ...closeOptions,
         });
         socket.on("open", () =>
           socket.send(
@@ -306,7 +307,7 @@ describe("replies over a WebSocket", () => {
       followRedirects: false,
       maxPayload: 64_000_000,
       perMessageDeflate: false,
-      closeTimeout: 1_000,
+      ...closeOptions,
     });
     slow.on("error", () => {});
     await new Promise<void>((resolve) => {

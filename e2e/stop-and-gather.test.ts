@@ -6,6 +6,7 @@ import {
   type PostgresServer,
 } from "../packages/opentalon/src/store/testing/embedded-postgres.ts";
 import { startCore } from "./support/core-process.ts";
+import { runOpenTalon } from "./support/run-opentalon.ts";
 import { createScratch, type Scratch, toSkipNote, webhookChannel } from "./support/scratch.ts";
 import { createWebhookPeer, type WebhookPeer } from "./support/webhook-peer.ts";
 
@@ -133,3 +134,17 @@ for (const { engine, name, problem } of engines) {
     });
   });
 }
+
+describe("a piped console", () => {
+  it("ends when all is answered, also what was answered together or stopped", async () => {
+    using scratch = createScratch();
+    await using models = await createModelServer();
+    const configPath = scratch.writeConfig(models.url, {
+      orchestrator: { debounce_window: "300ms" },
+    });
+    const type = (input: string) =>
+      runOpenTalon({ arguments: ["--config", configPath], folder: scratch.folder, input });
+    expect(await type("one\ntwo\n")).toMatchObject({ code: 0, stdout: "answer: one\ntwo\n" });
+    expect(await type("one\ntwo\n/stop\n")).toMatchObject({ code: 0, stdout: "Stopped.\n" });
+  });
+});

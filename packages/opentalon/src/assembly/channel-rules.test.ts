@@ -14,6 +14,7 @@ const toRules = (channels: Readonly<Record<string, unknown>>) => {
 it("strangers need a code wherever nobody vouches for them, unless the configuration says otherwise", () => {
   const { config, rulesOf } = toRules({
     console: { plugin: "console" },
+    terminal: { plugin: "console", access: { policy: "closed" }, rate_limit: { messages: 1 } },
     hook: { plugin: "https://example.com/out" },
     socket: { plugin: "wss://example.com/chat" },
     yaml: { plugin: "./telegram.yaml" },
@@ -29,6 +30,7 @@ it("strangers need a code wherever nobody vouches for them, unless the configura
   });
   expect(seen).toEqual([
     "console open 0",
+    "terminal open 0",
     "hook open 0",
     "socket open 0",
     "yaml pairing 60",

@@ -241,11 +241,12 @@ export const channels = named({
       }),
       config: opaque({ about: "Settings of the channel, handed to it as they are." }),
       access: section({
-        about: "Who may talk. In groups the person counts who writes, not the group.",
+        about:
+          "Who may talk. In groups the person counts who writes, not the group. The console is always open: the operator sits there.",
         keys: {
           policy: choice({
             about:
-              "`pairing`: a stranger gets a code, and talks once the operator or an approver has approved it. `allowlist`: only those in `allow`; others are ignored. `open`: everybody. `closed`: nobody. When absent: `open` for the console and for channels at an `https://` or `wss://` address, `pairing` for all others.",
+              "`pairing`: a stranger gets a code, and talks once the operator or an approver has approved it. `allowlist`: only those in `allow`; others are ignored. `open`: everybody. `closed`: nobody. When absent: `open` for channels at an `https://` or `wss://` address, `pairing` for all others.",
             words: ["", "pairing", "allowlist", "open", "closed"],
             default: "",
           }),
@@ -262,11 +263,11 @@ export const channels = named({
         },
       }),
       rate_limit: section({
-        about: "How much one sender may write.",
+        about: "How much one sender may write. It does not count at the console.",
         keys: {
           messages: optionalWhole({
             about:
-              "Messages of one sender in the time of `per`; what is more is not read, which is said once. 0 is no limit. When absent: no limit for the console and for channels at an `https://` or `wss://` address, 60 for all others.",
+              "Messages of one sender in the time of `per`; what is more is not read, which is said once. 0 is no limit. When absent: no limit for channels at an `https://` or `wss://` address, 60 for all others.",
           }),
           per: duration({ about: "The time the messages are counted in.", default: "1m" }),
         },

@@ -49,7 +49,7 @@ function gathering(windowMs = 500, journals: Record<string, JournalRecord[]> = {
 }
 
 describe("messages within the window", () => {
-  it("are one turn of the first one, with all their words and files and the rest of the newest", async () => {
+  it("are one turn of the first one, with all their words and files, and the rest is the newest one's", async () => {
     const { gather, journals } = gathering();
     const file = (name: string) => ({ name, mimeType: "text/plain", data: Uint8Array.of(1) });
     const first = turn(1, { files: [file("a")], metadata: { at: "1", lang: "de" } });
@@ -59,6 +59,7 @@ describe("messages within the window", () => {
     expect(merged).toMatchObject({ id: "t1", attempt: 1, alongside: [{ id: "t2" }, { id: "t3" }] });
     expect(merged.message).toEqual({
       ...third.message,
+      platformMessageId: "p1",
       content: "words 1\nbye",
       files: [file("a"), file("b")],
       metadata: { at: "3", lang: "de" },

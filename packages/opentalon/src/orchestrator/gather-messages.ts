@@ -76,7 +76,10 @@ function fits(turns: readonly Turn[]): boolean {
   return isFew && length <= maxContentLength && bytes <= maxFileBytes;
 }
 
-/** The turn is that of the first message; place and sender are the same for all, the rest is the newest one's. */
+/**
+ * The turn and its identity on the platform are those of the first message, so that whoever shows the turn and its answer
+ * knows them as one; place and sender are the same for all, the rest is the newest one's.
+ */
 function mergeTurns(turns: readonly Turn[]): Turn {
   const [head, ...alongside] = turns;
   if (head === undefined) throw new Error("a turn has a message");
@@ -85,6 +88,7 @@ function mergeTurns(turns: readonly Turn[]): Turn {
   const messages = turns.map(({ message }) => message);
   const message: InboundMessage = {
     ...last.message,
+    platformMessageId: head.message.platformMessageId,
     content: messages
       .map(({ content }) => content.trim())
       .filter((content) => content !== "")

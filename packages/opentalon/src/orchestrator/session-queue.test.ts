@@ -146,6 +146,16 @@ describe("a message that stops", () => {
     expect(log.slice(4)).toEqual(["start s1", "end s1", "start a2", "end a2"]);
   });
 
+  it("after a crash ends the turn it was meant for: the first one that is not answered", async () => {
+    const { log, run, release } = running();
+    const sessions = queue(run, { windowMs: 1_000 });
+    for (const id of ["a1", "a2"]) sessions.add(turn(id, "a", "", 2));
+    sessions.add(turn("s1", "a", "/stop", 2));
+    release("a2");
+    await sessions.idle();
+    expect(log).toEqual(["start a1", "end a1 by s1", "start a2", "end a2"]);
+  });
+
   it("ends what has not begun yet because its messages wait for further ones", async () => {
     const { log, run } = running();
     const sessions = queue(run, { windowMs: 1_000 });

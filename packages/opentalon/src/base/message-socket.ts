@@ -69,11 +69,14 @@ export function toMessageSocket(raw: RawWebSocket, options: MessageSocketOptions
   const closeListeners: ((end: SocketEnd) => void)[] = [];
   const early: string[] = [];
 
+  const cutSoon = (): void => {
+    const cancel = clock.after(closeTimeoutMs, () => raw.terminate());
+    raw.on("close", cancel);
+  };
   const close = (code: number, reason: string): void => {
     if (raw.readyState !== isOpenState) return;
     raw.close(code, cutReason(reason));
-    const cancel = clock.after(closeTimeoutMs, () => raw.terminate());
-    raw.on("close", cancel);
+    cutSoon();
   };
   /** What had been read already when reading stopped waits in `early`: what one read of the system brings, no more. */
   const steer = (): void => {
@@ -112,7 +115,7 @@ export function toMessageSocket(raw: RawWebSocket, options: MessageSocketOptions
     else listener(text);
   });
   // What is wrong tells the close that follows.
-  raw.on("error", () => {});
+  raw.on("error", cutSoon);
   raw.on("close", (code, reason) => {
     cancelPing();
     end = { code, reason: reason.toString("utf8") };

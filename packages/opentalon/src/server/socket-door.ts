@@ -63,7 +63,6 @@ export function createSocketDoor(options: SocketDoorOptions): SocketDoor {
         clientTracking: false,
         maxPayload: route.maxMessageBytes,
         perMessageDeflate: false,
-        closeTimeout: closeTimeoutMs,
       });
     servers.set(route, known);
     return known;

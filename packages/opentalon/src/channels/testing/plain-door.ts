@@ -77,7 +77,6 @@ export async function startPlainDoor(
         clientTracking: false,
         maxPayload: route.maxMessageBytes,
         perMessageDeflate: false,
-        closeTimeout: 1_000,
       });
       sockets.handleUpgrade(incoming, connection, head, (raw) =>
         route.open({ ...toMessageSocket(raw, { clock }), welcome: () => {} }, request),

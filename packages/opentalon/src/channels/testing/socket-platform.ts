@@ -32,7 +32,6 @@ export async function startSocketPlatform(): Promise<SocketPlatform> {
     clientTracking: false,
     maxPayload: 64 * 1024 * 1024,
     perMessageDeflate: false,
-    closeTimeout: 1_000,
   });
   server.on("upgrade", (incoming, connection, head) => {
     dialled.push(incoming.headers);

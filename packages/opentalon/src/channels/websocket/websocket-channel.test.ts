@@ -113,7 +113,6 @@ describe("whoever dials", () => {
           followRedirects: false,
           maxPayload: 1_000_000,
           perMessageDeflate: false,
-          closeTimeout: 1_000,
         });
         socket.on("open", () =>
           socket.send(
@@ -306,7 +305,6 @@ describe("replies over a WebSocket", () => {
       followRedirects: false,
       maxPayload: 64_000_000,
       perMessageDeflate: false,
-      closeTimeout: 1_000,
     });
     slow.on("error", () => {});
     await new Promise<void>((resolve) => {

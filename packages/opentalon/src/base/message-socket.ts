@@ -57,8 +57,6 @@ const maxReasonBytes = 123;
 const isOpenState = 1;
 /** How long the other side may take to read what is left and answer a close. */
 export const closeTimeoutMs = 2_000;
-/** The same as an option of the WebSocket library, which its types do not know. */
-export const closeOptions = { closeTimeout: closeTimeoutMs } as const;
 
 /** An open socket of the library as a `MessageSocket`: with a heartbeat, and closed when binary data comes. */
 export function toMessageSocket(raw: RawWebSocket, options: MessageSocketOptions): MessageSocket {
@@ -71,11 +69,14 @@ export function toMessageSocket(raw: RawWebSocket, options: MessageSocketOptions
   const closeListeners: ((end: SocketEnd) => void)[] = [];
   const early: string[] = [];
 
+  const cutSoon = (): void => {
+    const cancel = clock.after(closeTimeoutMs, () => raw.terminate());
+    raw.on("close", cancel);
+  };
   const close = (code: number, reason: string): void => {
     if (raw.readyState !== isOpenState) return;
     raw.close(code, cutReason(reason));
-    const cancel = clock.after(closeTimeoutMs, () => raw.terminate());
-    raw.on("close", cancel);
+    cutSoon();
   };
   /** What had been read already when reading stopped waits in `early`: what one read of the system brings, no more. */
   const steer = (): void => {
@@ -114,7 +115,7 @@ export function toMessageSocket(raw: RawWebSocket, options: MessageSocketOptions
     else listener(text);
   });
   // What is wrong tells the close that follows.
-  raw.on("error", () => {});
+  raw.on("error", cutSoon);
   raw.on("close", (code, reason) => {
     cancelPing();
     end = { code, reason: reason.toString("utf8") };

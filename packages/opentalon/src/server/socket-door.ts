@@ -7,7 +7,7 @@ import type { Duplex } from "node:stream";
 import type { WebSocketServer } from "ws";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
-import { closeOptions, closeTimeoutMs, toMessageSocket } from "../base/message-socket.ts";
+import { closeTimeoutMs, toMessageSocket } from "../base/message-socket.ts";
 import type { SocketRequest, SocketRoute } from "../base/socket-route.ts";
 
 export interface SocketDoorLimits {
@@ -63,7 +63,6 @@ export function createSocketDoor(options: SocketDoorOptions): SocketDoor {
         clientTracking: false,
         maxPayload: route.maxMessageBytes,
         perMessageDeflate: false,
-        ...closeOptions,
       });
     servers.set(route, known);
     return known;

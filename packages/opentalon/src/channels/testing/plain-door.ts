@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { WebSocketServer } from "ws";
 import { type Clock, systemClock } from "../../base/clock.ts";
 import type { HttpRoute } from "../../base/http-route.ts";
-import { closeOptions, toMessageSocket } from "../../base/message-socket.ts";
+import { toMessageSocket } from "../../base/message-socket.ts";
 import type { SocketRoute } from "../../base/socket-route.ts";
 
 /** A real server around routes, without the bounds and the care of the program's own door. */
@@ -77,7 +77,6 @@ export async function startPlainDoor(
         clientTracking: false,
         maxPayload: route.maxMessageBytes,
         perMessageDeflate: false,
-        ...closeOptions,
       });
       sockets.handleUpgrade(incoming, connection, head, (raw) =>
         route.open({ ...toMessageSocket(raw, { clock }), welcome: () => {} }, request),

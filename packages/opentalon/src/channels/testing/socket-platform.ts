@@ -1,4 +1,3 @@
-import { closeOptions } from "../../base/message-socket.ts";
 import { createServer, type IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
 import { WebSocketServer, type WebSocket } from "ws";
@@ -33,7 +32,6 @@ export async function startSocketPlatform(): Promise<SocketPlatform> {
     clientTracking: false,
     maxPayload: 64 * 1024 * 1024,
     perMessageDeflate: false,
-    ...closeOptions,
   });
   server.on("upgrade", (incoming, connection, head) => {
     dialled.push(incoming.headers);
@@ -46,7 +44,7 @@ export async function startSocketPlatform(): Promise<SocketPlatform> {
       socket.on("error", () => {});
       socket.on("close", () => void open.delete(socket));
       socket.on("message", (data) => {
-        const frame = JSON.parse((data as Buffer).toString()) as Frame;
+        const frame = JSON.parse(data.toString()) as Frame;
         frames.push(frame);
         listener(frame, (answer) => socket.send(JSON.stringify(answer), () => {}));
       });

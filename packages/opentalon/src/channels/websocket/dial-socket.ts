@@ -1,5 +1,5 @@
 import type { Clock } from "../../base/clock.ts";
-import { closeOptions, type MessageSocket, toMessageSocket } from "../../base/message-socket.ts";
+import { type MessageSocket, toMessageSocket } from "../../base/message-socket.ts";
 import { maxFrameBytes } from "./socket-inlet.ts";
 
 export interface DialOptions {
@@ -27,7 +27,6 @@ export async function dialSocket(options: DialOptions): Promise<MessageSocket> {
       followRedirects: false,
       maxPayload: maxFrameBytes,
       perMessageDeflate: false,
-      ...closeOptions,
     });
     const giveUp = (): void => raw.terminate();
     signal.addEventListener("abort", giveUp, { once: true });

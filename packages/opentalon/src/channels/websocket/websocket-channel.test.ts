@@ -1,4 +1,3 @@
-import { closeOptions } from "../../base/message-socket.ts";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { WebSocket } from "ws";
 import { createManualClock, systemClock } from "../../base/clock.ts";
@@ -114,7 +113,6 @@ describe("whoever dials", () => {
           followRedirects: false,
           maxPayload: 1_000_000,
           perMessageDeflate: false,
-          ...closeOptions,
         });
         socket.on("open", () =>
           socket.send(
@@ -123,7 +121,7 @@ describe("whoever dials", () => {
           ),
         );
         socket.on("message", (data) => {
-          if (!(data as Buffer).toString().includes("identified")) return;
+          if (!data.toString().includes("identified")) return;
           resolve("ack");
           socket.close(1000, "");
         });
@@ -307,7 +305,6 @@ describe("replies over a WebSocket", () => {
       followRedirects: false,
       maxPayload: 64_000_000,
       perMessageDeflate: false,
-      ...closeOptions,
     });
     slow.on("error", () => {});
     await new Promise<void>((resolve) => {

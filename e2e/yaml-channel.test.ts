@@ -19,6 +19,9 @@ import { createScratch } from "./support/scratch.ts";
 
 const patient = { timeout: 60_000 };
 
+/** Everybody may talk; who may not is the business of other tests. */
+const access = { policy: "open" };
+
 describe("a channel of a platform", () => {
   it("is named by one word, answers each message once over restarts, and keeps its tokens to itself", async () => {
     await using slack = await startSlackStub();
@@ -26,7 +29,7 @@ describe("a channel of a platform", () => {
     using scratch = createScratch();
     const configPath = scratch.writeConfig(models.url, {
       channels: {
-        "my-slack": { enabled: true, plugin: "slack", config: { api_url: slack.apiUrl } },
+        "my-slack": { enabled: true, plugin: "slack", config: { api_url: slack.apiUrl }, access },
       },
     });
     const environment = { SLACK_BOT_TOKEN: slackBot.token, SLACK_APP_TOKEN: slackBot.appToken };
@@ -63,7 +66,7 @@ describe("a channel of a platform", () => {
     using scratch = createScratch();
     const config = { bot_token: telegramBot.token, api_url: telegram.server.url };
     const configPath = scratch.writeConfig(models.url, {
-      channels: { telegram: { enabled: true, plugin: "telegram", config } },
+      channels: { telegram: { enabled: true, plugin: "telegram", config, access } },
     });
     const contents = Array.from({ length: 9 }, (_, index) => `message ${index}`);
     for (let run = 0; run < 3; run += 1) {
@@ -113,7 +116,7 @@ outbound:
     const configPath = scratch.writeConfig(models.url, {
       server: { addr: "127.0.0.1:0" },
       channels: Object.fromEntries(
-        Object.entries(channels).map(([name, plugin]) => [name, { enabled: true, plugin }]),
+        Object.entries(channels).map(([name, plugin]) => [name, { enabled: true, plugin, access }]),
       ),
     });
     await using core = startCore({ configPath, environment: { HOOK_SECRET: "hook-secret" } });
@@ -164,7 +167,7 @@ outbound:
     const configPath = scratch.writeConfig(models.url, {
       channels: {
         broken: { enabled: true, plugin: "broken.yaml" },
-        slack: { enabled: true, plugin: "slack", config },
+        slack: { enabled: true, plugin: "slack", config, access },
       },
     });
     await using core = startCore({ configPath });

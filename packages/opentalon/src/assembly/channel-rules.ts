@@ -34,13 +34,21 @@ const closed: ChannelRules = {
   sessions: "conversation",
 };
 
+/** These know their peer, or ask people for a token. */
+const vouchedFor: ReadonlySet<string> = new Set([
+  "webhook",
+  "websocket",
+  "websocket-inbound",
+  "webchat",
+]);
+
 function toRules(entry: Config["channels"][string]): ChannelRules {
   const { access, rateLimit, sessions } = entry;
   const kind = findKind(entry);
   // The operator sits there, and what was not taken would leave a pipe waiting for its answer.
   if (kind === "console")
     return { ...closed, policy: "open", approvers: access.approvers, sessions };
-  const isVouchedFor = kind === "webhook" || kind === "websocket";
+  const isVouchedFor = kind !== undefined && vouchedFor.has(kind);
   return {
     policy: access.policy === "" ? (isVouchedFor ? "open" : "pairing") : access.policy,
     allow: access.allow,

@@ -44,7 +44,7 @@ export async function startSocketPlatform(): Promise<SocketPlatform> {
       socket.on("error", () => {});
       socket.on("close", () => void open.delete(socket));
       socket.on("message", (data) => {
-        const frame = JSON.parse(data.toString()) as Frame;
+        const frame = JSON.parse((data as Buffer).toString()) as Frame;
         frames.push(frame);
         listener(frame, (answer) => socket.send(JSON.stringify(answer), () => {}));
       });

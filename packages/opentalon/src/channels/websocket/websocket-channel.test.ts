@@ -121,7 +121,7 @@ describe("whoever dials", () => {
           ),
         );
         socket.on("message", (data) => {
-          if (!data.toString().includes("identified")) return;
+          if (!(data as Buffer).toString().includes("identified")) return;
           resolve("ack");
           socket.close(1000, "");
         });

@@ -95,6 +95,9 @@ export function createDeliveryLoop(options: DeliveryOptions): DeliveryLoop {
       const outcome = await attemptOnce(progress);
       if (outcome === undefined) return;
       if (outcome.kind === "delivered") return outbox.markDelivered(delivery.id);
+      // The end of this program is no refusal of the platform's, however many attempts there were.
+      if (outcome === interrupted)
+        return outbox.markWaiting(delivery.id, clock.now(), interrupted.problem);
       const about = { ...toLogFields(delivery), attempt };
       if (outcome.kind === "unknown" || attempt >= maxAttempts) {
         log.error({ ...about, problem: outcome.problem }, giveUpWords[outcome.kind]);

@@ -82,6 +82,20 @@ describe("the HTTP door", () => {
     expect((await fetch(`${door.url}/healthz`)).status).toBe(200);
   });
 
+  it("says why something is not ready to those it knows only", async () => {
+    const findUnready = (): readonly string[] => ["plugin jira: its last words: /home/ann: no"];
+    const ask = async (headers: Record<string, string>, token = ""): Promise<unknown> => {
+      const secret = token === "" ? undefined : createSecret(token);
+      const door = await openDoor({ findUnready, token: secret });
+      const response = await fetch(`${door.url}/readyz`, { headers });
+      return ((await response.json()) as { unready: unknown }).unready;
+    };
+    expect(await ask({}, "door-token")).toEqual(["plugin jira"]);
+    expect(await ask({ origin: "https://evil.example" })).toEqual(["plugin jira"]);
+    expect(await ask({ authorization: "Bearer door-token" }, "door-token")).toEqual(findUnready());
+    expect(await ask({})).toEqual(findUnready());
+  });
+
   it("answers unknown addresses with 404 and wrong methods with 405, both as JSON", async () => {
     const door = await openDoor({ routes: [echo] });
     const nowhere = await fetch(`${door.url}/nowhere`);

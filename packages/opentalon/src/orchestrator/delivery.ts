@@ -77,6 +77,7 @@ export function createDeliveryLoop(options: DeliveryOptions): DeliveryLoop {
   const sendParts = async (progress: Progress): Promise<SendOutcome> => {
     const { id, message } = progress.delivery;
     const parts = split(message);
+    if (progress.partsSent >= parts.length) return cutElsewhere;
     for (const [index, part] of parts.entries()) {
       if (index < progress.partsSent) continue;
       if (stopping.signal.aborted) return interrupted;
@@ -148,6 +149,13 @@ interface Progress {
 const interrupted: SendOutcome = {
   kind: "not-delivered",
   problem: "OpenTalon ends; the rest goes out after the next start",
+  retryAfterMs: undefined,
+};
+
+const cutElsewhere: SendOutcome = {
+  kind: "not-delivered",
+  problem:
+    "its channel is gone, or takes longer messages than when the first part of the reply was sent",
   retryAfterMs: undefined,
 };
 

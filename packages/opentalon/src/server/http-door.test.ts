@@ -178,6 +178,23 @@ describe("who gets in", () => {
     expect((await fetch(`${door.url}/healthz`)).status).toBe(200);
   });
 
+  it("shows nobody behind it what proved a caller to it, or to a proxy in front of it", async () => {
+    const show: HttpRoute = {
+      method: "GET",
+      path: "/show",
+      authentication: "own",
+      handle: async ({ headers }) => toJsonAnswer(200, { shown: headers["authorization"] ?? null }),
+    };
+    const ask = async (options: Partial<HttpDoorOptions>): Promise<unknown> => {
+      const door = await openDoor({ routes: [show], ...options });
+      const headers = { authorization: "Basic of the proxy" };
+      return (await fetch(`${door.url}/show`, { headers })).json();
+    };
+    expect(await ask({ token: createSecret("a-long-door-token") })).toEqual({ shown: null });
+    expect(await ask({ allowPublic: true })).toEqual({ shown: null });
+    expect(await ask({})).toEqual({ shown: "Basic of the proxy" });
+  });
+
   it("keeps pages of other origins and rebound names out when no token protects it", async () => {
     const door = await openDoor({ routes: [echo] });
     const ask = (headers: Record<string, string>): Promise<number> =>

@@ -82,6 +82,7 @@ export async function createHttpDoor(options: HttpDoorOptions): Promise<HttpDoor
     ],
     isTrusted: createTrustCaller({ token, isLoopback, allowPublic }),
     hasToken: token !== undefined,
+    hidesAuthorization: token !== undefined || allowPublic,
     maxBodyBytes: limits.maxBodyBytes,
     maxBodyBytesTogether: limits.maxBodyBytesTogether,
     isClosing: () => isClosing,

@@ -145,7 +145,9 @@ export function createServerLink(options: ServerLinkOptions): ServerLink {
       const fitting = result.tools.slice(0, entry.maxTools + 1);
       length += JSON.stringify(fitting).length;
       if (length > maxListedLength) {
-        log(`its tools are described in more than ${maxListedLength} letters; the first ones count`);
+        log(
+          `its tools are described in more than ${maxListedLength} letters; the first ones count`,
+        );
         break;
       }
       tools.push(...fitting);

@@ -16,7 +16,5 @@ test("looks for the program in files of the repository only, since a link may le
   const commands: (readonly string[])[] = [];
   const place = { folder, scratch: outside, name: "dice", binary: "dice-plugin" };
   await goBuilder.build(place, async ({ command }) => void commands.push(command));
-  expect(commands).toEqual([
-    ["go", "build", "-buildvcs=false", "-o", "dice-plugin", "./cmd/dice"],
-  ]);
+  expect(commands).toEqual([["go", "build", "-buildvcs=false", "-o", "dice-plugin", "./cmd/dice"]]);
 });

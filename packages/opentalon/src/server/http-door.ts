@@ -44,7 +44,7 @@ export interface HttpDoorOptions {
   /** Of two routes with the same method and path the first one counts. */
   readonly routes: readonly HttpRoute[];
   readonly socketRoutes?: readonly SocketRoute[];
-  /** What is not ready, by name; empty when everything is. */
+  /** What is not ready, as `name` or `name: why`; empty when everything is. */
   readonly findUnready: () => readonly string[];
   /** Callers of routes with `authentication: "door"` must send it as `Authorization: Bearer <token>`. */
   readonly token?: Secret | undefined;
@@ -92,6 +92,7 @@ export async function createHttpDoor(options: HttpDoorOptions): Promise<HttpDoor
     ],
     isTrusted,
     hasToken: token !== undefined,
+    hidesAuthorization: token !== undefined || allowPublic,
     maxBodyBytes: limits.maxBodyBytes,
     maxBodyBytesTogether: limits.maxBodyBytesTogether,
     isClosing: () => isClosing,
@@ -141,8 +142,8 @@ function toHealthRoute(path: string, findUnready: () => readonly string[]): Http
     method: "GET",
     path,
     authentication: "own",
-    handle: async () => {
-      const unready = findUnready();
+    handle: async ({ isTrusted }) => {
+      const unready = isTrusted ? findUnready() : findUnready().map(toNameAlone);
       const isReady = unready.length === 0;
       return isReady
         ? toJsonAnswer(200, { status: "ok" })
@@ -160,6 +161,11 @@ function toUpgradeHint({ path }: SocketRoute): HttpRoute {
     handle: async () =>
       toJsonAnswer(426, { error: "this address takes WebSockets" }, { Upgrade: "websocket" }),
   };
+}
+
+/** Why something is not ready may quote what it wrote, and is nothing for strangers. */
+function toNameAlone(unready: string): string {
+  return unready.split(": ", 1)[0] ?? "";
 }
 
 function listen(server: Server, { host, port }: ListenAddress, setting: string): Promise<void> {

@@ -232,12 +232,12 @@ export function createPerformCall(options: ToolCallerOptions): PerformCall {
         return { refusal: explainRefusal(name, "it is not permitted", outcome.value.reason) };
     }
     if (!isJudged) return { consent: undefined };
-    const suspect = { tool: checked.tool, arguments: checked.given };
+    const isNested = context.asker !== undefined;
+    const suspect = { tool: checked.tool, arguments: checked.given, isNested };
     let verdict: TripwireVerdict = tripwire?.(suspect, false) ?? { kind: "clear" };
     if (verdict.kind === "clear" && (await needsWord(checked))) {
       // The word for the outer call is none for what comes of it.
-      if (context.asker !== undefined)
-        return { refusal: explainRefusal(name, unaskable, "it changes something") };
+      if (isNested) return { refusal: explainRefusal(name, unaskable, "it changes something") };
       if (tripwire === undefined) return { refusal: toRefusal(explainNobodyToAsk(name)) };
       verdict = tripwire(suspect, true);
     }
@@ -249,8 +249,10 @@ export function createPerformCall(options: ToolCallerOptions): PerformCall {
       toLogWords(verdict.kind, isInduced),
     );
     if (verdict.kind === "tripped") {
-      if (context.asker !== undefined)
-        return { refusal: explainRefusal(name, unaskable, "the output of a tool asked for it") };
+      if (isNested) {
+        const reason = isInduced ? "the output of a tool asked for it" : "it changes something";
+        return { refusal: explainRefusal(name, unaskable, reason) };
+      }
       const words = isInduced ? explainTripwire(name) : explainConfirmation(name);
       return { refusal: { ...toRefusal(words), consent } };
     }

@@ -150,7 +150,14 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
     findNamedModel(models.router, preferredModel);
   }
   const channels = parts.use(
-    assembleChannels({ config, terminal, clock, log, onFinished: ending.resolve }),
+    assembleChannels({
+      config,
+      environment,
+      terminal,
+      clock,
+      log,
+      onFinished: ending.resolve,
+    }),
   );
 
   const scripts = parts.use(assembleScripts({ config, environment, keyValue, clock, log }));

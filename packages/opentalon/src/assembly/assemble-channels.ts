@@ -6,9 +6,10 @@ import type { ConsoleTerminal } from "../channels/console/console-channel.ts";
 import { createChannel } from "../channels/create-channel.ts";
 import { splitMessage } from "../channels/split-message.ts";
 import { parseChannelAddress } from "../channels/parse-channel-address.ts";
+import { createChannelPrograms } from "../channels/process/channel-programs.ts";
 import { isLoopbackHost, parseListenAddress } from "../base/listen-address.ts";
 import { createWebhookInlet } from "../channels/webhook-inlet.ts";
-import { type Config, revealBlock } from "../config/load-config.ts";
+import { type Config, type Environment, revealBlock } from "../config/load-config.ts";
 import {
   type AcceptOutcome,
   type Channel,
@@ -18,6 +19,8 @@ import {
 import type { InboundMessage, OutboundMessage } from "../domain/message.ts";
 import type { Turn, TurnEvent } from "../domain/turn.ts";
 import { type SendOutcome, toSendOutcome } from "../orchestrator/delivery.ts";
+import { findTerminalOwner } from "./find-terminal-owner.ts";
+import { toLimits } from "./plugin-entries.ts";
 
 export type Terminal = ConsoleTerminal;
 
@@ -36,6 +39,8 @@ export interface Channels extends AsyncDisposable {
 
 export interface AssembleChannelsOptions {
   readonly config: Config;
+  /** Of this program; channels that are programs get only a few names of it. */
+  readonly environment: Environment;
   readonly terminal: Terminal;
   /** Called when the terminal ended that is the only channel, or that a person sits at. */
   readonly onFinished: () => void;
@@ -48,7 +53,10 @@ export interface AssembleChannelsOptions {
  * @throws ConfigError when none is left.
  */
 export function assembleChannels(options: AssembleChannelsOptions): Channels {
-  const { config, terminal, onFinished, clock, log } = options;
+  const { config, environment, terminal, onFinished, clock, log } = options;
+  const { dataDir } = config.state;
+  const programs = createChannelPrograms({ environment, dataDirectory: dataDir, clock, log });
+  const terminalOwner = findTerminalOwner(config, terminal.isTerminal);
   const inlet = createWebhookInlet();
   const problems = new Map<string, string>();
   const channels = new Map<string, Channel>();
@@ -65,6 +73,16 @@ export function assembleChannels(options: AssembleChannelsOptions): Channels {
         config: revealBlock(entry.config),
         webhooks: { inlet, doorChecksCallers: doorChecksCallers(config) },
         terminal,
+        programs,
+        programSettings: {
+          env: entry.env,
+          limits: toLimits(config, entry.limits),
+          sandbox: entry.sandbox,
+          network: entry.network,
+          token: entry.token,
+          tls: entry.tls,
+          ownsTerminal: name === terminalOwner,
+        },
         clock,
         log: log.child({ channel: name }),
       });
@@ -84,7 +102,14 @@ export function assembleChannels(options: AssembleChannelsOptions): Channels {
 
   return {
     routes: needsDoor ? inlet.routes : [],
-    findUnready: () => [...problems].map(([name, problem]) => `channel ${name}: ${problem}`),
+    findUnready: () => {
+      const troubled = [...channels].flatMap(([name, channel]) => {
+        const problem = channel.findProblem?.();
+        return problem === undefined ? [] : [[name, problem] as const];
+      });
+      const all = [...new Map([...problems, ...troubled])];
+      return all.map(([name, problem]) => `channel ${name}: ${problem}`);
+    },
     capabilitiesOf,
     start: async (accept) => {
       await Promise.all(
@@ -128,6 +153,7 @@ export function assembleChannels(options: AssembleChannelsOptions): Channels {
       await Promise.allSettled(
         [...channels.values()].map((channel) => channel[Symbol.asyncDispose]()),
       );
+      await programs[Symbol.asyncDispose]();
     },
   };
 }

@@ -4,6 +4,8 @@ import type { Log } from "../base/log.ts";
 import type { Channel } from "../domain/channel.ts";
 import { type ConsoleTerminal, createConsoleChannel } from "./console/console-channel.ts";
 import { parseChannelAddress } from "./parse-channel-address.ts";
+import type { ChannelPrograms, ProgramSettings } from "./process/channel-programs.ts";
+import { createProgramChannel } from "./process/create-program-channel.ts";
 import { createWebhookChannel } from "./webhook-channel.ts";
 import type { WebhookInlet } from "./webhook-inlet.ts";
 
@@ -18,6 +20,9 @@ export interface ChannelOptions {
   readonly terminal?: ConsoleTerminal | undefined;
   /** Where webhook channels are reached; absent when the HTTP door stays closed. */
   readonly webhooks?: WebhookAccess | undefined;
+  /** What channels that are programs of their own need, where they may run. */
+  readonly programs?: ChannelPrograms | undefined;
+  readonly programSettings?: ProgramSettings | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -56,12 +61,27 @@ export function createChannel(options: ChannelOptions): Channel {
     case "binary":
     case "grpc":
     case "docker":
+      if (options.programs === undefined) {
+        throw new ChannelError(
+          "CHANNEL_UNSUPPORTED",
+          `channel ${name} is a program of its own, and no programs can be run here`,
+        );
+      }
+      return createProgramChannel({
+        name,
+        address,
+        config,
+        settings: options.programSettings ?? {},
+        programs: options.programs,
+        clock,
+        log,
+      });
     case "websocket":
     case "yaml":
       throw new ChannelError(
         "CHANNEL_UNSUPPORTED",
         `channel ${name} is of the kind "${address.kind}", which does not exist yet; ` +
-          "today `plugin` may be `console`, http://… or https://…",
+          "today `plugin` may be `console`, a program, grpc://…, grpcs://…, docker://…, http://… or https://…",
       );
   }
 }

@@ -1,3 +1,4 @@
+import { parseHostAndPort } from "@opentalon/protocol";
 import { ChannelError } from "../base/errors.ts";
 
 /** Where a channel lives and how it is spoken to, from the `plugin` key of its entry. */
@@ -6,8 +7,8 @@ export type ChannelAddress =
   | { readonly kind: "console" }
   /** A program that is started. */
   | { readonly kind: "binary"; readonly path: string }
-  /** A channel that runs elsewhere: `host:port`. */
-  | { readonly kind: "grpc"; readonly target: string }
+  /** A channel that runs elsewhere: `grpc://host:port`, or `grpcs://host:port` with TLS. */
+  | { readonly kind: "grpc"; readonly url: string }
   | { readonly kind: "docker"; readonly image: string }
   | { readonly kind: "webhook"; readonly url: URL }
   | { readonly kind: "websocket"; readonly url: URL }
@@ -25,7 +26,8 @@ export function parseChannelAddress(plugin: string): ChannelAddress {
   const rest = scheme === undefined ? "" : text.slice(scheme.length + 3);
   switch (scheme) {
     case "grpc":
-      return { kind: "grpc", target: required(rest, "grpc://host:port") };
+    case "grpcs":
+      return { kind: "grpc", url: toServerUrl(text, scheme, rest) };
     case "docker":
       return { kind: "docker", image: required(rest, "docker://image") };
     case "http":
@@ -47,6 +49,11 @@ function parseLocal(text: string): ChannelAddress {
 function required(rest: string, form: string): string {
   if (rest === "") throw misconfigured(`write the channel's plugin as ${form}`);
   return rest;
+}
+
+function toServerUrl(text: string, scheme: string, rest: string): string {
+  if (parseHostAndPort(rest.replace(/\/$/, "")) !== undefined) return text;
+  throw misconfigured(`write the channel's plugin as ${scheme}://host:port`);
 }
 
 /** The error does not repeat the URL: it may carry a password. */

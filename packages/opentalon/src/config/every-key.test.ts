@@ -106,6 +106,12 @@ channels:
     ref: v1
     cache: true
     config: {bot_token: "\${SLACK_BOT_TOKEN}"}
+    env: [MODE=fast]
+    limits: {memory_mb: 128, cpu_seconds: 30, processes: 4, open_files: 32, disk_mb: 50}
+    sandbox: strict
+    network: false
+    token: channel-token
+    tls: {ca: ./ca.pem, cert: ./cert.pem, key: ./key.pem, server_name: channel.internal}
     content_preparers:
       - {plugin: ears, action: hear, arg_key: text, guard: false, fail_open: true, stt: true}
 plugins:
@@ -346,6 +352,12 @@ test("every key loads, and none is unknown", () => {
   expect(config.channels["slack"]?.contentPreparers).toEqual([
     { plugin: "ears", action: "hear", argKey: "text", guard: false, failOpen: true, stt: true },
   ]);
+  expect(config.channels["slack"]).toMatchObject({
+    limits: { memoryMb: 128, cpuSeconds: 30, processes: 4, openFiles: 32, diskMb: 50 },
+    sandbox: "strict",
+    network: false,
+    tls: { serverName: "channel.internal" },
+  });
   expect(config.orchestrator.knowledge.dir).toBe("/home/ada/knowledge");
   expect(config.plugins["weaviate"]).toMatchObject({
     insecure: false,
@@ -385,6 +397,7 @@ test("printing or serialising a loaded configuration shows no credential", () =>
     "postgres://host/db",
     "server-token",
     "plugin-token",
+    "channel-token",
     "sentinel-password",
   ]) {
     expect(printed).not.toContain(credential);

@@ -57,6 +57,18 @@ const defaultLimits = section({
   },
 });
 
+const tls = section({
+  about: "Certificates for one at `grpcs://`; those of the system when absent.",
+  keys: {
+    ca: path({ about: "File with the authorities that may have signed its certificate." }),
+    cert: path({ about: "File with our own certificate." }),
+    key: path({ about: "File with the key of our own certificate." }),
+    server_name: text({
+      about: "Name in its certificate, when it is not that of the address.",
+    }),
+  },
+});
+
 export const plugin = sectionAs(
   {
     about: "A program that offers tools.",
@@ -132,17 +144,7 @@ export const plugin = sectionAs(
           "Credential for a plugin that runs elsewhere, sent as `authorization: Bearer <token>` with every call.",
         expands: "braces",
       }),
-      tls: section({
-        about: "Certificates for a plugin at `grpcs://`; those of the system when absent.",
-        keys: {
-          ca: path({ about: "File with the authorities that may have signed its certificate." }),
-          cert: path({ about: "File with our own certificate." }),
-          key: path({ about: "File with the key of our own certificate." }),
-          server_name: text({
-            about: "Name in its certificate, when it is not that of the address.",
-          }),
-        },
-      }),
+      tls,
       timeout: optionalDuration({
         about:
           "How long one call of a tool may take; `plugins.tools.defaults.timeout` when absent. `plugins.tools.overrides` sets it for single actions.",
@@ -227,7 +229,7 @@ export const channels = named({
       plugin: {
         ...text({
           about:
-            "What to connect: `console`, the path of a program, the path of a `.yaml` definition, or an address that begins with `grpc://`, `docker://`, `https://` or `wss://`.",
+            "What to connect: `console`, the path of a program, the path of a `.yaml` definition, or an address that begins with `grpc://` (`grpcs://` with TLS), `docker://`, `https://` or `wss://`.",
           expands: "braces",
           formerly: ["path"],
         }),
@@ -240,6 +242,27 @@ export const channels = named({
         default: false,
       }),
       config: opaque({ about: "Settings of the channel, handed to it as they are." }),
+      env: environment({
+        about:
+          "Environment of a channel that is a program or a container. It gets nothing of the host's own environment but what is listed here.",
+      }),
+      limits,
+      sandbox: choice({
+        about:
+          "`strict` runs the program of the channel, on Linux, in namespaces of its own: the system can only be read, `/tmp` and the own folder are private. Needs bubblewrap.",
+        words: ["off", "strict"],
+        default: "off",
+      }),
+      network: flag({
+        about: "Leaves a program in a strict sandbox, and a container, the network.",
+        default: true,
+      }),
+      token: secret({
+        about:
+          "Credential for a channel that runs elsewhere, sent as `authorization: Bearer <token>` with every call.",
+        expands: "braces",
+      }),
+      tls,
       content_preparers: list({
         about:
           "Steps for messages of this channel, as in `orchestrator.content_preparers` and before those.",

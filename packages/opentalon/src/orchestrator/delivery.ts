@@ -77,6 +77,8 @@ export function createDeliveryLoop(options: DeliveryOptions): DeliveryLoop {
   const sendParts = async (progress: Progress): Promise<SendOutcome> => {
     const { id, message } = progress.delivery;
     const parts = split(message);
+    // After a restart a channel may not have said yet how long its messages may be.
+    if (progress.partsSent > 0 && progress.partsSent >= parts.length) return unknownLength;
     for (const [index, part] of parts.entries()) {
       if (index < progress.partsSent) continue;
       if (stopping.signal.aborted) return interrupted;
@@ -145,6 +147,12 @@ interface Progress {
 const interrupted: SendOutcome = {
   kind: "not-delivered",
   problem: "OpenTalon ends; the rest goes out after the next start",
+  retryAfterMs: undefined,
+};
+
+const unknownLength: SendOutcome = {
+  kind: "not-delivered",
+  problem: "it was sent in parts of another length than the channel takes now",
   retryAfterMs: undefined,
 };
 

@@ -17,7 +17,7 @@ import {
 } from "./keys.ts";
 import { pluginLua } from "./lua-keys.ts";
 import { contentPreparer } from "./preparer-keys.ts";
-import { environment, program, toProgram } from "./program-keys.ts";
+import { environment, program, toProgram, toVariables } from "./program-keys.ts";
 
 const repository =
   "GitHub repository as `owner/name`, or the address or absolute path of a Git repository. It is fetched and built once, then locked.";
@@ -222,52 +222,55 @@ export const plugins = namedWithSettings({
 
 export const channels = named({
   about: "Connections to messaging platforms, by the name you give them.",
-  value: section({
-    about: "",
-    keys: {
-      enabled: flag({ about: "Switches the channel on.", default: false }),
-      plugin: {
-        ...text({
-          about:
-            "What to connect: `console`, the path of a program, the path of a `.yaml` definition, or an address that begins with `grpc://` (`grpcs://` with TLS), `docker://`, `https://` or `wss://`.",
-          expands: "braces",
-          formerly: ["path"],
+  value: sectionAs(
+    {
+      about: "",
+      keys: {
+        enabled: flag({ about: "Switches the channel on.", default: false }),
+        plugin: {
+          ...text({
+            about:
+              "What to connect: `console`, the path of a program, the path of a `.yaml` definition, or an address that begins with `grpc://` (`grpcs://` with TLS), `docker://`, `https://` or `wss://`.",
+            expands: "braces",
+            formerly: ["path"],
+          }),
+          path: "channel",
+        },
+        github: text({ about: repository, expands: "braces" }),
+        ref: text({ about: reference, expands: "braces" }),
+        cache: flag({
+          about: "Use what was built before. Locked builds are always used again.",
+          default: false,
         }),
-        path: "channel",
+        config: opaque({ about: "Settings of the channel, handed to it as they are." }),
+        env: environment({
+          about:
+            "Environment of a channel that is a program or a container. It gets nothing of the host's own environment but what is listed here.",
+        }),
+        limits,
+        sandbox: choice({
+          about:
+            "`strict` runs the program of the channel, on Linux, in namespaces of its own: the system can only be read, `/tmp` and the own folder are private. Needs bubblewrap.",
+          words: ["off", "strict"],
+          default: "off",
+        }),
+        network: flag({
+          about: "Leaves a program in a strict sandbox, and a container, the network.",
+          default: true,
+        }),
+        token: secret({
+          about:
+            "Credential for a channel that runs elsewhere, sent as `authorization: Bearer <token>` with every call.",
+          expands: "braces",
+        }),
+        tls,
+        content_preparers: list({
+          about:
+            "Steps for messages of this channel, as in `orchestrator.content_preparers` and before those.",
+          item: contentPreparer,
+        }),
       },
-      github: text({ about: repository, expands: "braces" }),
-      ref: text({ about: reference, expands: "braces" }),
-      cache: flag({
-        about: "Use what was built before. Locked builds are always used again.",
-        default: false,
-      }),
-      config: opaque({ about: "Settings of the channel, handed to it as they are." }),
-      env: environment({
-        about:
-          "Environment of a channel that is a program or a container. It gets nothing of the host's own environment but what is listed here.",
-      }),
-      limits,
-      sandbox: choice({
-        about:
-          "`strict` runs the program of the channel, on Linux, in namespaces of its own: the system can only be read, `/tmp` and the own folder are private. Needs bubblewrap.",
-        words: ["off", "strict"],
-        default: "off",
-      }),
-      network: flag({
-        about: "Leaves a program in a strict sandbox, and a container, the network.",
-        default: true,
-      }),
-      token: secret({
-        about:
-          "Credential for a channel that runs elsewhere, sent as `authorization: Bearer <token>` with every call.",
-        expands: "braces",
-      }),
-      tls,
-      content_preparers: list({
-        about:
-          "Steps for messages of this channel, as in `orchestrator.content_preparers` and before those.",
-        item: contentPreparer,
-      }),
     },
-  }),
+    (written) => ({ ...written, env: toVariables(written.env) }),
+  ),
 });

@@ -69,7 +69,7 @@ export async function openChannelSession(
       signal: AbortSignal.any([signal, gone]),
       toError: () => new PluginError(name, "timed-out", problem),
     });
-    return task(deadline.signal);
+    return await task(deadline.signal);
   };
 
   let wire: Awaited<ReturnType<typeof openWire>> | undefined;
@@ -90,8 +90,17 @@ export async function openChannelSession(
         return [];
       },
     );
-    const named = tools.map((tool) => (tool.plugin === "" ? { ...tool, plugin: reported.id } : tool));
-    return createSession({ ...options, wire: opened, endpoint: { gone }, reported, tools: named, end });
+    const named = tools.map((tool) =>
+      tool.plugin === "" ? { ...tool, plugin: reported.id } : tool,
+    );
+    return createSession({
+      ...options,
+      wire: opened,
+      endpoint: { gone },
+      reported,
+      tools: named,
+      end,
+    });
   } catch (error) {
     await end(new PluginError(name, "unavailable", `the channel "${name}" is given up`));
     throw gone.aborted && !signal.aborted ? gone.reason : error;

@@ -107,8 +107,7 @@ export function createJsonWire(options: JsonWireOptions): ChannelWire {
     if (ended.signal.aborted) return;
     ended.abort(reason);
     socket.destroy();
-    const problem =
-      reason === endedOrderly ? fail("unavailable", "closed its connection") : reason;
+    const problem = reason === endedOrderly ? fail("unavailable", "closed its connection") : reason;
     for (const answer of due.splice(0)) answer.reject(problem);
     void takeAll();
   };

@@ -1,5 +1,10 @@
 import type { Socket } from "node:net";
-import { encodeDocument, isHttp2Start, maxDocumentBytes, recognisableBytes } from "@opentalon/protocol";
+import {
+  encodeDocument,
+  isHttp2Start,
+  maxDocumentBytes,
+  recognisableBytes,
+} from "@opentalon/protocol";
 import type { Clock } from "../../base/clock.ts";
 import { PluginError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";

@@ -87,7 +87,10 @@ export function createProcessChannel(options: ProcessChannelOptions): Channel {
         return explainRefusal(message, outcome.reason);
       }
       if (isFirst) log.warn({ reason: outcome.reason }, "a message waits until it can be stored");
-      await clock.sleep(Math.max(backoff.nextMs(), Math.min(outcome.retryAfterMs, slowestRetakeMs)), ending.signal);
+      await clock.sleep(
+        Math.max(backoff.nextMs(), Math.min(outcome.retryAfterMs, slowestRetakeMs)),
+        ending.signal,
+      );
       if (ending.signal.aborted) return;
     }
   };
@@ -105,7 +108,10 @@ export function createProcessChannel(options: ProcessChannelOptions): Channel {
     const content = `This message was not taken: ${reason}.`;
     await sendNow({ channel: name, conversationId, threadId, content, files: [], metadata }).catch(
       (error: unknown) =>
-        log.warn({ problem: toMessage(error) }, "nobody could be told that a message was not taken"),
+        log.warn(
+          { problem: toMessage(error) },
+          "nobody could be told that a message was not taken",
+        ),
     );
   };
 

@@ -3,6 +3,7 @@ import { lstat, readFile, realpath } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type Dockerode from "dockerode";
 import type { Clock } from "../../../base/clock.ts";
+import { createDeadline, untilAborted } from "../../../base/deadline.ts";
 import { toMessage } from "../../../base/errors.ts";
 import type { Log } from "../../../base/log.ts";
 import type { Environment } from "../../../plugins/child-environment.ts";
@@ -42,7 +43,7 @@ export const instanceLabel = "opentalon.instance";
 const answerTimeoutMs = 30_000;
 
 export function createContainerEngine(options: ContainerEngineOptions): ContainerEngine {
-  const { environment, dataDirectory, log } = options;
+  const { environment, dataDirectory, clock, log } = options;
   const label = createHash("sha256").update(resolve(dataDirectory)).digest("hex").slice(0, 16);
   let isTidy = false;
   return {
@@ -50,13 +51,20 @@ export function createContainerEngine(options: ContainerEngineOptions): Containe
       const target = await findEngine(environment);
       const { default: Docker } = await import("dockerode");
       const client = new Docker(target.options);
-      const abortSignal = AbortSignal.any([signal, AbortSignal.timeout(answerTimeoutMs)]);
-      let version: Dockerode.DockerVersion & { readonly Components?: readonly { readonly Name: string }[] };
+      const silence = new Error(`the container engine at ${target.place} does not answer`);
+      using deadline = createDeadline({
+        clock,
+        timeoutMs: answerTimeoutMs,
+        signal,
+        toError: () => silence,
+      });
+      let version: Dockerode.DockerVersion;
       let info: { readonly SecurityOptions?: readonly string[] | null };
       try {
-        version = await client.version({ abortSignal });
-        info = (await client.info({ abortSignal })) as typeof info;
+        version = await untilAborted(deadline.signal, client.version());
+        info = (await untilAborted(deadline.signal, client.info())) as typeof info;
       } catch (error) {
+        if (deadline.signal.aborted) throw error;
         throw new Error(explainEngineFailure(error, target.place), { cause: error });
       }
       if (!isTidy) {
@@ -67,7 +75,8 @@ export function createContainerEngine(options: ContainerEngineOptions): Containe
       return {
         client,
         place: target.place,
-        isPodman: version.Components?.some(({ Name }) => /podman/i.test(Name)) ?? false,
+        // Old engines tell no components.
+        isPodman: [...(version.Components ?? [])].some(({ Name }) => /podman/i.test(Name)),
         isRootless: security.some((each) => each.startsWith("name=rootless")),
         remapsUsers: security.some((each) => each.startsWith("name=userns")),
         label,

@@ -90,7 +90,10 @@ export async function openContainerEndpoint(
         ? untilSocket(path, clock, limit)
         : untilSpoken(await findAddress(started.container, port), clock, limit),
     );
-    log.info({ image, container: started.container.id.slice(0, 12) }, "the container of the channel runs");
+    log.info(
+      { image, container: started.container.id.slice(0, 12) },
+      "the container of the channel runs",
+    );
     const access =
       port === undefined ? undefined : { tls: undefined, token: "", keepAliveMs: remotePingMs };
     let stopping: Promise<void> | undefined;

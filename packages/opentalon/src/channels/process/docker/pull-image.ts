@@ -79,7 +79,12 @@ async function follow(
       [...layers.values()].reduce((bytes, layer) => bytes + layer[part], 0);
     const toMb = (bytes: number): number => Math.round(bytes / 1e6);
     log.info(
-      { image, status: toPrintableLine(status).slice(0, 100), mb: toMb(sum("current")), ofMb: toMb(sum("total")) },
+      {
+        image,
+        status: toPrintableLine(status).slice(0, 100),
+        mb: toMb(sum("current")),
+        ofMb: toMb(sum("total")),
+      },
       "the image is being pulled",
     );
   };

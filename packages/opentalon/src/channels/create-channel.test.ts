@@ -1,7 +1,9 @@
+import { tmpdir } from "node:os";
 import { describe, expect, it } from "vitest";
 import { systemClock } from "../base/clock.ts";
 import { createSilentLog } from "../base/create-log.ts";
 import { type ChannelOptions, createChannel } from "./create-channel.ts";
+import { createChannelPrograms } from "./process/channel-programs.ts";
 import { createFakeTerminal } from "./testing/fake-terminal.ts";
 import { createWebhookInlet } from "./webhook-inlet.ts";
 
@@ -22,7 +24,21 @@ describe("createChannel", () => {
     expect(webhook).toMatchObject({ name: "one", kind: "webhook" });
   });
 
-  it.each(["./program", "grpc://host:1", "docker://image", "wss://host", "channel.yaml"])(
+  it.each([
+    ["./program", "binary"],
+    ["grpc://host:1", "grpc"],
+    ["grpcs://host:1", "grpc"],
+    ["docker://image", "docker"],
+  ])("makes a channel of its own program out of %s", async (address, kind) => {
+    const log = createSilentLog();
+    const shared = { environment: {}, dataDirectory: tmpdir(), clock: systemClock, log };
+    await using programs = createChannelPrograms(shared);
+    await using channel = create(address, { programs });
+    expect(channel).toMatchObject({ name: "one", kind });
+    expect(channel.findProblem?.()).toMatch(/not started/);
+  });
+
+  it.each(["wss://host", "channel.yaml"])(
     "says of %s that its transport does not exist yet, and which do",
     (address) => {
       expect(() => create(address)).toThrow(

@@ -27,6 +27,8 @@ export interface StartedProgram {
   readonly stdout: Readable;
   /** Aborts, with a `PluginError` "crashed" as reason, as soon as the process has ended. */
   readonly gone: AbortSignal;
+  /** How it ended by itself; `undefined` while it runs, and when a signal or a bound ended it. */
+  readonly exitCode: () => number | undefined;
   /** Rejects, with a `PluginError` "handshake-failed" that holds its last words, once the process has ended. */
   readonly earlyEnd: Promise<never>;
   /** SIGINT, after `graceMs` SIGKILL to the whole group; resolves when nothing of it is left. Never rejects. */
@@ -126,7 +128,9 @@ export async function startProgram(
   }
   const errors = logLines({ stream: child.stderr, log, clock });
   const gone = new AbortController();
+  let exitCode: number | undefined;
   const explained = child.ended.then((end) => {
+    if (end.kind === "exited") exitCode = end.code;
     const breach = explainEnd(end);
     kill();
     return breach === undefined ? describeEnd(end) : `${breach} and was ended`;
@@ -154,6 +158,7 @@ export async function startProgram(
     workingDirectory,
     stdout: child.stdout,
     gone: gone.signal,
+    exitCode: () => exitCode,
     earlyEnd,
     stop: async (graceMs) => {
       await child.stop(graceMs);

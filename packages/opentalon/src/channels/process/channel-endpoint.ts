@@ -8,6 +8,8 @@ export interface ChannelEndpoint {
   readonly access?: RemoteAccess | undefined;
   /** Aborts, with an error as reason, when it has ended. */
   readonly gone: AbortSignal;
+  /** How its process ended by itself; absent for what is no process of ours. */
+  readonly exitCode?: (() => number | undefined) | undefined;
   /** Ends it, when it is ours. Never rejects. */
   readonly stop: () => Promise<void>;
 }

@@ -6,8 +6,9 @@ import type { Log } from "../../base/log.ts";
 import type { ChannelTool } from "../../domain/channel.ts";
 import type { OutboundMessage } from "../../domain/message.ts";
 import { createCallsUnderWay } from "../../plugins/calls-under-way.ts";
+import { explainLoss } from "../../plugins/open-endpoint.ts";
 import { watchHealth } from "../../plugins/watch-health.ts";
-import type { OpenChannelEndpoint } from "./channel-endpoint.ts";
+import type { ChannelEndpoint, OpenChannelEndpoint } from "./channel-endpoint.ts";
 import type { ReportedChannel, TakeMessage } from "./channel-wire.ts";
 import { openWire } from "./open-wire.ts";
 
@@ -96,20 +97,21 @@ export async function openChannelSession(
     return createSession({
       ...options,
       wire: opened,
-      endpoint: { gone },
+      endpoint,
       reported,
       tools: named,
       end,
     });
   } catch (error) {
+    const cause = signal.aborted ? error : await explainLoss(error, gone, clock);
     await end(new PluginError(name, "unavailable", `the channel "${name}" is given up`));
-    throw gone.aborted && !signal.aborted ? gone.reason : error;
+    throw toError(cause);
   }
 }
 
 interface OpenedSession extends ChannelSessionOptions {
   readonly wire: Awaited<ReturnType<typeof openWire>>;
-  readonly endpoint: { readonly gone: AbortSignal };
+  readonly endpoint: Pick<ChannelEndpoint, "gone" | "exitCode">;
   readonly reported: ReportedChannel;
   readonly tools: readonly ChannelTool[];
   readonly end: (reason: Error) => Promise<void>;
@@ -147,10 +149,11 @@ function createSession(opened: OpenedSession): ChannelSession {
     receive: async (take) => {
       try {
         await wire.receive(take);
-      } catch (error) {
-        // A connection can be lost a moment before the end of the process is known.
+        // On the older wire this is all that is seen of a process that was killed.
         if (!gone.aborted) await clock.sleep(endGraceMs, gone);
-        throw gone.aborted ? gone.reason : error;
+        if (gone.aborted && endpoint.exitCode?.() !== 0) throw toError(gone.reason);
+      } catch (error) {
+        throw toError(await explainLoss(error, gone, clock));
       } finally {
         stopWatching();
       }
@@ -165,3 +168,7 @@ function createSession(opened: OpenedSession): ChannelSession {
 }
 
 const endGraceMs = 250;
+
+function toError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(toMessage(reason));
+}

@@ -31,11 +31,12 @@ export interface JsonWireOptions {
   readonly log: Log;
 }
 
-/** Messages, and bytes of them, that may wait to be taken before the channel is no longer read. */
-const maxWaiting = 64;
-const maxWaitingBytes = 8 * 1_024 * 1_024;
-/** So many times more while it owes us answers, which come over the same connection. */
-const moreWhileAnswersAreDue = 8;
+/** Bytes of messages that may wait to be taken before the channel is no longer read. */
+const maxWaitingBytes = 1_048_576;
+/** The same while it owes us answers, which come over the same connection, behind what it has said before. */
+const maxWaitingBytesWhileDue = 16 * 1_048_576;
+/** What a message takes besides its texts and files. */
+const messageBytes = 1_024;
 
 /** The first generation's way to speak to a channel: everything over one connection, answers in the order of questions. */
 export function createJsonWire(options: JsonWireOptions): ChannelWire {
@@ -62,9 +63,8 @@ export function createJsonWire(options: JsonWireOptions): ChannelWire {
   };
 
   const regulate = (): void => {
-    const factor = due.length > 0 ? moreWhileAnswersAreDue : 1;
-    const isFull = waiting.length > maxWaiting * factor || waitingBytes > maxWaitingBytes * factor;
-    if (isFull) socket.pause();
+    const limit = due.length > 0 ? maxWaitingBytesWhileDue : maxWaitingBytes;
+    if (waitingBytes > limit) socket.pause();
     else if (socket.isPaused()) socket.resume();
   };
 
@@ -200,7 +200,7 @@ function toSize({ content, files, metadata }: WireMessage): number {
   const texts = Object.entries(metadata).flat();
   return [content, ...texts].reduce(
     (sum, { length }) => sum + 2 * length,
-    files.reduce((sum, { data }) => sum + data.byteLength, 0),
+    files.reduce((sum, { data }) => sum + data.byteLength, messageBytes),
   );
 }
 

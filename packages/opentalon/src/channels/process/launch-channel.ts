@@ -71,7 +71,7 @@ export async function launchChannel(
     },
     dependencies,
   );
-  const { stdout, temporaryFolder, workingDirectory, earlyEnd, gone, stop } = started;
+  const { stdout, temporaryFolder, workingDirectory, earlyEnd, gone, exitCode, stop } = started;
   const told = readAddress({ stdout, workingDirectory, clock, log });
   const path = join(temporaryFolder, socketName);
   const problem = `the plugin "${name}" made no socket within ${formatDuration(readyTimeoutMs)}: it has to listen on ${socketName} in the folder ${socketFolderVariable} names`;
@@ -88,7 +88,7 @@ export async function launchChannel(
       deadline.signal,
       Promise.race([told, untilSocket(path, clock, given.signal), earlyEnd]),
     );
-    return { address, gone, stop: () => stop(stopGraceMs) };
+    return { address, gone, exitCode, stop: () => stop(stopGraceMs) };
   } catch (error) {
     await stop(0);
     if (deadline.signal.aborted) throw toAbortError(name, deadline.signal);

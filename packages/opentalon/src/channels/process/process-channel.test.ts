@@ -242,7 +242,7 @@ describe("a channel that is a program", () => {
   it("says with its last words why it cannot start", async () => {
     const { channel } = await start({ fake: { start: "crash" } });
     expect(channel.findProblem?.()).toMatch(
-      /the channel "fake-one" ended with exit code 3 before it listened on its socket; its last words: error: the platform has no such token; trying again in 1s/,
+      /the channel "fake-one" ended with exit code 3 before it listened on its socket; its last words: error: the platform has no such token; trying again in 1 s/,
     );
   });
 
@@ -253,9 +253,9 @@ describe("a channel that is a program", () => {
 
   it("is given up for this time when it never listens, or listens and never speaks", async () => {
     const never = await start({ fake: { start: "never-ready" }, readyTimeoutMs: 300 });
-    expect(never.channel.findProblem?.()).toMatch(/made no socket within 300ms.*channel\.sock/);
+    expect(never.channel.findProblem?.()).toMatch(/made no socket within 300 ms.*channel\.sock/);
     const silent = await start({ fake: { start: "silent" } });
-    expect(silent.channel.findProblem?.()).toMatch(/did not let itself be connected to within 5s/);
+    expect(silent.channel.findProblem?.()).toMatch(/did not let itself be connected to within 5 s/);
   });
 
   it("leaves no process, folder or note behind, and its own folder to its next start", async () => {

@@ -25,6 +25,8 @@ export interface ProcessChannelOptions {
   readonly openEndpoint: OpenChannelEndpoint;
   /** It has the terminal of this program: when it ends its stream, the person has left. */
   readonly ownsTerminal?: boolean | undefined;
+  /** Pauses between starts grow to this; five minutes, or half a minute for one that runs elsewhere, when absent. */
+  readonly longestDelayMs?: number | undefined;
   readonly maxMessageBytes: number;
   readonly clock: Clock;
   readonly log: Log;
@@ -32,7 +34,7 @@ export interface ProcessChannelOptions {
 
 /** A start takes this much of the start of the program; what takes longer goes on beside it. */
 const startGraceMs = 10_000;
-const longestDelayMs = 300_000;
+const longestOwnDelayMs = 300_000;
 const longestRemoteDelayMs = 30_000;
 const firstRetakeMs = 100;
 const slowestRetakeMs = 10_000;
@@ -44,12 +46,9 @@ const slowestRetakeMs = 10_000;
  */
 export function createProcessChannel(options: ProcessChannelOptions): Channel {
   const { name, kind, ownsTerminal = false, clock, log } = options;
-  const policy = createRestartPolicy({
-    restarts: true,
-    maxInRow: 0,
-    longestDelayMs: kind === "grpc" ? longestRemoteDelayMs : longestDelayMs,
-    clock,
-  });
+  const longestDelayMs =
+    options.longestDelayMs ?? (kind === "grpc" ? longestRemoteDelayMs : longestOwnDelayMs);
+  const policy = createRestartPolicy({ restarts: true, maxInRow: 0, longestDelayMs, clock });
   const ending = new AbortController();
   const intake = new AbortController();
   let session: ChannelSession | undefined;
@@ -80,8 +79,8 @@ export function createProcessChannel(options: ProcessChannelOptions): Channel {
     const backoff = createBackoff({ initialMs: firstRetakeMs, maxMs: slowestRetakeMs });
     for (let isFirst = true; ; isFirst = false) {
       if (intake.signal.aborted) return untilAborted(ending.signal);
-      const outcome = await host.accept(message);
-      if (outcome.kind !== "refused") return;
+      const outcome = await Promise.race([host.accept(message), untilAborted(ending.signal)]);
+      if (outcome === undefined || outcome.kind !== "refused") return;
       if (outcome.retryAfterMs <= 0) {
         log.warn({ reason: outcome.reason }, "a message cannot be taken");
         return explainRefusal(message, outcome.reason);
@@ -200,9 +199,9 @@ export function createProcessChannel(options: ProcessChannelOptions): Channel {
   };
 }
 
-function untilAborted(signal: AbortSignal): Promise<void> {
+function untilAborted(signal: AbortSignal): Promise<undefined> {
   return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener("abort", () => resolve(), { once: true });
+    if (signal.aborted) resolve(undefined);
+    signal.addEventListener("abort", () => resolve(undefined), { once: true });
   });
 }

@@ -105,7 +105,9 @@ function begin(next: Push): void {
 }
 
 if (chat !== undefined) {
-  createInterface({ input: chat }).on("line", (line) => {
+  const lines = createInterface({ input: chat });
+  lines.on("error", () => {});
+  lines.on("line", (line) => {
     const command = JSON.parse(line) as { say?: Partial<Inbound>; do?: string; count?: number };
     if (command.say !== undefined) say(command.say);
     switch (command.do) {
@@ -149,9 +151,10 @@ interface Sent {
 function deliver(message: Sent, answer: (problem: string) => void): void {
   if (isStalling) return;
   if (isFailing) return answer("the platform is full");
-  tell({ sent: message });
   if (options.console === true) process.stdout.write(`fake> ${message.content}\n`);
-  answer("");
+  if (chat === undefined) return answer("");
+  // The platform has it once this is written; whoever dies before must not have said so.
+  chat.write(`${JSON.stringify({ sent: message })}\n`, () => answer(""));
 }
 
 if (options.console === true) {

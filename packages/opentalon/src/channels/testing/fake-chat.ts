@@ -50,7 +50,9 @@ export async function createFakeChat(): Promise<FakeChat> {
       sockets.delete(socket);
       if (newest === socket) newest = undefined;
     });
-    createInterface({ input: socket }).on("line", (line) => {
+    const lines = createInterface({ input: socket });
+    lines.on("error", () => {});
+    lines.on("line", (line) => {
       const event = JSON.parse(line) as {
         readonly sent?: SentMessage;
         readonly pid?: number;

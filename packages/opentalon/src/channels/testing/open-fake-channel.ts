@@ -16,6 +16,7 @@ export interface OpenFakeOptions {
   readonly settings?: ProgramSettings;
   readonly config?: Readonly<Record<string, unknown>>;
   readonly readyTimeoutMs?: number;
+  readonly longestDelayMs?: number;
   readonly log?: Log;
 }
 
@@ -33,6 +34,7 @@ export async function openFakeChannel(options: OpenFakeOptions = {}): Promise<Fa
     settings = {},
     config = {},
     readyTimeoutMs,
+    longestDelayMs,
     log = createSilentLog(),
   } = options;
   const dataDirectory = await mkdtemp(join(tmpdir(), "opentalon-test-"));
@@ -60,6 +62,7 @@ export async function openFakeChannel(options: OpenFakeOptions = {}): Promise<Fa
         { ...programs, clock, log },
       ),
     ownsTerminal,
+    longestDelayMs,
     maxMessageBytes: programs.maxMessageBytes,
     clock,
     log,

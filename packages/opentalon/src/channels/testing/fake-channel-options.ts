@@ -18,6 +18,8 @@ export interface FakeChannelOptions {
   readonly anonymous?: boolean;
   /** Reads lines of standard input as messages, and writes answers to standard output, as a console does. */
   readonly console?: boolean;
+  /** Says "here I am" once it is started, and "heard …" of all it is sent; "die" ends it. */
+  readonly echo?: boolean;
   /** Only who says this token is answered. */
   readonly token?: string;
 }

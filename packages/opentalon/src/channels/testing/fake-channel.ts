@@ -102,6 +102,10 @@ function begin(next: Push): void {
   push = next;
   tell({ ready: { config: configured, instance } });
   drain();
+  if (options.echo === true) {
+    console.error(`running as ${process.getuid?.()}`);
+    say({ content: "here I am" });
+  }
 }
 
 if (chat !== undefined) {
@@ -152,6 +156,10 @@ function deliver(message: Sent, answer: (problem: string) => void): void {
   if (isStalling) return;
   if (isFailing) return answer("the platform is full");
   if (options.console === true) process.stdout.write(`fake> ${message.content}\n`);
+  if (options.echo === true) {
+    if (message.content === "die") return endProcess(7);
+    say({ content: `heard ${message.content}` });
+  }
   if (chat === undefined) return answer("");
   // The platform has it once this is written; whoever dies before must not have said so.
   chat.write(`${JSON.stringify({ sent: message })}\n`, () => answer(""));

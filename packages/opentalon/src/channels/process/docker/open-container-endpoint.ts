@@ -40,6 +40,8 @@ export interface ContainerDependencies {
 /** Says on an image that its channel serves gRPC on this port instead of making a socket. */
 const portLabel = "opentalon.grpc_port";
 const stopGraceSeconds = 5;
+/** How long an engine may take to end a container; what it does not do the next start does. */
+const removeMs = 15_000;
 const remotePingMs = 330_000;
 
 /**
@@ -60,7 +62,11 @@ export async function openContainerEndpoint(
   const folder = await dependencies.folders.create();
   let container: Dockerode.Container | undefined;
   const remove = async (): Promise<void> => {
-    if (container !== undefined) await removeContainer(container, log);
+    if (container !== undefined) {
+      const patience = new AbortController();
+      await Promise.race([removeContainer(container, log), clock.sleep(removeMs, patience.signal)]);
+      patience.abort();
+    }
     await folder.remove();
   };
   try {
@@ -70,12 +76,13 @@ export async function openContainerEndpoint(
     await chmod(socketFolder, 0o777);
     const [userId, groupId] = [process.geteuid?.() ?? 0, process.getegid?.() ?? 0];
     const plan = { name, image, engine, settings, socketFolder, port, userId, groupId };
-    const started = await runContainer(client, toContainerSettings(plan), {
+    const running = runContainer(client, toContainerSettings(plan), {
       name,
       clock,
       log,
       onCreated: (created) => (container = created),
     });
+    const started = await untilAborted(name, signal, running);
     const { gone, lastWords } = started;
     using deadline = createDeadline({
       clock,

@@ -107,6 +107,7 @@ export async function startStubEngine(options: StubEngineOptions): Promise<StubE
         return answer(204);
       case "GET /containers/ID/logs": {
         response.writeHead(200, { "content-type": "application/vnd.docker.raw-stream" });
+        response.flushHeaders();
         child?.stdout?.on("data", (bytes: Buffer) => response.write(toFrame(1, bytes)));
         child?.stderr?.on("data", (bytes: Buffer) => response.write(toFrame(2, bytes)));
         return void child?.once("close", () => response.end());

@@ -200,14 +200,12 @@ describe("a channel that is a program", () => {
         });
       });
       await chat.tell({ do: "stall" });
-      const [before] = chat.pids;
-      await vi.waitFor(() => expect(chat.connections()).toBe(1));
-      const sending = expect(sendUntilStalled(channel)).rejects.toMatchObject({
-        outcome: "unknown",
+      const [before = 0] = chat.pids;
+      const killing = new Promise<void>((resolve) => {
+        setTimeout(() => resolve(void process.kill(before, "SIGKILL")), 300);
       });
-      await new Promise((resolve) => setTimeout(resolve, 200));
-      process.kill(before ?? 0, "SIGKILL");
-      await sending;
+      await expect(sendUntilStalled(channel)).rejects.toMatchObject({ outcome: "unknown" });
+      await killing;
     });
 
     it("does not run and says why, and is started again, when its process dies", async () => {

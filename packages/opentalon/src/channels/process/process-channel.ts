@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { createBackoff } from "../../base/backoff.ts";
 import type { Clock } from "../../base/clock.ts";
+import { untilAborted } from "../../base/deadline.ts";
 import { formatDuration } from "../../base/duration.ts";
 import { toMessage } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
@@ -78,9 +79,11 @@ export function createProcessChannel(options: ProcessChannelOptions): Channel {
   ): Promise<void> => {
     const backoff = createBackoff({ initialMs: firstRetakeMs, maxMs: slowestRetakeMs });
     for (let isFirst = true; ; isFirst = false) {
-      if (intake.signal.aborted) return untilAborted(ending.signal);
-      const outcome = await Promise.race([host.accept(message), untilAborted(ending.signal)]);
-      if (outcome === undefined || outcome.kind !== "refused") return;
+      if (intake.signal.aborted) return untilEnd(ending.signal);
+      const outcome = await untilAborted(ending.signal, host.accept(message)).catch(
+        () => undefined,
+      );
+      if (outcome?.kind !== "refused") return;
       if (outcome.retryAfterMs <= 0) {
         log.warn({ reason: outcome.reason }, "a message cannot be taken");
         return explainRefusal(message, outcome.reason);
@@ -199,9 +202,9 @@ export function createProcessChannel(options: ProcessChannelOptions): Channel {
   };
 }
 
-function untilAborted(signal: AbortSignal): Promise<undefined> {
+function untilEnd(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    if (signal.aborted) resolve(undefined);
-    signal.addEventListener("abort", () => resolve(undefined), { once: true });
+    if (signal.aborted) resolve();
+    signal.addEventListener("abort", () => resolve(), { once: true });
   });
 }

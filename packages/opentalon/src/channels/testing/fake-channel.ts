@@ -93,7 +93,8 @@ function drain(): void {
     while (push !== undefined) {
       const next = backlog.shift();
       if (next === undefined) return;
-      await push(next);
+      const send = push;
+      await send(next);
     }
   });
 }

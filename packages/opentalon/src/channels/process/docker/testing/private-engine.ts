@@ -35,9 +35,13 @@ export async function startPrivateEngine(): Promise<PrivateEngine> {
   const child = spawn(
     "dockerd",
     [
-      ...["--bridge=none", "--iptables=false", "--ip6tables=false"],
-      ...["--data-root", join(folder, "data"), "--exec-root", join(folder, "exec")],
-      ...["--pidfile", join(folder, "pid"), "--host", `unix://${socketPath}`],
+      "--bridge=none",
+      "--iptables=false",
+      "--ip6tables=false",
+      `--data-root=${join(folder, "data")}`,
+      `--exec-root=${join(folder, "exec")}`,
+      `--pidfile=${join(folder, "pid")}`,
+      `--host=unix://${socketPath}`,
     ],
     { stdio: ["ignore", "ignore", "pipe"] },
   );
@@ -53,8 +57,11 @@ export async function startPrivateEngine(): Promise<PrivateEngine> {
   };
   const client = new Docker({ socketPath });
   for (let attempt = 0; ; attempt += 1) {
-    const answer = await client.ping().catch(() => undefined);
-    if (answer !== undefined) break;
+    const answers = await client.ping().then(
+      () => true,
+      () => false,
+    );
+    if (answers) break;
     if (attempt > 300 || child.exitCode !== null) {
       await stop();
       throw new Error(`dockerd does not run: ${said}`);

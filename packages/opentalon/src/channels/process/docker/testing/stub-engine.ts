@@ -44,7 +44,9 @@ export async function startStubEngine(options: StubEngineOptions): Promise<StubE
 
   const start = ({ Env, HostConfig }: CreatedContainer): void => {
     const [from = ""] = HostConfig.Binds[0]?.split(":") ?? [];
-    const given = Object.fromEntries(Env.map((each) => each.split(/=(.*)/s).slice(0, 2)));
+    const given: Readonly<Record<string, string>> = Object.fromEntries(
+      Env.map((each) => [each.slice(0, each.indexOf("=")), each.slice(each.indexOf("=") + 1)]),
+    );
     const [program = "", ...args] = command;
     const env = { ...given, OPENTALON_CHANNEL_SOCK_DIR: from };
     processes.push(spawn(program, args, { env, stdio: ["ignore", "pipe", "pipe"] }));

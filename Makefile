@@ -42,6 +42,11 @@ test: $(installed) ## Everything a change must pass: lint, format, types, unit, 
 	@$(MAKE) $(bundle)
 	@echo "== end-to-end tests" && $(with_node) vitest run --project e2e
 
+.PHONY: test-languages
+test-languages: $(bundle) ## Write, build and test plugins in each language this machine has; downloads libraries
+	@$(MAKE) types
+	@echo "== plugins in other languages" && $(with_node) vitest run --project languages
+
 .PHONY: lint
 lint: $(installed) ## Rules, layers, format, unused code
 	@echo "== lint" && $(with_node) oxlint --deny-warnings
@@ -59,7 +64,11 @@ format: $(installed) ## Format the code
 .PHONY: generate
 generate: $(installed) ## Write generated code and reference pages anew
 	@$(with_node) buf generate
+	@if command -v go >/dev/null; then $(with_node) buf generate --template buf.gen.go.yaml; \
+		else echo "Go is missing: the messages for plugins in Go stay as they are" >&2; fi
 	@$(from_source) tooling/generate-config-reference.ts
+	@$(from_source) tooling/generate-protocol-reference.ts
+	@$(from_source) tooling/generate-example-plugins.ts
 
 .PHONY: chaos
 chaos: $(bundle) ## Kill the running core again and again, and count what was lost or doubled
@@ -85,7 +94,7 @@ fuzz: $(installed) ## Try every property RUNS times
 
 .PHONY: clean
 clean: ## Remove what was built
-	@rm -rf packages/*/dist plugins/*/dist packages/*/*.tsbuildinfo
+	@rm -rf packages/*/dist plugins/*/dist packages/*/*.tsbuildinfo .languages
 
 # A new time stamp alone is no reason to install again.
 $(installed): package-lock.json

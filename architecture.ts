@@ -221,6 +221,8 @@ export const folders: Readonly<Record<string, Folder>> = {
       "node:module",
       "node:process",
       { name: "node:child_process", within: "open-browser" },
+      // Its testing kit only, loaded by the command.
+      { name: "@opentalon/plugin-sdk", within: "plugin-test-command" },
     ],
     process: "all",
   },
@@ -309,7 +311,7 @@ export const places: Readonly<Record<string, Place>> = {
   "packages/plugin-sdk": {
     holds: "what authors of plugins write against; never the product itself",
     packages: ["@opentalon/protocol"],
-    libraries: ["@bufbuild/protobuf", "@grpc/grpc-js"],
+    libraries: ["@bufbuild/protobuf", "@grpc/grpc-js", "@standard-schema/spec"],
     reach: "package",
     node: true,
   },

@@ -22,6 +22,8 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["{packages,plugins,tooling,bench}/**/*.test.ts"],
+          // Tests of the plugins that are written from them.
+          exclude: ["**/node_modules/**", "**/templates/**"],
           // Most of them wait for processes and timers, so two at once fit even on two cores.
           maxWorkers: Math.max(2, availableParallelism() - 1),
           testTimeout: 20 * seconds,
@@ -33,8 +35,18 @@ export default defineConfig({
         test: {
           name: "e2e",
           include: ["e2e/**/*.test.ts"],
+          exclude: ["e2e/languages.test.ts"],
           // Each file starts several processes already.
           maxWorkers: 2,
+          testTimeout: 90 * seconds,
+          hookTimeout: 90 * seconds,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "languages",
+          include: ["e2e/languages.test.ts"],
           testTimeout: 90 * seconds,
           hookTimeout: 90 * seconds,
         },

@@ -1,53 +1,20 @@
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { createHmac } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { createModelServer } from "../packages/opentalon/src/providers/testing/model-server.ts";
 import { blocksOf, find, readPage } from "../tooling/testing/page.ts";
 import { startCore } from "./support/core-process.ts";
-import { createScratch, root, type Scratch } from "./support/scratch.ts";
+import { createCheckout, readTranscript, toComparable } from "./support/follow-page.ts";
+import { runOpenTalon } from "./support/run-opentalon.ts";
+import { createScratch, root } from "./support/scratch.ts";
 
 /** The guides and examples, followed to the letter. */
 
 const noKeys = { DEEPSEEK_API_KEY: undefined, PRACTICE_MODEL_URL: undefined };
-
-/** A folder that looks like a checkout; what is written there stays there. */
-function createCheckout(): Scratch {
-  const scratch = createScratch();
-  for (const name of ["node_modules", "packages", "lua"])
-    symlinkSync(join(root, name), join(scratch.folder, name));
-  cpSync(join(root, "examples"), join(scratch.folder, "examples"), {
-    recursive: true,
-    filter: (path) => !path.includes(".opentalon"),
-  });
-  mkdirSync(join(scratch.folder, "plugins"));
-  symlinkSync(join(root, "plugins/hello-world"), join(scratch.folder, "plugins/hello-world"));
-  return scratch;
-}
-
-/** What a page says a terminal showed: the lines that were typed, and everything that was answered. */
-function readTranscript(path: string): { readonly typed: string; readonly answered: string } {
-  const shown = blocksOf(readPage(path), "text").find((block) => /^> /m.test(block)) ?? "";
-  const begin = /^> /m.exec(shown)?.index;
-  if (begin === undefined) throw new Error(`${path} shows no transcript`);
-  const lines = shown
-    .slice(begin)
-    .split("\n")
-    .map((line) => ({ line, isTyped: line.startsWith("> ") }));
-  const typed = lines.filter(({ isTyped }) => isTyped).map(({ line }) => `${line.slice(2)}\n`);
-  const answered = lines.filter(({ isTyped }) => !isTyped).map(({ line }) => line);
-  return { typed: typed.join(""), answered: toComparable(answered.join("\n")) };
-}
-
-/** Without what is different each time. */
-function toComparable(text: string): string {
-  return text
-    .replaceAll(/(plugin_output) [0-9a-f]{16}/g, "$1 …")
-    .replaceAll(/It shows \d+\./g, "It shows ….");
-}
 
 describe("transcripts show what a terminal shows", () => {
   it("the first minute of the README", async () => {
@@ -158,22 +125,39 @@ describe("the guides work as they are written", () => {
     using checkout = createCheckout();
     await using practice = await createModelServer();
     const path = "docs/guide/first-plugin.md";
-    const page = readPage(path);
-    const [source = ""] = blocksOf(page, "ts");
-    const [config = ""] = blocksOf(page, "yaml");
-    const files = find(/^Save this as `([^`]+)`/gm, page.prose).map((file) =>
-      join(checkout.folder, file),
-    );
-    const [sourcePath = "", configPath = ""] = files;
-    mkdirSync(dirname(sourcePath), { recursive: true });
-    writeFileSync(sourcePath, source);
-    writeFileSync(configPath, config.replace("http://127.0.0.1:8099/v1", practice.url));
+    const [command = ""] = blocksOf(readPage(path), "sh");
+    const [, ...words] = command.replace(/#.*/, "").trim().split(/\s+/);
+    const { folder } = checkout;
+    expect(await runOpenTalon({ arguments: words, folder })).toMatchObject({ code: 0 });
+    // The project takes SDK and Node from here instead of installing them; languages.test.ts does that.
+    const configPath = join(folder, "hello/config.yaml");
+    const config = readFileSync(configPath, "utf8");
+    const started = JSON.stringify([process.execPath, "./src/main.ts"]);
+    writeFileSync(configPath, config.replace("./hello-plugin", started));
     const { typed, answered } = readTranscript(path);
-    await using core = startCore({ configPath });
+    await using core = startCore({
+      configPath,
+      environment: { PRACTICE_MODEL_URL: practice.url },
+    });
     core.write(typed);
     core.end();
     expect(await core.exited).toBe(0);
     expect(toComparable(core.output())).toBe(answered);
+  });
+
+  it.each([
+    ["typescript", "ts", "src/main.ts"],
+    ["python", "python", "main.py"],
+    ["go", "go", "main.go"],
+    ["rust", "rust", "src/main.rs"],
+  ])("first-plugin.md shows what is written in %s", async (language, block, source) => {
+    using scratch = createScratch();
+    const { folder } = scratch;
+    const words = ["plugin", "new", "hello", "--lang", language];
+    expect(await runOpenTalon({ arguments: words, folder })).toMatchObject({ code: 0 });
+    const [shown = ""] = blocksOf(readPage("docs/guide/first-plugin.md"), block);
+    expect(shown).not.toBe("");
+    expect(readFileSync(join(folder, "hello", source), "utf8")).toContain(shown);
   });
 
   const missing = ["curl", "openssl", "sed"].filter(

@@ -121,7 +121,9 @@ describe("every page", () => {
       const commands = blocks
         .filter(({ language }) => language === "sh")
         .flatMap(({ text }) => text.split("\n"));
-      return [...commands, ...codes].flatMap((line) => find(/^(?:\$ )?make ([a-z-]+)/g, line));
+      return [...commands, ...codes].flatMap((line) =>
+        find(/^(?:\$ )?make (?:-C \S+ )?([a-z-]+)/g, line),
+      );
     };
     expect(ofAllPages((page) => named(page).filter((target) => !targets.includes(target)))).toEqual(
       [],

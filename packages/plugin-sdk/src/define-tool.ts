@@ -2,11 +2,10 @@
  * What the author of a tool plugin writes down: the plugin, its actions, their parameters. The types follow the
  * parameters, so `run` knows its arguments.
  */
-
 import type { CallOther, PluginState } from "./define-callbacks.ts";
-
-/** JSON types an argument can have. On the wire all are text; `run` gets the real thing. */
-export type ParameterType = "string" | "number" | "integer" | "boolean" | "object" | "array";
+import { isObjectSchema, readObjectSchema } from "./object-schema.ts";
+import type { ObjectSchema, OutputOf } from "./object-schema.ts";
+import type { Parameter, ParameterType } from "./parameter.ts";
 
 /** One argument of an action. A plain string stands for `{ description, required: true }`. */
 export interface ParameterDefinition {
@@ -35,12 +34,20 @@ type ArgumentOf<Definition> = Definition extends { readonly type: infer Type ext
   ? ValueOf[Type]
   : string;
 
-/** The arguments `run` gets: one member for each parameter, `undefined` possible where it is not required. */
-export type ArgumentsOf<Parameters extends ParameterDefinitions> = {
-  readonly [Name in keyof Parameters]: Parameters[Name] extends { readonly required: false }
-    ? ArgumentOf<Parameters[Name]> | undefined
-    : ArgumentOf<Parameters[Name]>;
-};
+/** What an action takes: by name, or as one schema of an object. */
+export type AnyParameters = ParameterDefinitions | ObjectSchema;
+
+/**
+ * The arguments `run` gets. Of definitions: one member for each parameter, `undefined` possible where it is not required.
+ * Of a schema: what it gives out once it has checked them, transformed and with its defaults.
+ */
+export type ArgumentsOf<Parameters extends AnyParameters> = Parameters extends ObjectSchema
+  ? OutputOf<Parameters>
+  : {
+      readonly [Name in keyof Parameters]: Parameters[Name] extends { readonly required: false }
+        ? ArgumentOf<Parameters[Name]> | undefined
+        : ArgumentOf<Parameters[Name]>;
+    };
 
 /** What `run` is told besides its arguments. */
 export interface CallContext {
@@ -63,10 +70,13 @@ export interface CallContext {
 /** An answer: text for the model, or text and the same for programs, which is sent as JSON. */
 export type ActionResult = string | { readonly content: string; readonly structured?: unknown };
 
-export interface ActionDefinition<Parameters extends ParameterDefinitions = ParameterDefinitions> {
+export interface ActionDefinition<Parameters extends AnyParameters = ParameterDefinitions> {
   /** What it does and when to use it, written for a model. */
   readonly description: string;
-  /** What it takes, by name; `{}` for nothing. */
+  /**
+   * What it takes: by name, `{}` for nothing; or the schema of an object, such as `z.object({ … })` of zod, which then also
+   * checks the arguments and tells the model what is wrong with them.
+   */
   readonly parameters: Parameters;
   /** It changes nothing, so the host may run it a second time after a crash. False unless said otherwise. */
   readonly readOnly?: boolean;
@@ -86,7 +96,7 @@ export interface ActionDefinition<Parameters extends ParameterDefinitions = Para
   ) => ActionResult | Promise<ActionResult>;
 }
 
-export interface ToolDefinition<Parameters extends Readonly<Record<string, ParameterDefinitions>>> {
+export interface ToolDefinition<Parameters extends Readonly<Record<string, AnyParameters>>> {
   /** Name of the plugin: letters, digits, `_` and `-`. With an action it may have 62 characters. */
   readonly name: string;
   /** What the plugin is for, in one sentence. */
@@ -119,24 +129,19 @@ export type AnyToolDefinition = Omit<
   readonly actions: Readonly<Record<string, AnyActionDefinition>>;
 };
 
-export type AnyActionDefinition = Omit<ActionDefinition, "run"> & {
+export type AnyActionDefinition = Omit<ActionDefinition, "run" | "parameters"> & {
+  readonly parameters: AnyParameters;
+  /** Reads the arguments in place of `parseArguments`. */
+  readonly parse?: (args: Readonly<Record<string, string>>) => Promise<unknown>;
   readonly run: (
     args: Readonly<Record<string, unknown>>,
     context: CallContext,
   ) => ActionResult | Promise<ActionResult>;
 };
 
-/** A parameter with all its members. */
-export interface Parameter {
-  readonly name: string;
-  readonly description: string;
-  readonly type: ParameterType;
-  readonly required: boolean;
-  readonly schema: string;
-}
-
 /** The parameters of an action, complete and in order. */
-export function toParameters(definitions: ParameterDefinitions): readonly Parameter[] {
+export function toParameters(definitions: AnyParameters): readonly Parameter[] {
+  if (isObjectSchema(definitions)) return readObjectSchema(definitions).parameters;
   return Object.entries(definitions).map(([name, definition]) => {
     const {
       description,
@@ -152,6 +157,28 @@ export function toParameters(definitions: ParameterDefinitions): readonly Parame
       schema: schema === undefined ? "" : JSON.stringify(schema),
     };
   });
+}
+
+/**
+ * The definition with every schema read.
+ * @throws Error that names the action whose schema cannot be used.
+ */
+export function withSchemasRead(definition: AnyToolDefinition): AnyToolDefinition {
+  const read = ([name, action]: [string, AnyActionDefinition]): [string, AnyActionDefinition] => {
+    if (!isObjectSchema(action.parameters)) return [name, action];
+    try {
+      return [name, { ...action, parse: readObjectSchema(action.parameters).parse }];
+    } catch (error) {
+      const words = error instanceof Error ? error.message : String(error);
+      throw new Error(`the action "${name}" has parameters that cannot be used: ${words}`, {
+        cause: error,
+      });
+    }
+  };
+  return {
+    ...definition,
+    actions: Object.fromEntries(Object.entries(definition.actions).map(read)),
+  };
 }
 
 /**

@@ -7,12 +7,12 @@ export type {
   ActionDefinition,
   ActionResult,
   AnyActionDefinition,
+  AnyParameters,
   AnyToolDefinition,
   ArgumentsOf,
   CallContext,
   ParameterDefinition,
   ParameterDefinitions,
-  ParameterType,
   ToolDefinition,
   ToolProvider,
 } from "./define-tool.ts";
@@ -23,6 +23,8 @@ export type {
   PluginState,
   SetOptions,
 } from "./define-callbacks.ts";
+export type { ParameterType } from "./parameter.ts";
+export type { ObjectSchema } from "./object-schema.ts";
 export { serveTool } from "./serve-tool.ts";
 export type {
   GuardVerdict,
@@ -48,3 +50,14 @@ export type {
   ProviderFailureDetails,
 } from "./define-provider.ts";
 export { serveProvider } from "./serve-provider.ts";
+export type {
+  ChannelAbilities,
+  ChannelContext,
+  ChannelDefinition,
+  ChannelFile,
+  ChannelPlace,
+  ChannelTool,
+  IncomingMessage,
+  OutgoingMessage,
+} from "./define-channel.ts";
+export { serveChannel } from "./serve-channel.ts";

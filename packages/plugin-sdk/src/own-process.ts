@@ -1,10 +1,14 @@
 import { rmSync } from "node:fs";
 
+/** Where a channel that a host started puts its socket. */
+export const channelFolderVariable = "OPENTALON_CHANNEL_SOCK_DIR";
+
 /**
  * Keeps standard output free for the handshake: what the author prints with `console.log` and the like goes to
- * standard error, which the host logs.
+ * standard error, which the host logs. A channel that a host started says nothing there: its terminal is its own.
  */
 export function redirectConsole(): void {
+  if ((process.env[channelFolderVariable] ?? "") !== "") return;
   console.log = console.error;
   console.info = console.error;
   console.debug = console.error;
@@ -21,16 +25,16 @@ export function takeStandardOutput(): (text: string) => void {
 }
 
 export interface EndOptions {
-  /** Removed when the process ends, however it ends. */
-  readonly folder: string;
+  /** A file or folder, removed when the process ends. */
+  readonly leftovers: string;
   /** Ends calls under way; the process ends when it resolves, or after `graceMs`. */
   readonly close: () => Promise<void>;
   readonly graceMs: number;
 }
 
 /** Ends the process in good order: on SIGINT, on SIGTERM, and when the process that started it is gone. */
-export function endWithParent({ folder, close, graceMs }: EndOptions): void {
-  process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+export function endWithParent({ leftovers, close, graceMs }: EndOptions): void {
+  process.on("exit", () => rmSync(leftovers, { recursive: true, force: true }));
   let ending = false;
   const end = (): void => {
     if (ending) process.exit(0);

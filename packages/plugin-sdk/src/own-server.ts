@@ -2,7 +2,12 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as grpc from "@grpc/grpc-js";
-import { formatHandshake, messageLimitVariable, parseMessageLimit } from "@opentalon/protocol";
+import {
+  formatHandshake,
+  maxSocketPathBytes,
+  messageLimitVariable,
+  parseMessageLimit,
+} from "@opentalon/protocol";
 import { endWithParent, takeStandardOutput } from "./own-process.ts";
 
 /** One gRPC service, as the library takes it. */
@@ -13,14 +18,29 @@ export interface OwnService {
   readonly stop?: () => Promise<void>;
 }
 
-const endGraceMs = 3_000;
+/** How long calls under way may take to end when the process was told to. The host waits two seconds longer. */
+export const endGraceMs = 3_000;
 
 /**
  * Serves until the program is told to stop: on a socket of its own, which only this user can reach, and tells the host
  * where. Resolves once it listens.
  */
-export async function serveHost({ methods, handlers, stop }: OwnService): Promise<void> {
+export async function serveHost(service: OwnService): Promise<void> {
   const writeToHost = takeStandardOutput();
+  const server = createServer(service);
+  // A folder of its own, which only this user can enter, is what keeps others from calling the plugin.
+  const folder = mkdtempSync(join(tmpdir(), "opentalon-plugin-"));
+  const address = join(folder, "plugin.sock");
+  const close = async (): Promise<void> => {
+    await Promise.allSettled([closeServer(server), service.stop?.()]);
+  };
+  endWithParent({ leftovers: folder, graceMs: endGraceMs, close });
+  await listen(server, address);
+  writeToHost(`${formatHandshake({ network: "unix", address })}\n`);
+}
+
+/** A server with the limits of the wire. */
+export function createServer({ methods, handlers }: OwnService): grpc.Server {
   const limit = parseMessageLimit(process.env[messageLimitVariable]);
   if (limit.problem !== "") console.error(limit.problem);
   const server = new grpc.Server({
@@ -28,16 +48,27 @@ export async function serveHost({ methods, handlers, stop }: OwnService): Promis
     "grpc.max_send_message_length": -1,
   });
   server.addService(methods, handlers);
+  return server;
+}
 
-  // A folder of its own, which only this user can enter, is what keeps others from calling the plugin.
-  const folder = mkdtempSync(join(tmpdir(), "opentalon-plugin-"));
-  const address = join(folder, "plugin.sock");
-  const close = async (): Promise<void> => {
-    await Promise.allSettled([closeServer(server), stop?.()]);
-  };
-  endWithParent({ folder, graceMs: endGraceMs, close });
-  await listen(server, `unix:${address}`);
-  writeToHost(`${formatHandshake({ network: "unix", address })}\n`);
+/** @throws Error that says why there is no socket. */
+export function listen(server: grpc.Server, path: string): Promise<void> {
+  const bytes = Buffer.byteLength(path);
+  if (bytes > maxSocketPathBytes) {
+    throw new Error(
+      `the path of the socket has ${bytes} bytes, sockets allow ${maxSocketPathBytes}; use a shorter TMPDIR: ${path}`,
+    );
+  }
+  return new Promise((resolve, reject) => {
+    server.bindAsync(`unix:${path}`, grpc.ServerCredentials.createInsecure(), (error) =>
+      error === null ? resolve() : reject(error),
+    );
+  });
+}
+
+/** Takes no more calls; resolves when those under way have ended. */
+export function closeServer(server: grpc.Server): Promise<void> {
+  return new Promise((resolve) => server.tryShutdown(() => resolve()));
 }
 
 /**
@@ -54,16 +85,4 @@ export function parseConfigJson(configJson: string): Readonly<Record<string, unk
 
 export function toMessage(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-function listen(server: grpc.Server, address: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.bindAsync(address, grpc.ServerCredentials.createInsecure(), (error) =>
-      error === null ? resolve() : reject(error),
-    );
-  });
-}
-
-function closeServer(server: grpc.Server): Promise<void> {
-  return new Promise((resolve) => server.tryShutdown(() => resolve()));
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { ParameterType } from "./define-tool.ts";
+import type { ParameterType } from "./parameter.ts";
 import { parseArguments } from "./parse-arguments.ts";
 
 const toParameter = (type: ParameterType, required = true) => ({

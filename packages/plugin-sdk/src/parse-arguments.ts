@@ -1,4 +1,4 @@
-import type { Parameter, ParameterType } from "./define-tool.ts";
+import type { Parameter, ParameterType } from "./parameter.ts";
 
 /**
  * Turns the text of each argument into the value its parameter declares. Arguments no parameter declares are left out.

@@ -27,9 +27,11 @@ export async function runAction(
   try {
     const values = pick(args, action.contextArguments ?? []);
     const context = { ...call, values, state: createPluginState(call.call) };
-    return toOutcome(
-      await action.run(parseArguments(toParameters(action.parameters), args), context),
-    );
+    const parsed =
+      action.parse === undefined
+        ? parseArguments(toParameters(action.parameters), args)
+        : ((await action.parse(args)) as Readonly<Record<string, unknown>>);
+    return toOutcome(await action.run(parsed, context));
   } catch (error) {
     return toFailure(error instanceof Error ? error.message : String(error));
   }

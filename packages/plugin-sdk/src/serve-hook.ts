@@ -5,7 +5,7 @@ import type {
   InvokeStep,
   PrepareVerdict,
 } from "./define-hook.ts";
-import type { AnyActionDefinition, CallContext, ParameterDefinitions } from "./define-tool.ts";
+import type { ActionDefinition, CallContext, ParameterDefinitions } from "./define-tool.ts";
 import { serveTool } from "./serve-tool.ts";
 
 /**
@@ -34,9 +34,9 @@ export async function serveHook(hook: HookDefinition): Promise<void> {
 
 const contextArguments = ["entity_id", "session_id", "conversation_id"];
 
-function toActions(hook: HookDefinition): Record<string, AnyActionDefinition> {
+function toActions(hook: HookDefinition): Record<string, ActionDefinition> {
   const { prepare, guard, format, check, transcribe } = hook;
-  const actions: Record<string, AnyActionDefinition> = {};
+  const actions: Record<string, ActionDefinition> = {};
   if (prepare !== undefined) {
     actions["prepare"] = toAction("Sees each message before a model does", prepareParameters, {
       run: async (text, context) => {
@@ -95,7 +95,7 @@ function toAction(
   description: string,
   parameters: ParameterDefinitions,
   { run }: HookAction,
-): AnyActionDefinition {
+): ActionDefinition {
   return {
     description,
     parameters,

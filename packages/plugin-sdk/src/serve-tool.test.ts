@@ -175,7 +175,7 @@ describe("a plugin made with serveTool", () => {
     [
       "nope",
       {},
-      'the plugin "dice" has no action "nope"; it has: roll, greet, structured, who, fail, wrong, wait',
+      'the plugin "dice" has no action "nope"; it has: roll, greet, structured, who, fail, wrong, slow, wait',
     ],
     ["constructor", {}, 'has no action "constructor"'],
   ])("gives a failure of %s %j as an error without a stack", async (action, args, error) => {

@@ -5,12 +5,12 @@ import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import { pluginMessages, pluginServiceMethods } from "@opentalon/protocol";
 import type { CallOther } from "./define-callbacks.ts";
 import type {
+  AnyParameters,
   AnyToolDefinition,
-  ParameterDefinitions,
   ToolDefinition,
   ToolProvider,
 } from "./define-tool.ts";
-import { checkToolDefinition, toParameters } from "./define-tool.ts";
+import { checkToolDefinition, toParameters, withSchemasRead } from "./define-tool.ts";
 import { parseConfigJson, serveHost, toMessage } from "./own-server.ts";
 import { runAction } from "./run-action.ts";
 import { serveCallWithCallbacks } from "./run-callbacks.ts";
@@ -23,7 +23,8 @@ import { serveCallWithCallbacks } from "./run-callbacks.ts";
  *
  * A function in place of the definition is asked anew each time, so that actions may come and go.
  *
- * @throws Error when the definition cannot work (a name no host takes, no actions) or no socket can be made.
+ * @throws Error when the definition cannot work (a name no host takes, no actions, a schema without JSON Schema) or no
+ *   socket can be made.
  * @example
  * await serveTool({
  *   name: "dice",
@@ -37,19 +38,19 @@ import { serveCallWithCallbacks } from "./run-callbacks.ts";
  *   },
  * });
  */
-export async function serveTool<
-  const Parameters extends Readonly<Record<string, ParameterDefinitions>>,
->(tool: ToolDefinition<Parameters> | ToolProvider): Promise<void> {
-  let describe: ToolProvider;
-  if (typeof tool === "function") describe = tool;
+export async function serveTool<const Parameters extends Readonly<Record<string, AnyParameters>>>(
+  tool: ToolDefinition<Parameters> | ToolProvider,
+): Promise<void> {
+  let describe: () => Promise<AnyToolDefinition>;
+  if (typeof tool === "function") describe = async () => withSchemasRead(await tool());
   else {
-    const definition = tool as unknown as AnyToolDefinition;
+    const definition = withSchemasRead(tool as unknown as AnyToolDefinition);
     checkToolDefinition(definition);
-    describe = () => definition;
+    describe = async () => definition;
   }
   await serveHost({
     methods: pluginServiceMethods,
-    handlers: createHandlers(async () => describe()),
+    handlers: createHandlers(describe),
     stop: async () => (await describe()).onStop?.(),
   });
 }

@@ -162,6 +162,7 @@ test("a plugin is told where its own database is, whatever its key", async () =>
   const step = { plugin: "notes", action: "environment", arguments: {} };
   const { content } = await tools.callHookAction(turn, signal)(step, "1");
   const { OPENTALON_DATABASE: file = "" } = JSON.parse(content) as Record<string, string>;
-  expect(file).toBe(join(folder, "plugin_data", "%2E%2E%2Fteam%2Enotes.db"));
+  const name = "%2E%2E%2Fteam%2Enotes";
+  expect(file).toBe(join(folder, "plugin_data", name, `${name}.db`));
   expect(statSync(dirname(file)).isDirectory()).toBe(true);
 });

@@ -147,6 +147,8 @@ export function createPluginManager(options: PluginManagerOptions): PluginManage
       if (!data) return wasBuilt;
       const kept = [
         join(dataDir, "plugins", toFolderName(name)),
+        join(dataDir, "plugin_data", toFolderName(name)),
+        // Where older programs kept it, when it has not been moved yet.
         ...["", "-wal", "-shm"].map((end) =>
           join(dataDir, "plugin_data", `${toFolderName(name)}.db${end}`),
         ),

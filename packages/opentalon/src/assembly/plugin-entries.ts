@@ -45,8 +45,14 @@ export function toPluginEntries({
   return [...configured, ...others].map((entry) => ({
     ...entry,
     ...supervision,
-    databaseFile: join(config.state.dataDir, "plugin_data", `${toFolderName(entry.key)}.db`),
+    databaseFile: toDatabaseFile(config.state.dataDir, entry.key),
   }));
+}
+
+/** In a folder of its own, which a sandbox can show to this plugin and hide from the others. */
+function toDatabaseFile(dataDir: string, key: string): string {
+  const name = toFolderName(key);
+  return join(dataDir, "plugin_data", name, `${name}.db`);
 }
 
 type Runnable = Pick<PluginEntry, "command" | "prepare">;

@@ -50,6 +50,7 @@ export async function openEndpoint(
 
   const handshakeTimeoutMs = entry.handshakeTimeoutMs ?? defaultHandshakeTimeoutMs;
   const { workingDirectory, httpPort, limits, sandbox, sandboxNetwork, programFolder } = entry;
+  const { dataFolder } = entry;
   const env =
     httpPort === undefined ? entry.env : { OPENTALON_HTTP_PORT: `${httpPort}`, ...entry.env };
   const launched = await launchPlugin(
@@ -62,6 +63,7 @@ export async function openEndpoint(
       sandbox,
       sandboxNetwork,
       programFolder,
+      dataFolder,
       handshakeTimeoutMs,
       signal,
       // The library is loaded while the plugin starts; a failure shows again where the client is made.

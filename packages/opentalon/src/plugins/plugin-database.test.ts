@@ -25,7 +25,7 @@ let root: string;
 let databaseFile: string;
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), "opentalon-database-"));
-  databaseFile = join(root, "data", "plugin_data", "p.db");
+  databaseFile = join(root, "data", "plugin_data", "p", "p.db");
 });
 afterEach(() => rmSync(root, { recursive: true }));
 
@@ -90,6 +90,22 @@ test("a plugin is told where its database is, in a folder nobody else can enter"
   expect(existsSync(join(root, "asked"))).toBe(false);
   const remote: PluginEntry = { key: "p", command: "grpc://127.0.0.1:1", databaseFile };
   expect(await prepare(remote, program)).toEqual(remote);
+});
+
+test("a database where older programs kept it is moved, with the log of its changes, and nothing is overwritten", async () => {
+  const program = writeProgram("");
+  const older = join(root, "data", "plugin_data", "p.db");
+  mkdirSync(dirname(older), { recursive: true });
+  for (const end of ["", "-wal"]) writeFileSync(older + end, `older${end}`);
+  const { dataFolder } = await prepare({}, program);
+  expect(dataFolder).toBe(dirname(databaseFile));
+  for (const end of ["", "-wal"]) {
+    expect(readFileSync(databaseFile + end, "utf8")).toBe(`older${end}`);
+    expect(existsSync(older + end)).toBe(false);
+  }
+  writeFileSync(older, "another");
+  await prepare({}, program);
+  expect(readFileSync(databaseFile, "utf8")).toBe("older");
 });
 
 test("migrations are looked for beside the sources, or beside what is run", async () => {

@@ -1,4 +1,5 @@
-import { lstat, mkdir, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { lstat, mkdir, rename, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import { createDeadline } from "../base/deadline.ts";
@@ -46,13 +47,26 @@ export async function preparePluginDatabase(
   const file = resolve(databaseFile);
   try {
     await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+    await moveOlderDatabase(file);
     const folder = await findMigrations(entry);
     if (folder !== undefined) await migrate(key, file, folder, dependencies, signal);
   } catch (error) {
     if (error instanceof PluginError) throw error;
     throw fail(key, `has no database: ${toMessage(error)}`);
   }
-  return { ...entry, env: { [databaseVariable]: file, ...env } };
+  return { ...entry, dataFolder: dirname(file), env: { [databaseVariable]: file, ...env } };
+}
+
+/** The Go program keeps all databases in one folder: `<folder>.db`, beside the folder that is the plugin's own here. */
+async function moveOlderDatabase(file: string): Promise<void> {
+  const older = `${dirname(file)}.db`;
+  const status = await lstat(older).catch(() => undefined);
+  if (status?.isFile() !== true || existsSync(file)) return;
+  // The log of changes belongs to the database: whatever is interrupted here, the database itself goes last.
+  for (const end of ["-wal", "-shm", "-journal", ""]) {
+    const part = await lstat(older + end).catch(() => undefined);
+    if (part?.isFile() === true) await rename(older + end, file + end);
+  }
 }
 
 /** Beside the sources of the plugin, otherwise beside its program or the script a program runs. */

@@ -23,6 +23,8 @@ export interface PluginEntry {
    * program are applied before each start. None when absent. SQLite makes more files beside it.
    */
   readonly databaseFile?: string | undefined;
+  /** A folder the program may write to besides its working directory, also in a sandbox. */
+  readonly dataFolder?: string | undefined;
   /** Added to the plugin's environment. */
   readonly env?: Readonly<Record<string, string | Secret>> | undefined;
   /** The plugin's own configuration, a JSON object as text; `{}` when absent. */

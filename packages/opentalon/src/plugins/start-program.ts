@@ -37,7 +37,7 @@ export interface StartedProgram {
 
 export interface StartOptions extends Pick<
   PluginEntry,
-  "limits" | "sandbox" | "sandboxNetwork" | "programFolder"
+  "limits" | "sandbox" | "sandboxNetwork" | "programFolder" | "dataFolder"
 > {
   /** Key of the entry, for messages. */
   readonly plugin: string;
@@ -102,6 +102,7 @@ export async function startProgram(
       sandbox: options.sandbox ?? "off",
       network: options.sandboxNetwork ?? false,
       programFolder: options.programFolder,
+      dataFolder: options.dataFolder,
     });
     child = startChildProcess({
       ...enclosure,

@@ -63,6 +63,11 @@ await serveTool({
       parameters: {},
       run: () => undefined as unknown as string,
     },
+    slow: {
+      description: "Takes its time",
+      parameters: {},
+      run: () => new Promise<string>((resolve) => setTimeout(() => resolve("done"), 500)),
+    },
     wait: {
       description: "Waits until the caller gives up",
       parameters: {},

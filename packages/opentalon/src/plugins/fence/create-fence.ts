@@ -41,6 +41,8 @@ export interface EnclosurePlan {
   readonly sandbox: "off" | "strict";
   readonly network: boolean;
   readonly programFolder?: string | undefined;
+  /** Written to like the working directory. */
+  readonly dataFolder?: string | undefined;
 }
 
 /** The fence around one process and all it starts. */
@@ -109,6 +111,9 @@ export function createFence(dependencies: FenceDependencies): Fence {
     const program = findProgram(plan.command[0] ?? "", environment["PATH"] ?? searchPath);
     const { places, nice, canWatch } = (found ??= probe());
     const isStrict = sandbox === "strict";
+    const own = [workingDirectory, temporaryFolder, plan.dataFolder].filter(
+      (folder) => folder !== undefined,
+    );
     let command = plan.command;
     if (isStrict) {
       const probed = await (bubblewrap ??= probeBubblewrap(searchPath));
@@ -128,7 +133,7 @@ export function createFence(dependencies: FenceDependencies): Fence {
             ...(stateDirectory === undefined ? [] : [stateDirectory]),
           ],
         }),
-        writable: [...new Set([workingDirectory, temporaryFolder])],
+        writable: [...new Set(own)],
         workingDirectory,
         temporaryMb: Math.min(limits.diskMb ?? defaultTemporaryMb, defaultTemporaryMb),
       });
@@ -169,7 +174,7 @@ export function createFence(dependencies: FenceDependencies): Fence {
         const watch = createWatch({
           limits,
           members,
-          folders: [workingDirectory, temporaryFolder],
+          folders: own,
           clock,
           onBreach: (breach) => {
             reported = breach;

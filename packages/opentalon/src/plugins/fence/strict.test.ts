@@ -30,13 +30,21 @@ const note = probed.kind === "works" ? "" : `, skipped: ${probed.problem}`;
 
 describe.skipIf(probed.kind !== "works")(`in a strict sandbox${note}`, () => {
   let attacked: AttackedHost;
+  let data: string;
   let neighbourPid: number;
   beforeAll(async () => {
-    attacked = await startAttackedHost({ attacker: { sandbox: "strict" } });
+    data = mkdtempSync(join(tmpdir(), "opentalon-data-"));
+    mkdirSync(join(data, "neighbour"));
+    attacked = await startAttackedHost({
+      attacker: { sandbox: "strict", databaseFile: join(data, "attacker", "attacker.db") },
+    });
     const { content } = await attacked.call("neighbour", "process");
     neighbourPid = (JSON.parse(content) as { pid: number }).pid;
   }, 60_000);
-  afterAll(() => attacked[Symbol.asyncDispose]());
+  afterAll(async () => {
+    await attacked[Symbol.asyncDispose]();
+    rmSync(data, { recursive: true });
+  });
   const ask = async (action: string, given: Record<string, string>): Promise<string> =>
     (await attacked.call("attacker", action, given)).content;
 
@@ -45,6 +53,17 @@ describe.skipIf(probed.kind !== "works")(`in a strict sandbox${note}`, () => {
     expect(await ask("write", { path: "note" })).toBe("written");
     expect(await ask("read", { path })).toBe("written by a plugin");
     expect(readFileSync(path, "utf8")).toBe("written by a plugin");
+  });
+
+  test("it has its own database, and sees nobody else's", async () => {
+    const { OPENTALON_DATABASE: file = "" } = JSON.parse(await ask("environment", {})) as Record<
+      string,
+      string
+    >;
+    expect(file).toBe(join(data, "attacker", "attacker.db"));
+    expect(await ask("write", { path: file })).toBe("written");
+    expect(readFileSync(file, "utf8")).toBe("written by a plugin");
+    expect(await ask("list", { path: data })).toBe("attacker");
   });
 
   test("it sees nothing of its neighbours, of the state folder, or of any home", async () => {

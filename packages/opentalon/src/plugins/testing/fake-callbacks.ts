@@ -50,13 +50,18 @@ export function serveCallbacks(stream: ServerHttp2Stream, { first, note, answer 
     prefix.writeUInt32BE(payload.length, 1);
     return stream.write(Buffer.concat([prefix, payload]));
   };
+  let isFinished = false;
   const finish = (result: Buffer): void => {
+    isFinished = true;
     send(2, result);
     stream.end();
   };
   stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
   stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
-  stream.on("end", () => note({ event: "half-closed" }));
+  // After the result the host has nothing more to say.
+  stream.on("end", () => {
+    if (!isFinished) note({ event: "half-closed" });
+  });
   stream.on("aborted", () => note({ event: "cancelled" }));
 
   let isCalled = false;

@@ -74,7 +74,7 @@ export const folders: Readonly<Record<string, Folder>> = {
     imports: ["base", "domain", "plugins"],
     uses: [
       "ws",
-      "@opentalon/protocol",
+      { name: "@opentalon/protocol", within: "process/" },
       { name: "@bufbuild/protobuf", within: "process/" },
       { name: "@grpc/grpc-js", within: "process/" },
       { name: "dockerode", within: "process/docker/" },

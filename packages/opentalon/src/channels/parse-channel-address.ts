@@ -1,5 +1,5 @@
-import { parseHostAndPort } from "@opentalon/protocol";
 import { ChannelError } from "../base/errors.ts";
+import { parseRemoteAddress } from "../plugins/plugin-address.ts";
 
 /** Where a channel lives and how it is spoken to, from the `plugin` key of its entry. */
 export type ChannelAddress =
@@ -27,7 +27,7 @@ export function parseChannelAddress(plugin: string): ChannelAddress {
   switch (scheme) {
     case "grpc":
     case "grpcs":
-      return { kind: "grpc", url: toServerUrl(text, scheme, rest) };
+      return { kind: "grpc", url: toServerUrl(text, scheme) };
     case "docker":
       return { kind: "docker", image: required(rest, "docker://image") };
     case "http":
@@ -51,9 +51,13 @@ function required(rest: string, form: string): string {
   return rest;
 }
 
-function toServerUrl(text: string, scheme: string, rest: string): string {
-  if (parseHostAndPort(rest.replace(/\/$/, "")) !== undefined) return text;
-  throw misconfigured(`write the channel's plugin as ${scheme}://host:port`);
+function toServerUrl(text: string, scheme: string): string {
+  try {
+    parseRemoteAddress("", text);
+    return text;
+  } catch {
+    throw misconfigured(`write the channel's plugin as ${scheme}://host:port`);
+  }
 }
 
 /** The error does not repeat the URL: it may carry a password. */

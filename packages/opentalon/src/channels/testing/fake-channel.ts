@@ -91,10 +91,9 @@ function say(message: Partial<Inbound>): void {
 function drain(): void {
   draining = draining.then(async () => {
     while (push !== undefined) {
-      const next = backlog.shift();
-      if (next === undefined) return;
-      const send = push;
-      await send(next);
+      const message = backlog.shift();
+      if (message === undefined) return;
+      await push(message);
     }
   });
 }

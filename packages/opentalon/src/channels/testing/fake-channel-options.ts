@@ -20,6 +20,8 @@ export interface FakeChannelOptions {
   readonly console?: boolean;
   /** Says "here I am" once it is started, and "heard …" of all it is sent; "die" ends it. */
   readonly echo?: boolean;
+  /** A file that gets a line with the content of each message it was sent, before it says that the platform has it. */
+  readonly journal?: string;
   /** Only who says this token is answered. */
   readonly token?: string;
 }

@@ -20,7 +20,7 @@
  * It writes there {"sent": {…}} for each message, {"ready": {"config", "instance"}} once it is started, and {"pid"}.
  */
 import { createConnection, createServer, type Socket } from "node:net";
-import { mkdtempSync } from "node:fs";
+import { appendFileSync, mkdtempSync } from "node:fs";
 import type { ServerHttp2Stream } from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -156,6 +156,7 @@ function deliver(message: Sent, answer: (problem: string) => void): void {
   if (isStalling) return;
   if (isFailing) return answer("the platform is full");
   if (options.console === true) process.stdout.write(`fake> ${message.content}\n`);
+  if (options.journal !== undefined) appendFileSync(options.journal, `${message.content}\n`);
   if (options.echo === true) {
     if (message.content === "die") return endProcess(7);
     say({ content: `heard ${message.content}` });

@@ -74,7 +74,10 @@ export const folders: Readonly<Record<string, Folder>> = {
     imports: ["base", "domain", "plugins"],
     uses: [
       "ws",
-      "dockerode",
+      { name: "@opentalon/protocol", within: "process/" },
+      { name: "@bufbuild/protobuf", within: "process/" },
+      { name: "@grpc/grpc-js", within: "process/" },
+      { name: "dockerode", within: "process/docker/" },
       "node:http",
       "node:https",
       "node:net",

@@ -39,7 +39,11 @@ async function bundle({ name, entry, folder }: Target): Promise<OutputChunk[]> {
     input: { [name]: entry },
     platform: "node",
     cwd: root,
-    resolve: { conditionNames: ["@opentalon/source", "node"] },
+    resolve: {
+      conditionNames: ["@opentalon/source", "node"],
+      // The client of container engines would bring it, for engines over SSH, which channels do not use.
+      alias: { ssh2: false },
+    },
     // Loaded by its driver when it happens to be installed.
     external: ["pg-native", "bufferutil", "utf-8-validate"],
     // Packages of the older kind speak of themselves so.

@@ -181,14 +181,14 @@ const plants: Readonly<Record<string, Plant>> = {
     /only store may/,
   ],
   "gRPC outside plugins": [
-    `${src}/channels/grpc.ts`,
+    `${src}/hooks/grpc.ts`,
     'import "@grpc/grpc-js";',
-    /only plugins may/,
+    /only .*plugins.* may/,
   ],
   "the protocol outside plugins": [
     `${src}/channels/protocol.ts`,
     'import "@opentalon/protocol";',
-    /only plugins may/,
+    /only /,
   ],
   "processes outside plugins": [
     `${src}/hooks/spawn.ts`,

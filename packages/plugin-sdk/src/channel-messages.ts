@@ -10,6 +10,7 @@ export function toCapabilities(channel: ChannelDefinition): messages.ChannelCapa
     id: channel.id,
     name: channel.name,
     ...abilities,
+    typing: channel.typing !== undefined,
     maxMessageLength: BigInt(maxMessageLength),
   });
 }

@@ -8,6 +8,12 @@ export interface ChannelAbilities {
   readonly reactions?: boolean;
   /** It lets sent messages be changed. */
   readonly edits?: boolean;
+  /**
+   * It shows answers while they grow: `send` is then also given what there is so far, at most once a second, with `_live`
+   * (which answer) and `_live_state: "partial"` in the metadata. Each replaces the one before; the answer itself has the same
+   * `_live` and `_live_state: "final"`. One whose `_live` is not known, as after a restart, is a new message.
+   */
+  readonly liveUpdates?: boolean;
   /** Longest message in characters. Longer answers arrive in parts. No limit unless said. */
   readonly maxMessageLength?: number;
   /** How texts are written there; plain unless said. */

@@ -1,4 +1,5 @@
 export * from "./generation-zero.ts";
+export * from "./generation-zero-channel.ts";
 export * from "./handshake.ts";
 export * from "./length-prefixed-json.ts";
 export * from "./message-limit.ts";

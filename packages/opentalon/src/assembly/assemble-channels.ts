@@ -7,6 +7,7 @@ import type { ConsoleTerminal } from "../channels/console/console-channel.ts";
 import { createChannel } from "../channels/create-channel.ts";
 import { splitMessage } from "../channels/split-message.ts";
 import { parseChannelAddress } from "../channels/parse-channel-address.ts";
+import { createChannelPrograms } from "../channels/process/channel-programs.ts";
 import { isLoopbackHost, parseListenAddress } from "../base/listen-address.ts";
 import { createWebhookInlet } from "../channels/webhook-inlet.ts";
 import { createSocketInlet } from "../channels/websocket/socket-inlet.ts";
@@ -24,6 +25,8 @@ import { type SendOutcome, toSendOutcome } from "../orchestrator/delivery.ts";
 import type { KeyValueStore } from "../store/ports.ts";
 import { toChannelAddress } from "./channel-address.ts";
 import { createChannelPorts, type PortRoutes } from "./channel-ports.ts";
+import { findTerminalOwner } from "./find-terminal-owner.ts";
+import { toLimits } from "./plugin-entries.ts";
 
 export type { PortRoutes } from "./channel-ports.ts";
 export type Terminal = ConsoleTerminal;
@@ -67,6 +70,9 @@ export interface AssembleChannelsOptions {
 export function assembleChannels(options: AssembleChannelsOptions): Channels {
   const { config, environment, bundledChannels, keyValue, terminal, onFinished, clock, log } =
     options;
+  const { dataDir } = config.state;
+  const programs = createChannelPrograms({ environment, dataDirectory: dataDir, clock, log });
+  const terminalOwner = findTerminalOwner(config, terminal.isTerminal);
   const webhooks = createWebhookInlet();
   const sockets = createSocketInlet();
   const chats = createChatInlet();
@@ -102,6 +108,16 @@ export function assembleChannels(options: AssembleChannelsOptions): Channels {
         environment,
         memory: keyValue,
         terminal,
+        programs,
+        programSettings: {
+          env: entry.env,
+          limits: toLimits(config, entry.limits),
+          sandbox: entry.sandbox,
+          network: entry.network,
+          token: entry.token,
+          tls: entry.tls,
+          ownsTerminal: name === terminalOwner,
+        },
         clock,
         log: log.child({ channel: name }),
       });
@@ -125,7 +141,14 @@ export function assembleChannels(options: AssembleChannelsOptions): Channels {
     routes: [...[...kinds].flatMap((kind) => offered.get(kind)?.routes ?? []), ...ports.atDoor()],
     portRoutes: ports.elsewhere(),
     socketRoutes: [...kinds].flatMap((kind) => offered.get(kind)?.sockets ?? []),
-    findUnready: () => [...problems].map(([name, problem]) => `channel ${name}: ${problem}`),
+    findUnready: () => {
+      const troubled = [...channels].flatMap(([name, channel]) => {
+        const problem = channel.findProblem?.();
+        return problem === undefined ? [] : [[name, problem] as const];
+      });
+      const all = [...new Map([...problems, ...troubled])];
+      return all.map(([name, problem]) => `channel ${name}: ${problem}`);
+    },
     capabilitiesOf,
     start: async (accept) => {
       await Promise.all(
@@ -170,6 +193,7 @@ export function assembleChannels(options: AssembleChannelsOptions): Channels {
       await Promise.allSettled(
         [...channels.values()].map((channel) => channel[Symbol.asyncDispose]()),
       );
+      await programs[Symbol.asyncDispose]();
     },
   };
 }

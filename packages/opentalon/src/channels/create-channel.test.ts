@@ -1,7 +1,9 @@
+import { tmpdir } from "node:os";
 import { describe, expect, it } from "vitest";
 import { systemClock } from "../base/clock.ts";
 import { createSilentLog } from "../base/create-log.ts";
 import { type ChannelOptions, createChannel, type DoorAccess } from "./create-channel.ts";
+import { createChannelPrograms } from "./process/channel-programs.ts";
 import { createFakeTerminal } from "./testing/fake-terminal.ts";
 import { createMemoryChat } from "./testing/memory-chat.ts";
 import { createChatInlet } from "./webchat/chat-inlet.ts";
@@ -53,17 +55,19 @@ describe("createChannel", () => {
     }
   });
 
-  it.each(["./program", "grpc://host:1", "docker://image"])(
-    "says of %s that its transport does not exist yet, and which do",
-    (address) => {
-      expect(() => create(address)).toThrow(
-        expect.objectContaining({
-          code: "CHANNEL_UNSUPPORTED",
-          message: expect.stringMatching(/console.*http/) as string,
-        }),
-      );
-    },
-  );
+  it.each([
+    ["./program", "binary"],
+    ["grpc://host:1", "grpc"],
+    ["grpcs://host:1", "grpc"],
+    ["docker://image", "docker"],
+  ])("makes a channel of its own program out of %s", async (address, kind) => {
+    const log = createSilentLog();
+    const shared = { environment: {}, dataDirectory: tmpdir(), clock: systemClock, log };
+    await using programs = createChannelPrograms(shared);
+    await using channel = create(address, { programs });
+    expect(channel).toMatchObject({ name: "one", kind });
+    expect(channel.findProblem?.()).toMatch(/not started/);
+  });
 
   it("says what is missing: a terminal, an open door, a secret", () => {
     expect(() => create("console")).toThrow(/needs a terminal/);

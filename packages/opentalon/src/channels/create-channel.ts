@@ -4,6 +4,8 @@ import type { Log } from "../base/log.ts";
 import type { Channel } from "../domain/channel.ts";
 import { type ConsoleTerminal, createConsoleChannel } from "./console/console-channel.ts";
 import { parseChannelAddress } from "./parse-channel-address.ts";
+import type { ChannelPrograms, ProgramSettings } from "./process/channel-programs.ts";
+import { createProgramChannel } from "./process/create-program-channel.ts";
 import { createWebhookChannel } from "./webhook-channel.ts";
 import type { Secret } from "../base/secret.ts";
 import type { ChatInlet } from "./webchat/chat-inlet.ts";
@@ -31,6 +33,9 @@ export interface ChannelOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** What a channel keeps over restarts. */
   readonly memory: ChatMemory;
+  /** What channels that are programs of their own need, where they may run. */
+  readonly programs?: ChannelPrograms | undefined;
+  readonly programSettings?: ProgramSettings | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -82,11 +87,21 @@ export function createChannel(options: ChannelOptions): Channel {
     case "binary":
     case "grpc":
     case "docker":
-      throw new ChannelError(
-        "CHANNEL_UNSUPPORTED",
-        `channel ${name} is of the kind "${address.kind}", which does not exist yet; ` +
-          "today `plugin` may be `console`, `webchat`, a .yaml file, http://…, https://…, ws://… or wss://…",
-      );
+      if (options.programs === undefined) {
+        throw new ChannelError(
+          "CHANNEL_UNSUPPORTED",
+          `channel ${name} is a program of its own, and no programs can be run here`,
+        );
+      }
+      return createProgramChannel({
+        name,
+        address,
+        config,
+        settings: options.programSettings ?? {},
+        programs: options.programs,
+        clock,
+        log,
+      });
     case "yaml": {
       const { definition, warnings } = loadDefinition(address.path);
       for (const warning of warnings) log.warn(warning);

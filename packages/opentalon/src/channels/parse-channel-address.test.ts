@@ -8,7 +8,7 @@ describe("parseChannelAddress", () => {
     ["./my-channel", { kind: "binary", path: "./my-channel" }],
     ["/opt/Channel", { kind: "binary", path: "/opt/Channel" }],
     ["ftp://host", { kind: "binary", path: "ftp://host" }],
-    ["GRPC://host:50051", { kind: "grpc", target: "host:50051" }],
+    ["GRPC://host:50051", { kind: "grpc", url: "GRPC://host:50051" }],
     ["docker://Acme/image:1", { kind: "docker", image: "Acme/image:1" }],
     ["slack/channel.yaml", { kind: "yaml", path: "slack/channel.yaml" }],
     ["slack/channel.YML", { kind: "yaml", path: "slack/channel.YML" }],

@@ -1,4 +1,5 @@
 import { ChannelError } from "../base/errors.ts";
+import { parseRemoteAddress } from "../plugins/plugin-address.ts";
 
 /** Where a channel lives and how it is spoken to, from the `plugin` key of its entry. */
 export type ChannelAddress =
@@ -6,8 +7,8 @@ export type ChannelAddress =
   | { readonly kind: "console" }
   /** A program that is started. */
   | { readonly kind: "binary"; readonly path: string }
-  /** A channel that runs elsewhere: `host:port`. */
-  | { readonly kind: "grpc"; readonly target: string }
+  /** A channel that runs elsewhere: `grpc://host:port`, or `grpcs://host:port` with TLS. */
+  | { readonly kind: "grpc"; readonly url: string }
   | { readonly kind: "docker"; readonly image: string }
   | { readonly kind: "webhook"; readonly url: URL }
   /** We dial it. */
@@ -31,7 +32,8 @@ export function parseChannelAddress(plugin: string): ChannelAddress {
   const rest = scheme === undefined ? "" : text.slice(scheme.length + 3);
   switch (scheme) {
     case "grpc":
-      return { kind: "grpc", target: required(rest, "grpc://host:port") };
+    case "grpcs":
+      return { kind: "grpc", url: toServerUrl(text, scheme) };
     case "docker":
       return { kind: "docker", image: required(rest, "docker://image") };
     case "http":
@@ -56,6 +58,15 @@ function parseLocal(text: string): ChannelAddress {
 function required(rest: string, form: string): string {
   if (rest === "") throw misconfigured(`write the channel's plugin as ${form}`);
   return rest;
+}
+
+function toServerUrl(text: string, scheme: string): string {
+  try {
+    parseRemoteAddress("", text);
+    return text;
+  } catch {
+    throw misconfigured(`write the channel's plugin as ${scheme}://host:port`);
+  }
 }
 
 /** The error does not repeat the URL: it may carry a password. */

@@ -1,5 +1,6 @@
 import { enableCompileCache } from "node:module";
 import { join } from "node:path";
+import { isatty } from "node:tty";
 import { createLog } from "../base/create-log.ts";
 import { systemClock } from "../base/clock.ts";
 import { parseListenAddress } from "../base/listen-address.ts";
@@ -87,10 +88,13 @@ async function runUntilEnded(
 }
 
 function toTerminal({ config }: LoadedConfig, onInterrupt: () => void): Terminal {
-  const { stdin, stdout, stderr } = process;
-  const isTerminal = stdin.isTTY && stdout.isTTY;
+  const { stdout, stderr } = process;
+  const isTerminal = isatty(0) && stdout.isTTY;
   return {
-    input: stdin,
+    // Whoever looks at it takes it: a channel that is a program may be handed standard input as it is.
+    get input() {
+      return process.stdin;
+    },
     output: stdout,
     notices: stderr,
     isTerminal,

@@ -109,6 +109,12 @@ channels:
     access: {policy: allowlist, allow: [U1, "slack:U2"], approvers: ["slack:U3"]}
     rate_limit: {messages: 30, per: 2m}
     sessions: sender
+    env: [MODE=fast]
+    limits: {memory_mb: 128, cpu_seconds: 30, processes: 4, open_files: 32, disk_mb: 50}
+    sandbox: strict
+    network: false
+    token: channel-token
+    tls: {ca: ./ca.pem, cert: ./cert.pem, key: ./key.pem, server_name: channel.internal}
     content_preparers:
       - {plugin: ears, action: hear, arg_key: text, guard: false, fail_open: true, stt: true}
 plugins:
@@ -353,6 +359,10 @@ test("every key loads, and none is unknown", () => {
     access: { policy: "allowlist", allow: ["U1", "slack:U2"], approvers: ["slack:U3"] },
     rateLimit: { messages: 30, perMs: 120_000 },
     sessions: "sender",
+    limits: { memoryMb: 128, cpuSeconds: 30, processes: 4, openFiles: 32, diskMb: 50 },
+    sandbox: "strict",
+    network: false,
+    tls: { serverName: "channel.internal" },
   });
   expect(config.orchestrator.debounceWindowMs).toBe(800);
   expect(config.orchestrator.knowledge.dir).toBe("/home/ada/knowledge");
@@ -394,6 +404,7 @@ test("printing or serialising a loaded configuration shows no credential", () =>
     "postgres://host/db",
     "server-token",
     "plugin-token",
+    "channel-token",
     "sentinel-password",
   ]) {
     expect(printed).not.toContain(credential);

@@ -17,7 +17,7 @@ import {
 } from "./keys.ts";
 import { pluginLua } from "./lua-keys.ts";
 import { contentPreparer } from "./preparer-keys.ts";
-import { environment, program, toProgram } from "./program-keys.ts";
+import { environment, program, toProgram, toVariables } from "./program-keys.ts";
 
 const repository =
   "GitHub repository as `owner/name`, or the address or absolute path of a Git repository. It is fetched and built once, then locked.";
@@ -54,6 +54,18 @@ const defaultLimits = section({
     processes: whole({ about: limitWords.processes, default: 256, least: 1 }),
     open_files: whole({ about: limitWords.openFiles, default: 4_096, least: 1 }),
     disk_mb: whole({ about: limitWords.disk, default: 1_024, least: 1 }),
+  },
+});
+
+const tls = section({
+  about: "Certificates for one at `grpcs://`; those of the system when absent.",
+  keys: {
+    ca: path({ about: "File with the authorities that may have signed its certificate." }),
+    cert: path({ about: "File with our own certificate." }),
+    key: path({ about: "File with the key of our own certificate." }),
+    server_name: text({
+      about: "Name in its certificate, when it is not that of the address.",
+    }),
   },
 });
 
@@ -132,17 +144,7 @@ export const plugin = sectionAs(
           "Credential for a plugin that runs elsewhere, sent as `authorization: Bearer <token>` with every call.",
         expands: "braces",
       }),
-      tls: section({
-        about: "Certificates for a plugin at `grpcs://`; those of the system when absent.",
-        keys: {
-          ca: path({ about: "File with the authorities that may have signed its certificate." }),
-          cert: path({ about: "File with our own certificate." }),
-          key: path({ about: "File with the key of our own certificate." }),
-          server_name: text({
-            about: "Name in its certificate, when it is not that of the address.",
-          }),
-        },
-      }),
+      tls,
       timeout: optionalDuration({
         about:
           "How long one call of a tool may take; `plugins.tools.defaults.timeout` when absent. `plugins.tools.overrides` sets it for single actions.",
@@ -220,69 +222,93 @@ export const plugins = namedWithSettings({
 
 export const channels = named({
   about: "Connections to messaging platforms, by the name you give them.",
-  value: section({
-    about: "",
-    keys: {
-      enabled: flag({ about: "Switches the channel on.", default: false }),
-      plugin: {
-        ...text({
-          about:
-            "What to connect: `console`, `webchat`, a platform that comes along (`slack`, `slack-events`, `telegram`, `telegram-webhook`, `msteams`, `whatsapp`), the path of a program, the path of a `.yaml` definition, or an address that begins with `grpc://`, `docker://`, `https://` or `wss://`; `ws://inbound` waits for the other side to connect.",
-          expands: "braces",
-          formerly: ["path"],
+  value: sectionAs(
+    {
+      about: "",
+      keys: {
+        enabled: flag({ about: "Switches the channel on.", default: false }),
+        plugin: {
+          ...text({
+            about:
+              "What to connect: `console`, `webchat`, a platform that comes along (`slack`, `slack-events`, `telegram`, `telegram-webhook`, `msteams`, `whatsapp`), the path of a program, the path of a `.yaml` definition, or an address that begins with `grpc://` (`grpcs://` with TLS), `docker://`, `https://` or `wss://`; `ws://inbound` waits for the other side to connect.",
+            expands: "braces",
+            formerly: ["path"],
+          }),
+          path: "channel",
+        },
+        github: text({ about: repository, expands: "braces" }),
+        ref: text({ about: reference, expands: "braces" }),
+        cache: flag({
+          about: "Use what was built before. Locked builds are always used again.",
+          default: false,
         }),
-        path: "channel",
+        config: opaque({ about: "Settings of the channel, handed to it as they are." }),
+        env: environment({
+          about:
+            "Environment of a channel that is a program or a container. It gets nothing of the host's own environment but what is listed here.",
+        }),
+        limits,
+        sandbox: choice({
+          about:
+            "`strict` runs the program of the channel, on Linux, in namespaces of its own: the system can only be read, `/tmp` and the own folder are private. Needs bubblewrap.",
+          words: ["off", "strict"],
+          default: "off",
+        }),
+        network: flag({
+          about: "Leaves a program in a strict sandbox, and a container, the network.",
+          default: true,
+        }),
+        token: secret({
+          about:
+            "Credential for a channel that runs elsewhere, sent as `authorization: Bearer <token>` with every call.",
+          expands: "braces",
+        }),
+        tls,
+        access: section({
+          about:
+            "Who may talk. In groups the person counts who writes, not the group. The console is always open: the operator sits there.",
+          keys: {
+            policy: choice({
+              about:
+                "`pairing`: a stranger gets a code, and talks once the operator or an approver has approved it. `allowlist`: only those in `allow`; others are ignored. `open`: everybody. `closed`: nobody. When absent: `open` for channels at an `https://` or `wss://` address, `pairing` for all others.",
+              words: ["", "pairing", "allowlist", "open", "closed"],
+              default: "",
+            }),
+            allow: list({
+              about:
+                "Who may talk without a code: identifiers of the platform, alone or as `<channel>:<sender>`.",
+              item: text({ about: "", expands: "braces" }),
+            }),
+            approvers: list({
+              about:
+                "Who may approve codes of this channel with `/approve` in a conversation, as `<channel>:<sender>`. The operator at the console always may. They may talk, too.",
+              item: text({ about: "", expands: "braces" }),
+            }),
+          },
+        }),
+        rate_limit: section({
+          about: "How much one sender may write. It does not count at the console.",
+          keys: {
+            messages: optionalWhole({
+              about:
+                "Messages of one sender in the time of `per`; what is more is not read, which is said once. 0 is no limit. When absent: no limit for channels at an `https://` or `wss://` address, 60 for all others.",
+            }),
+            per: duration({ about: "The time the messages are counted in.", default: "1m" }),
+          },
+        }),
+        sessions: choice({
+          about:
+            "`conversation`: all who talk in a conversation share what is remembered of it. `sender`: each has a session of their own.",
+          words: ["conversation", "sender"],
+          default: "conversation",
+        }),
+        content_preparers: list({
+          about:
+            "Steps for messages of this channel, as in `orchestrator.content_preparers` and before those.",
+          item: contentPreparer,
+        }),
       },
-      github: text({ about: repository, expands: "braces" }),
-      ref: text({ about: reference, expands: "braces" }),
-      cache: flag({
-        about: "Use what was built before. Locked builds are always used again.",
-        default: false,
-      }),
-      config: opaque({ about: "Settings of the channel, handed to it as they are." }),
-      access: section({
-        about:
-          "Who may talk. In groups the person counts who writes, not the group. The console is always open: the operator sits there.",
-        keys: {
-          policy: choice({
-            about:
-              "`pairing`: a stranger gets a code, and talks once the operator or an approver has approved it. `allowlist`: only those in `allow`; others are ignored. `open`: everybody. `closed`: nobody. When absent: `open` for channels at an `https://` or `wss://` address, `pairing` for all others.",
-            words: ["", "pairing", "allowlist", "open", "closed"],
-            default: "",
-          }),
-          allow: list({
-            about:
-              "Who may talk without a code: identifiers of the platform, alone or as `<channel>:<sender>`.",
-            item: text({ about: "", expands: "braces" }),
-          }),
-          approvers: list({
-            about:
-              "Who may approve codes of this channel with `/approve` in a conversation, as `<channel>:<sender>`. The operator at the console always may. They may talk, too.",
-            item: text({ about: "", expands: "braces" }),
-          }),
-        },
-      }),
-      rate_limit: section({
-        about: "How much one sender may write. It does not count at the console.",
-        keys: {
-          messages: optionalWhole({
-            about:
-              "Messages of one sender in the time of `per`; what is more is not read, which is said once. 0 is no limit. When absent: no limit for channels at an `https://` or `wss://` address, 60 for all others.",
-          }),
-          per: duration({ about: "The time the messages are counted in.", default: "1m" }),
-        },
-      }),
-      sessions: choice({
-        about:
-          "`conversation`: all who talk in a conversation share what is remembered of it. `sender`: each has a session of their own.",
-        words: ["conversation", "sender"],
-        default: "conversation",
-      }),
-      content_preparers: list({
-        about:
-          "Steps for messages of this channel, as in `orchestrator.content_preparers` and before those.",
-        item: contentPreparer,
-      }),
     },
-  }),
+    (written) => ({ ...written, env: toVariables(written.env) }),
+  ),
 });

@@ -2,7 +2,7 @@ import type { Secret } from "../base/secret.ts";
 import type { Key } from "./key.ts";
 import { assignment, list, text } from "./keys.ts";
 
-interface Assignment {
+export interface Assignment {
   readonly name: string;
   readonly value: string | Secret;
 }
@@ -39,6 +39,12 @@ export function toProgram(written: {
   readonly env: readonly Assignment[];
 }): Program {
   const [plugin = "", ...rest] = written.plugin;
-  const env = Object.fromEntries(written.env.map(({ name, value }) => [name, value]));
-  return { plugin, arguments: rest, env };
+  return { plugin, arguments: rest, env: toVariables(written.env) };
+}
+
+/** What `environment` reads, by name. */
+export function toVariables(
+  assignments: readonly Assignment[],
+): Readonly<Record<string, string | Secret>> {
+  return Object.fromEntries(assignments.map(({ name, value }) => [name, value]));
 }

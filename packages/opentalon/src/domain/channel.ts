@@ -35,6 +35,25 @@ export interface ChannelRoute extends HttpRoute {
   readonly port: number | undefined;
 }
 
+/** An HTTP request to the platform that a model may make, as the channel describes it: a template with placeholders. */
+export interface ChannelTool {
+  /** Name of the tool the action belongs to. */
+  readonly plugin: string;
+  readonly description: string;
+  readonly action: string;
+  readonly actionDescription: string;
+  readonly method: string;
+  readonly url: string;
+  readonly body: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly requiredEnvironment: readonly string[];
+  readonly parameters: readonly {
+    readonly name: string;
+    readonly description: string;
+    readonly required: boolean;
+  }[];
+}
+
 /**
  * A connection to one messaging platform. Created stopped; `start` begins intake; disposal ends it and releases all.
  * `send` resolves when the platform has the message, rejects when it certainly has not.
@@ -57,6 +76,10 @@ export interface Channel {
   readonly show?: (turn: Turn, event: TurnEvent) => void;
   /** Where its platform reaches it; empty or absent when it reaches out itself. */
   readonly routes?: readonly ChannelRoute[];
+  /** Why it cannot be used right now, in words for the operator; `undefined` when it can. */
+  readonly findProblem?: () => string | undefined;
+  /** Tools that come with the channel, once it has told them. */
+  readonly tools?: () => readonly ChannelTool[];
   readonly [Symbol.asyncDispose]: () => Promise<void>;
 }
 

@@ -79,6 +79,7 @@ export function createDeliveryLoop(options: DeliveryOptions): DeliveryLoop {
   const sendParts = async (progress: Progress): Promise<SendOutcome> => {
     const { id, message } = progress.delivery;
     const parts = split(message);
+    // After a restart a channel may not have said yet how long its messages may be.
     if (progress.partsSent >= parts.length) return cutElsewhere;
     for (const [index, part] of parts.entries()) {
       if (index < progress.partsSent) continue;

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { constants } from "node:os";
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import type { Clock } from "../base/clock.ts";
 import { toMessage } from "../base/errors.ts";
 
@@ -35,6 +35,8 @@ export interface ChildProcessOptions {
   readonly interrupt?: ((pid: number) => void) | undefined;
   /** Takes an exit code of 128 and the number of a signal for that signal. */
   readonly exitCodesTellSignals?: boolean | undefined;
+  /** Hands it the standard streams of this program, which must not use them then; `stdout` and `stderr` stay empty. */
+  readonly inheritsStreams?: boolean | undefined;
   readonly clock: Clock;
 }
 
@@ -42,7 +44,7 @@ export interface ChildProcessOptions {
 const outputGraceMs = 200;
 
 /**
- * Starts a program: nothing on standard input, a process group of its own.
+ * Starts a program: nothing on standard input unless it inherits ours, a process group of its own.
  * @throws Error when it is clear at once that it cannot start; otherwise `ended` tells.
  */
 export function startChildProcess({
@@ -51,6 +53,7 @@ export function startChildProcess({
   environment,
   interrupt,
   exitCodesTellSignals = false,
+  inheritsStreams = false,
   clock,
 }: ChildProcessOptions): ChildProcess {
   const [program = "", ...commandArguments] = command;
@@ -59,10 +62,12 @@ export function startChildProcess({
   const child = spawn(program, commandArguments, {
     cwd: workingDirectory,
     env: environment,
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: inheritsStreams ? "inherit" : ["ignore", "pipe", "pipe"],
     detached: true,
   });
-  const { pid, stdout, stderr } = child;
+  const { pid } = child;
+  const stdout = child.stdout ?? createEndedStream();
+  const stderr = child.stderr ?? createEndedStream();
   let hasEnded = pid === undefined;
 
   const killGroup = (signal: NodeJS.Signals): void => {
@@ -119,6 +124,10 @@ export function startChildProcess({
 function toSignal(code: number | null): NodeJS.Signals | undefined {
   const names = Object.entries(constants.signals);
   return names.find(([, number]) => code === 128 + number)?.[0] as NodeJS.Signals | undefined;
+}
+
+function createEndedStream(): Readable {
+  return new Readable({ read: () => {} }).destroy();
 }
 
 function untilClosed(stream: Readable): Promise<void> {

@@ -15,6 +15,8 @@ export interface GrpcClientOptions {
   readonly maxMessageBytes: number;
   /** For one that runs elsewhere. */
   readonly access?: RemoteAccess | undefined;
+  /** Stands around every call. */
+  readonly interceptor?: Interceptor | undefined;
 }
 
 /**
@@ -22,7 +24,12 @@ export interface GrpcClientOptions {
  * @throws PluginError when its certificates are none.
  */
 export function createGrpcClient(options: GrpcClientOptions): Client {
-  const { plugin, address, maxMessageBytes, access } = options;
+  const { plugin, address, maxMessageBytes, access, interceptor } = options;
+  const token = access?.token ?? "";
+  const interceptors = [
+    ...(token === "" ? [] : [addToken(token)]),
+    ...(interceptor === undefined ? [] : [interceptor]),
+  ];
   const target = address.network === "unix" ? `unix:${address.address}` : address.address;
   const tls = access?.tls;
   const name = tls?.serverName ?? parseHostAndPort(address.address)?.host ?? "";
@@ -32,6 +39,7 @@ export function createGrpcClient(options: GrpcClientOptions): Client {
     {
       ...toChannelOptions(maxMessageBytes),
       ...(access === undefined ? {} : toRemoteOptions(address, access)),
+      ...(interceptors.length === 0 ? {} : { interceptors }),
       ...(tls === undefined
         ? {}
         : { "grpc.ssl_target_name_override": isIP(name) === 0 ? name : nameOfNobody }),
@@ -61,14 +69,13 @@ function toCredentials(plugin: string, tls: RemoteTls, name: string): ChannelCre
 
 function toRemoteOptions(
   { address }: PluginAddress,
-  { tls, token, keepAliveMs }: RemoteAccess,
+  { tls, keepAliveMs }: RemoteAccess,
 ): ClientOptions {
   return {
     "grpc.default_authority": tls?.serverName ?? address,
     "grpc.keepalive_time_ms": keepAliveMs,
     "grpc.keepalive_timeout_ms": 10_000,
     "grpc.keepalive_permit_without_calls": 0,
-    ...(token === "" ? {} : { interceptors: [addToken(token)] }),
   };
 }
 

@@ -8,6 +8,8 @@ export interface LogLinesOptions {
   readonly stream: Readable;
   readonly log: Log;
   readonly clock: Clock;
+  /** Told of each line that is not empty; one it takes, by answering `true`, is not logged. */
+  readonly take?: ((text: string) => boolean) | undefined;
 }
 
 /** What a child wrote. */
@@ -25,7 +27,7 @@ const namesError = /^\S.*(?:error|exception|panicked)\b|^(?:\w*error|panic|fatal
  * Logs what a child process writes, line by line, for as long as it does. A line is cut at 8 KiB, and beyond 200 lines
  * a second lines are counted instead of logged; the child is never held up and nothing is kept.
  */
-export function logLines({ stream, log, clock }: LogLinesOptions): LoggedLines {
+export function logLines({ stream, log, clock, take }: LogLinesOptions): LoggedLines {
   let secondBeganAtMs = clock.now();
   let linesThisSecond = 0;
   let dropped = 0;
@@ -49,7 +51,7 @@ export function logLines({ stream, log, clock }: LogLinesOptions): LoggedLines {
       return;
     }
     const text = toPrintableLine(line.toString("utf8"));
-    if (text === "") return;
+    if (text === "" || take?.(text) === true) return;
     last = text;
     if (namesError.test(text)) lastError = text;
     log.info(text);

@@ -1,3 +1,4 @@
+import type { ChannelTool } from "../../domain/channel.ts";
 import type { LinearRegex } from "./linear-regex.ts";
 import type { Template } from "./template.ts";
 
@@ -217,22 +218,4 @@ export interface OutboundRules {
   readonly streamIntervalMs: number;
   /** Path of the new message's id in the answer to `send`. */
   readonly storeId: string;
-}
-
-/** A tool the file describes; its placeholders are `{{env.X}}` and `{{args.Y}}`. */
-export interface ChannelTool {
-  readonly plugin: string;
-  readonly description: string;
-  readonly action: string;
-  readonly actionDescription: string;
-  readonly method: string;
-  readonly url: string;
-  readonly body: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly requiredEnv: readonly string[];
-  readonly parameters: readonly {
-    readonly name: string;
-    readonly description: string;
-    readonly required: boolean;
-  }[];
 }

@@ -111,7 +111,7 @@ describe("the definition of a channel", () => {
           action: "post",
           method: "POST",
           headers: { A: "b" },
-          requiredEnv: ["T"],
+          requiredEnvironment: ["T"],
           parameters: [{ name: "to", description: "", required: true }],
         },
         { plugin: "chat", description: "Chat", action: "list", method: "GET" },

@@ -1,4 +1,4 @@
-import type { ChannelTool } from "./definition.ts";
+import type { ChannelTool } from "../../domain/channel.ts";
 import { openDefinition } from "./definition-cursor.ts";
 
 /**
@@ -29,7 +29,7 @@ export function readTools(
       headers: Object.fromEntries(
         (headers?.keys() ?? []).map((name) => [name, headers?.text(name) ?? ""]),
       ),
-      requiredEnv: item.texts("required_env"),
+      requiredEnvironment: item.texts("required_env"),
       parameters: item.maps("parameters").map((parameter) => ({
         name: parameter.required("name"),
         description: parameter.text("description"),

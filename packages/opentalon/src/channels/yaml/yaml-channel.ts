@@ -3,11 +3,16 @@ import type { Clock } from "../../base/clock.ts";
 import { ChannelError, toMessage } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { createSecret } from "../../base/secret.ts";
-import type { Channel, ChannelCapabilities, ChannelHost } from "../../domain/channel.ts";
+import type {
+  Channel,
+  ChannelCapabilities,
+  ChannelHost,
+  ChannelTool,
+} from "../../domain/channel.ts";
 import type { OutboundMessage } from "../../domain/message.ts";
 import { createBackgroundCalls } from "./background-calls.ts";
 import { createConversationMemory } from "./conversation-memory.ts";
-import type { ChannelDefinition, ChannelTool } from "./definition.ts";
+import type { ChannelDefinition } from "./definition.ts";
 import { createMessageDelivery } from "./deliver-message.ts";
 import { createEnrichEvent } from "./enrich-event.ts";
 import { toText } from "./field-path.ts";

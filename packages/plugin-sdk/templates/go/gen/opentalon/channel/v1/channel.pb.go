@@ -707,8 +707,15 @@ type ChannelCapabilities struct {
 	ResponseFormat string `protobuf:"bytes,8,opt,name=response_format,json=responseFormat,proto3" json:"response_format,omitempty"`
 	// What a model has to be told about it.
 	ResponseFormatPrompt string `protobuf:"bytes,9,opt,name=response_format_prompt,json=responseFormatPrompt,proto3" json:"response_format_prompt,omitempty"`
-	unknownFields        protoimpl.UnknownFields
-	sizeCache            protoimpl.SizeCache
+	// It shows an answer while it grows. Send then also brings what there is so far, with `_live` (which answer) and
+	// `_live_state: partial` in its metadata; each replaces the one before. The answer itself has the same `_live` and
+	// `_live_state: final`, and stays. A channel that does not know a `_live` shows its final message as any other.
+	LiveUpdates bool `protobuf:"varint,10,opt,name=live_updates,json=liveUpdates,proto3" json:"live_updates,omitempty"`
+	// It shows that an answer is being written, when Send brings an empty message with `_typing: true` in its metadata.
+	// It comes again every 25 seconds.
+	Typing        bool `protobuf:"varint,11,opt,name=typing,proto3" json:"typing,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ChannelCapabilities) Reset() {
@@ -804,6 +811,20 @@ func (x *ChannelCapabilities) GetResponseFormatPrompt() string {
 	return ""
 }
 
+func (x *ChannelCapabilities) GetLiveUpdates() bool {
+	if x != nil {
+		return x.LiveUpdates
+	}
+	return false
+}
+
+func (x *ChannelCapabilities) GetTyping() bool {
+	if x != nil {
+		return x.Typing
+	}
+	return false
+}
+
 var File_opentalon_channel_v1_channel_proto protoreflect.FileDescriptor
 
 const file_opentalon_channel_v1_channel_proto_rawDesc = "" +
@@ -868,7 +889,7 @@ const file_opentalon_channel_v1_channel_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1b\n" +
 	"\tmime_type\x18\x02 \x01(\tR\bmimeType\x12\x12\n" +
 	"\x04data\x18\x03 \x01(\fR\x04data\x12\x12\n" +
-	"\x04size\x18\x04 \x01(\x03R\x04size\"\xaa\x02\n" +
+	"\x04size\x18\x04 \x01(\x03R\x04size\"\xe5\x02\n" +
 	"\x13ChannelCapabilities\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
@@ -878,7 +899,10 @@ const file_opentalon_channel_v1_channel_proto_rawDesc = "" +
 	"\x05edits\x18\x06 \x01(\bR\x05edits\x12,\n" +
 	"\x12max_message_length\x18\a \x01(\x03R\x10maxMessageLength\x12'\n" +
 	"\x0fresponse_format\x18\b \x01(\tR\x0eresponseFormat\x124\n" +
-	"\x16response_format_prompt\x18\t \x01(\tR\x14responseFormatPrompt2\xa3\x03\n" +
+	"\x16response_format_prompt\x18\t \x01(\tR\x14responseFormatPrompt\x12!\n" +
+	"\flive_updates\x18\n" +
+	" \x01(\bR\vliveUpdates\x12\x16\n" +
+	"\x06typing\x18\v \x01(\bR\x06typing2\xa3\x03\n" +
 	"\x0eChannelService\x12Q\n" +
 	"\fCapabilities\x12\x16.google.protobuf.Empty\x1a).opentalon.channel.v1.ChannelCapabilities\x12\\\n" +
 	"\tConfigure\x12&.opentalon.channel.v1.ConfigureRequest\x1a'.opentalon.channel.v1.ConfigureResponse\x12D\n" +

@@ -46,7 +46,8 @@ async function write(language: PluginLanguage, kind: string): Promise<string> {
 /** Runs a target of a project's own Makefile. */
 async function make(target: string, project: string): Promise<void> {
   renewSources(project);
-  expect(await runShell(`make ${target}`, project), project).toMatchObject({ code: 0 });
+  const { code, output } = await runShell(`make ${target}`, project);
+  expect(code, `make ${target} in ${project}: ${output}`).toBe(0);
 }
 
 /** Holds a program against the rules of its protocol, as its author can with `opentalon plugin test`. */
@@ -108,7 +109,7 @@ describe.each(pluginLanguages)("a plugin in %s", (language) => {
       expect(await runOpenTalon({ arguments: words, folder })).toMatchObject({ code: 0 });
       renewSources(join(folder, "hello"));
       for (const command of making)
-        expect(await runShell(command, folder)).toMatchObject({ code: 0 });
+        expect(await runShell(command, folder), command).toMatchObject({ code: 0 });
       const { typed, answered } = readTranscript(page);
       await check(join(folder, "hello"), "tool");
       expect(await talk(join(folder, "hello/config.yaml"), typed, practice.url)).toBe(answered);

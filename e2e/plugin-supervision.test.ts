@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { findFreePort } from "../packages/opentalon/src/base/testing/find-free-port.ts";
@@ -93,6 +94,27 @@ describe("a plugin killed in the middle of a call", () => {
 });
 
 describe("opentalon plugin", () => {
+  it("removes nothing a running plugin keeps, since it could have other files removed", async () => {
+    using scratch = createScratch();
+    await using models = await createModelServer([]);
+    const configPath = scratch.writeConfig(models.url, { plugins: { fake: fakePlugin({}) } });
+    const kept = join(scratch.stateFolder, "plugins", "fake");
+    {
+      await using core = startCore({ configPath });
+      await core.ready();
+      await expect.poll(async () => (await list(scratch, configPath)).running, patient).toBe(true);
+      const refused = await run(scratch, configPath, "remove", "fake", "--keep-config", "--data");
+      expect(refused.code).toBe(1);
+      expect(refused.stderr).toContain('the plugin "fake" is running; stop OpenTalon');
+      expect(existsSync(kept)).toBe(true);
+      core.end();
+      expect(await core.exited).toBe(0);
+    }
+    const removed = await run(scratch, configPath, "remove", "fake", "--keep-config", "--data");
+    expect(removed.code).toBe(0);
+    expect(existsSync(kept)).toBe(false);
+  });
+
   it("lists plugins, prints their logs and starts them anew without losing a call", async () => {
     using scratch = createScratch();
     const journal = join(scratch.folder, "journal");

@@ -98,7 +98,10 @@ func start(t *testing.T, command *exec.Cmd) {
 
 func connect(t *testing.T, path string) *grpc.ClientConn {
 	t.Helper()
-	connection, err := grpc.NewClient("unix:"+path, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	plain := grpc.WithTransportCredentials(insecure.NewCredentials())
+	// A socket may be there a moment before somebody listens on it.
+	patient := grpc.WithDefaultCallOptions(grpc.WaitForReady(true))
+	connection, err := grpc.NewClient("unix:"+path, plain, patient)
 	if err != nil {
 		t.Fatal(err)
 	}

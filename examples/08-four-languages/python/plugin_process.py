@@ -32,6 +32,8 @@ def running_channel() -> Iterator[grpc.Channel]:
             assert time.monotonic() < give_up, "the channel does not listen"
             time.sleep(0.025)
         with grpc.insecure_channel(f"unix:{path}") as channel:
+            # A socket may be there a moment before somebody listens on it.
+            grpc.channel_ready_future(channel).result(timeout=10)
             yield channel
 
 

@@ -5,11 +5,16 @@ import { createServerFetch } from "./server-fetch.ts";
 
 const seen: (string | undefined)[] = [];
 const server = createServer((request, response) => {
+  const moved = /^\/to\/(.*)/.exec(request.url ?? "")?.[1];
+  if (moved !== undefined) {
+    response.writeHead(307, { location: decodeURIComponent(moved) });
+    return response.end();
+  }
   seen.push(request.headers["x-key"]?.toString());
   const isStream = request.url === "/stream";
   response.writeHead(200, { "content-type": isStream ? "text/event-stream" : "text/plain" });
   // Ten events of a hundred bytes, or a thousand bytes.
-  response.end(isStream ? `data: ${"x".repeat(92)}\n\n`.repeat(10) : "x".repeat(1_000));
+  return response.end(isStream ? `data: ${"x".repeat(92)}\n\n`.repeat(10) : "x".repeat(1_000));
 });
 let origin = "";
 beforeAll(async () => {
@@ -49,4 +54,16 @@ test("headers go to the server's own origin only", async () => {
   await own.withHeaders(call, async () => (await own.fetch(origin)).text());
   await own.withHeaders(call, async () => (await own.plainFetch(origin)).text());
   expect(seen).toEqual([undefined, undefined, "secret", "of the call", undefined]);
+});
+
+test("headers do not follow where the server sends a request on to", async () => {
+  const own = createServerFetch({
+    url: new URL(`${origin}/mcp`),
+    headers: { "x-key": "secret" },
+    maxBytes: 10_000,
+  });
+  const elsewhere = origin.replace("127.0.0.1", "localhost");
+  seen.length = 0;
+  const response = await own.fetch(`${origin}/to/${encodeURIComponent(elsewhere)}`);
+  expect([response.status, seen]).toEqual([307, []]);
 });

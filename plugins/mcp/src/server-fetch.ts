@@ -41,7 +41,9 @@ export function createServerFetch({ url, headers, maxBytes }: ServerFetchOptions
         for (const [name, value] of Object.entries(callHeaders.getStore() ?? {}))
           all.set(name, value);
       }
-      const response = await fetch(target, { ...init, headers: all });
+      // Only credentials of the usual names would be left behind on the way to another origin; the transport, which knows
+      // where it may go, follows within its own.
+      const response = await fetch(target, { redirect: "manual", ...init, headers: all });
       return bound(response, maxBytes);
     },
     plainFetch: async (target, init) => bound(await fetch(target, init), maxBytes),

@@ -78,6 +78,10 @@ const lastRetryMs = 60_000;
 /** After this long without a failure the next one counts as the first. */
 const goodAfterMs = 60_000;
 const maxPages = 50;
+/** Of all tools of a server with their schemas: several servers share the memory of the bridge. */
+const maxListedLength = 8 * 1_024 * 1_024;
+/** A server that changes its list again and again is asked again no sooner than this. */
+const refreshPauseMs = 1_000;
 const maxCallsAtOnce = 64;
 /** Longest time of one call, however much progress it reports. */
 const maxCallMs = 3_600_000;
@@ -129,6 +133,7 @@ export function createServerLink(options: ServerLinkOptions): ServerLink {
 
   const listTools = async (client: Client): Promise<readonly Tool[]> => {
     const tools: Tool[] = [];
+    let length = 0;
     const seen = new Set<string>();
     let cursor: string | undefined;
     for (let page = 0; page < maxPages; page += 1) {
@@ -137,7 +142,15 @@ export function createServerLink(options: ServerLinkOptions): ServerLink {
         { method: "tools/list", params },
         { timeout: entry.timeoutMs, signal: ending.signal },
       );
-      tools.push(...result.tools.slice(0, entry.maxTools + 1));
+      const fitting = result.tools.slice(0, entry.maxTools + 1);
+      length += JSON.stringify(fitting).length;
+      if (length > maxListedLength) {
+        log(
+          `its tools are described in more than ${maxListedLength} letters; the first ones count`,
+        );
+        break;
+      }
+      tools.push(...fitting);
       cursor = result.nextCursor;
       if (tools.length > entry.maxTools) {
         log(`it offers more than ${entry.maxTools} tools; the first ones count (max_tools)`);
@@ -160,6 +173,7 @@ export function createServerLink(options: ServerLinkOptions): ServerLink {
         await refresh(connection.client).catch((error: unknown) =>
           log(`its tools could not be listed anew: ${toText(error)}`),
         );
+        await sleep(refreshPauseMs, undefined, { signal: ending.signal }).catch(() => undefined);
       }
     })().finally(() => (refreshing = undefined));
   };

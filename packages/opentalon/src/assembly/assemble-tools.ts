@@ -4,7 +4,6 @@ import type { HttpRoute } from "../base/http-route.ts";
 import type { Log } from "../base/log.ts";
 import type { Config, Environment } from "../config/load-config.ts";
 import { type Actor, toActor } from "../domain/actor.ts";
-import type { ToolSpecification } from "../domain/model.ts";
 import type { Execution, PluginCall } from "../domain/plugin.ts";
 import type { TranscriptMessage } from "../domain/session.ts";
 import {
@@ -31,17 +30,16 @@ import {
   type ToolCallerOptions,
 } from "../tools/call-tool.ts";
 import { createPluginWebRoute } from "../plugins/plugin-web-route.ts";
-import { createMetaTools, metaTools } from "../tools/catalogue/meta-tools.ts";
-import { createToolOffer, toRoom, type ToolOffer } from "../tools/catalogue/offer-tools.ts";
+import { metaTools } from "../tools/catalogue/meta-tools.ts";
 import type { CallOrigin } from "../tools/context-arguments.ts";
 import { createCallbackRunner } from "../tools/run-callbacks.ts";
-import { createToolRegistry, type ToolRegistry } from "../tools/tool-registry.ts";
+import { createToolRegistry } from "../tools/tool-registry.ts";
 import type { SuspectCall, TripwireVerdict } from "../tools/tripwire.ts";
-import { toToolSpecification } from "../tools/tool-specification.ts";
 import { createToolDesk } from "./create-tool-desk.ts";
 import { toPluginEntries } from "./plugin-entries.ts";
 import { createPluginState } from "./plugin-state.ts";
 import { createPluginPreparation } from "./prepare-plugins.ts";
+import { createTurnOffers, type TurnOffer } from "./turn-offers.ts";
 
 export interface Tools extends AsyncDisposable {
   /** What plugins with `expose_http` offer at the HTTP door. */
@@ -79,16 +77,6 @@ export interface Tools extends AsyncDisposable {
   readonly desk: ToolDesk;
   /** The plugins, for who looks at them from outside. */
   readonly plugins: Pick<PluginHost, "statuses" | "reload" | "recentLines">;
-}
-
-/** What the models of one turn may call. When there are too many tools, they load those they need. */
-export interface TurnOffer {
-  /** For the system prompt: tools that can be loaded; empty when all are told of. */
-  readonly catalogue: string;
-  /** What a model is told of that is shown these messages of the turn. */
-  readonly toolsAt: (messages: readonly TranscriptMessage[]) => readonly ToolSpecification[];
-  /** Full names of the same; `undefined` when nothing has to be loaded. */
-  readonly callableAt: (messages: readonly TranscriptMessage[]) => ReadonlySet<string> | undefined;
 }
 
 export interface HookCallOptions {
@@ -139,7 +127,6 @@ export function assembleTools({
   onPluginCall,
 }: AssembleToolsOptions): Tools {
   const steps = findPipelineSteps(config);
-  let offered: OfferedNow | undefined;
   const preparation = createPluginPreparation({ config, environment, clock, log });
   const host = createPluginHost({
     entries: toPluginEntries({ config, bundledPlugins, prepare: preparation.prepare, log }),
@@ -150,44 +137,25 @@ export function assembleTools({
     stateDirectory: config.state.dataDir,
     migrationProgram: [process.execPath, fileURLToPath(pluginDatabaseProgram)],
     onChange: () => {
-      offered = undefined;
+      offers.forget();
       desk.change();
     },
     onCall: onPluginCall,
   });
   const registry = createToolRegistry({ sources: [{ tools: () => metaTools }, host], log });
-  const findOffered: ToolRegistry["offered"] = (plugins) =>
-    registry
-      .offered(plugins)
-      .filter((tool) => tool.plugin !== metaPlugin && !steps.has(toToolName(tool)));
-  const { maxTools } = config.agent;
-  const runMetaTool = createMetaTools({
-    tools: findOffered,
-    room: () => toRoom(findOffered(), maxTools),
+  const offers = createTurnOffers({
+    registry,
+    isOffered: (tool) => !steps.has(toToolName(tool)),
+    maxTools: config.agent.maxTools,
   });
-  const findOffer = (): OfferedNow => {
-    if (offered !== undefined) return offered;
-    const specifications = new Map<Tool, ToolSpecification>();
-    for (const tool of [...metaTools, ...findOffered()]) {
-      const specification = toToolSpecification(tool);
-      if (specification !== undefined) specifications.set(tool, specification);
-    }
-    const tools = [...specifications.keys()].filter(({ plugin }) => plugin !== metaPlugin);
-    const resolve = (name: string): Tool | undefined => {
-      const found = registry.lookup(name);
-      return found.kind === "found" ? found.tool : undefined;
-    };
-    offered = { tools, specifications, offer: createToolOffer({ tools, maxTools, resolve }) };
-    return offered;
-  };
   const { permissionPlugin } = config.orchestrator;
   const confirmation = toConfirmation(config);
   const checkPermission = createPermissionCheck({ permissionPlugin, clock });
 
   const toolCalls: ToolCallerOptions = {
-    registry: { ...registry, offered: findOffered },
+    registry: { ...registry, offered: offers.tools },
     execute: async (plugin, execution) =>
-      plugin === metaPlugin ? runMetaTool(execution) : host.execute(plugin, execution),
+      plugin === metaPlugin ? offers.runMetaTool(execution) : host.execute(plugin, execution),
     clock,
     log,
     defaultTimeoutMs: config.agent.toolTimeoutMs,
@@ -241,7 +209,7 @@ export function assembleTools({
   const desk = createToolDesk({
     callTool,
     specifications: () => {
-      const { specifications } = findOffer();
+      const specifications = offers.specifications();
       return new Map([...specifications].filter(([{ plugin }]) => plugin !== metaPlugin));
     },
   });
@@ -281,18 +249,8 @@ export function assembleTools({
         .statuses()
         .filter(({ state }) => state !== "ready")
         .map(({ key, problem }) => `plugin ${key}${problem === "" ? "" : `: ${problem}`}`),
-    offeredCount: () => findOffer().tools.length,
-    offer: (history) => {
-      const { offer, specifications } = findOffer();
-      const toolsAt = (messages: readonly TranscriptMessage[]): readonly Tool[] =>
-        offer.toolsAt([...history, ...messages]);
-      return {
-        catalogue: offer.catalogue,
-        toolsAt: (messages) => toolsAt(messages).flatMap((tool) => specifications.get(tool) ?? []),
-        callableAt: (messages) =>
-          offer.catalogue === "" ? undefined : new Set(toolsAt(messages).map(toToolName)),
-      };
-    },
+    offeredCount: offers.count,
+    offer: offers.of,
     promptAdditions: host.promptAdditions,
     isReadOnly: (name) => {
       const found = registry.lookup(name);
@@ -325,13 +283,6 @@ export function assembleTools({
       await preparation[Symbol.asyncDispose]();
     },
   };
-}
-
-/** What is offered as long as no plugin changes. */
-interface OfferedNow {
-  readonly tools: readonly Tool[];
-  readonly specifications: ReadonlyMap<Tool, ToolSpecification>;
-  readonly offer: ToolOffer;
 }
 
 /** Of a request that is passed on to a plugin's web server. */

@@ -56,6 +56,18 @@ it("gives the file its mode, and takes over from a writer that has crashed", asy
   expect(statSync(path).mode & 0o777).toBe(0o644);
 });
 
+it("leaves the draft to a writer that took over in the meantime", async () => {
+  const path = createFile("old");
+  const held = replace(path, () => {
+    rmSync(`${path}.new`);
+    writeFileSync(`${path}.new`, "half");
+    return "mine";
+  });
+  await expect(held).rejects.toThrow("another process has begun to write it");
+  expect(readFileSync(path, "utf8")).toBe("old");
+  expect(readFileSync(`${path}.new`, "utf8")).toBe("half");
+});
+
 const isRoot = process.geteuid?.() === 0;
 it.skipIf(!isRoot)(
   `leaves a file to its owner${isRoot ? "" : ", skipped: only root can give files away"}`,

@@ -42,12 +42,14 @@ export async function replaceFile({
     await file.chmod(mode);
     await keepOwner(path, file);
     await file.sync();
+    // Whoever was held up for long was taken for crashed, and another writer has the draft by now.
+    if (!(await isSame(draft, file))) throw new Error("another process has begun to write it");
     await rename(draft, path);
     isDraftLeft = false;
     await syncDirectory(dirname(path));
   } finally {
+    if (isDraftLeft && (await isSame(draft, file))) await rm(draft, { force: true });
     await file.close();
-    if (isDraftLeft) await rm(draft, { force: true });
   }
 }
 
@@ -65,6 +67,11 @@ async function openDraft(draft: string, mode: number, clock: Clock): Promise<Fil
     if (Math.abs(clock.now() - found.mtimeMs) > abandonedMs) await rm(draft, { force: true });
     else await clock.sleep(pauseMs);
   }
+}
+
+async function isSame(path: string, file: FileHandle): Promise<boolean> {
+  const [there, own] = await Promise.all([stat(path).catch(() => undefined), file.stat()]);
+  return there?.ino === own.ino && there.dev === own.dev;
 }
 
 /** An administrator who writes the file of a service leaves it to the service. */

@@ -157,11 +157,15 @@ function toLogLine(json: string): string {
 
 /** Has a running program use what a plugin is by now; nothing is said when none runs. The exit code. */
 export async function restartIfRunning(config: Config, name: string): Promise<number> {
-  const { dataDir: directory } = config.state;
-  const reply = await ask({ directory, method: "GET", path: "/plugins" });
-  if (reply.kind === "not-running") return 0;
+  return (await isHeld(config, name)) ? restart(config, name) : 0;
+}
+
+/** Whether a running program has this plugin. */
+export async function isHeld({ state }: Config, name: string): Promise<boolean> {
+  const reply = await ask({ directory: state.dataDir, method: "GET", path: "/plugins" });
+  if (reply.kind === "not-running") return false;
   const { plugins } = await readJson<{ plugins: PluginView[] }>(reply.body);
-  return plugins.some(({ key }) => key === name) ? restart(config, name) : 0;
+  return plugins.some(({ key }) => key === name);
 }
 
 async function restart(config: Config, name: string): Promise<number> {

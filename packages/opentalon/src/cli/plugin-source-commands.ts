@@ -9,7 +9,7 @@ import { loadPart, type PluginManager } from "../opentalon.ts";
 import { editConfigFile, toEdited } from "./edit-config-file.ts";
 import { findBundledPlugins } from "./find-bundled-plugins.ts";
 import { findPluginCommand } from "./plugin-command.ts";
-import { restartIfRunning } from "./plugin-commands.ts";
+import { isHeld, restartIfRunning } from "./plugin-commands.ts";
 import { load, reportError } from "./load.ts";
 
 /** What a command has at hand. */
@@ -120,6 +120,12 @@ async function remove(
   name: string,
   { keepConfig = false, data = false }: RemoveOptions,
 ): Promise<number> {
+  // It would go on writing there, and could have links followed while its folders are removed.
+  if (data && (await isHeld(config, name))) {
+    const words = `opentalon: the plugin "${name}" is running; stop OpenTalon to remove what it has kept, or leave out --data`;
+    process.stderr.write(`${toPrintableLine(words)}\n`);
+    return 1;
+  }
   const isConfigured = config.plugins[name] !== undefined;
   if (isConfigured && !keepConfig) await editConfigFile(path, { kind: "remove", name });
   const wasThere = await manager.remove(name, { data });

@@ -103,6 +103,30 @@ describe("delivery", () => {
     expect(sent).toEqual(["three"]);
   });
 
+  it("does not take the rest of a long reply for delivered when it would be one message now", async () => {
+    const long = { ...delivery("whole"), partsSent: 1 };
+    const { delivering, sent, states } = loop([long], {});
+    delivering.deliver(long);
+    await vi.waitFor(() => expect(states.get(long.id)).toBe("waiting"));
+    delivering.stop();
+    expect(sent).toEqual([]);
+  });
+
+  it("keeps the rest of a long reply for the next start, also at the last attempt", async () => {
+    const long = { ...delivery("one two"), attempts: 2 };
+    const script: Record<string, SendOutcome[]> = {};
+    const { delivering, sent, states } = loop([long], script);
+    const stop = (): SendOutcome[] => {
+      delivering.stop();
+      return [];
+    };
+    Object.defineProperty(script, "one", { get: stop });
+    delivering.deliver(long);
+    await delivering.idle();
+    expect(sent).toEqual(["one"]);
+    expect(states.get(long.id)).toBe("waiting");
+  });
+
   it("gives up after the last attempt", async () => {
     const { delivering, sent, states, clock } = loop([delivery("1")], {
       "1": [refused, refused, refused, refused],

@@ -77,6 +77,7 @@ export function createDeliveryLoop(options: DeliveryOptions): DeliveryLoop {
   const sendParts = async (progress: Progress): Promise<SendOutcome> => {
     const { id, message } = progress.delivery;
     const parts = split(message);
+    if (progress.partsSent >= parts.length) return cutElsewhere;
     for (const [index, part] of parts.entries()) {
       if (index < progress.partsSent) continue;
       if (stopping.signal.aborted) return interrupted;
@@ -95,6 +96,9 @@ export function createDeliveryLoop(options: DeliveryOptions): DeliveryLoop {
       const outcome = await attemptOnce(progress);
       if (outcome === undefined) return;
       if (outcome.kind === "delivered") return outbox.markDelivered(delivery.id);
+      // The end of this program is no refusal of the platform's, however many attempts there were.
+      if (outcome === interrupted)
+        return outbox.markWaiting(delivery.id, clock.now(), interrupted.problem);
       const about = { ...toLogFields(delivery), attempt };
       if (outcome.kind === "unknown" || attempt >= maxAttempts) {
         log.error({ ...about, problem: outcome.problem }, giveUpWords[outcome.kind]);
@@ -145,6 +149,13 @@ interface Progress {
 const interrupted: SendOutcome = {
   kind: "not-delivered",
   problem: "OpenTalon ends; the rest goes out after the next start",
+  retryAfterMs: undefined,
+};
+
+const cutElsewhere: SendOutcome = {
+  kind: "not-delivered",
+  problem:
+    "its channel is gone, or takes longer messages than when the first part of the reply was sent",
   retryAfterMs: undefined,
 };
 

@@ -244,6 +244,21 @@ describe("a hostile server", () => {
     expect((await bridge.call("big__large")).content).toHaveLength(1_024 * 1_024);
   });
 
+  test("is not asked for more and more long descriptions, nor for its tools again and again", async () => {
+    const startedAtMs = Date.now();
+    const bridge = await startBridge([
+      hostile("long", { endless: true, describedIn: 3_000_000 }),
+      hostile("restless", { restless: true }),
+    ]);
+    const countLists = (server: string): number =>
+      journal(server).filter((line) => line === "tools/list").length;
+    expect(countLists("long")).toBeLessThan(5);
+    expect(bridge.log()).toContain("described in more than 8388608 letters");
+    await expect.poll(() => countLists("restless"), { timeout: 30_000 }).toBeGreaterThan(2);
+    const seconds = (Date.now() - startedAtMs) / 1_000;
+    expect(countLists("restless")).toBeLessThanOrEqual(seconds + 2);
+  });
+
   test("that answers with nonsense, or writes what is no message, is an error at most", async () => {
     const bridge = await startBridge([hostile("odd", { tools: ["junk", "nonsense", "fail"] })]);
     expect((await bridge.call("odd__junk")).content).toBe("after the junk");

@@ -14,6 +14,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createManualClock, systemClock, type Clock } from "../base/clock.ts";
 import { createSilentLog } from "../base/create-log.ts";
+import { createFence } from "./fence/create-fence.ts";
 import { createOrphanGuard } from "./orphan-guard.ts";
 import { preparePluginDatabase } from "./plugin-database.ts";
 import type { PluginEntry } from "./plugin-entry.ts";
@@ -60,6 +61,7 @@ async function prepare(
   const log = createSilentLog();
   const guard = createOrphanGuard({ log, environment: process.env });
   const folders = createTemporaryFolders(undefined);
+  const fence = createFence({ searchPath: process.env["PATH"] ?? "", clock: systemClock, log });
   try {
     return await preparePluginDatabase(
       {
@@ -68,7 +70,7 @@ async function prepare(
         databaseFile,
         ...more,
       },
-      { migrationProgram, folders, guard, clock, log },
+      { migrationProgram, folders, guard, fence, clock, log },
       signal,
     );
   } finally {
@@ -159,6 +161,23 @@ test("giving up ends a migration under way", async () => {
   await expect.poll(() => isRunning(readAsked().pid)).toBe(false);
 });
 
+test.each([
+  [
+    "CREATE TABLE u AS WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT randomblob(65536) AS v FROM c",
+    /limits\.disk_mb|full|I\/O/,
+  ],
+  [
+    "CREATE TABLE u AS WITH RECURSIVE c(x) AS (SELECT randomblob(400000000) UNION ALL SELECT randomblob(400000000) FROM c) SELECT count(DISTINCT x) FROM c",
+    /limits\.memory_mb|out of memory/,
+  ],
+])("a migration takes no more than the plugin may: %s", { timeout: 60_000 }, async (sql, words) => {
+  writeFileSync(join(addMigrations("p"), "001.sql"), sql);
+  const path = fileURLToPath(new URL("../store/plugin-database-program.ts", import.meta.url));
+  const limits = { diskMb: 32, memoryMb: 256 };
+  const outcome = prepare({ limits }, [process.execPath, path]);
+  await expect(outcome).rejects.toThrow(words);
+});
+
 test("the program that comes with the store does what is expected of it", async () => {
   const folder = addMigrations("p");
   writeFileSync(join(folder, "001.sql"), "CREATE TABLE t (v TEXT)");
@@ -195,5 +214,5 @@ test("no key names the file of another, or another folder", () => {
   ];
   const names = keys.map(toFolderName);
   expect(new Set(names).size).toBe(keys.length);
-  for (const name of names) expect(name).toMatch(/^[^/.\0]{0,200}$/);
+  for (const name of names) expect(name).toMatch(/^[^/.\0]{1,200}$/);
 });

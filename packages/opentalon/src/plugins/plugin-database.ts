@@ -9,6 +9,7 @@ import type { Log } from "../base/log.ts";
 import { toPrintableLine } from "../base/printable.ts";
 import { describeEnd, startChildProcess } from "./child-process.ts";
 import { toAbortError } from "./deadline.ts";
+import type { Fence } from "./fence/create-fence.ts";
 import type { OrphanGuard } from "./orphan-guard.ts";
 import { parseRemoteAddress } from "./plugin-address.ts";
 import type { PluginEntry } from "./plugin-entry.ts";
@@ -22,6 +23,8 @@ export interface PluginDatabaseDependencies {
   readonly migrationProgram?: readonly string[] | undefined;
   readonly folders: TemporaryFolders;
   readonly guard: OrphanGuard;
+  /** Bounds the migrations, which are the plugin's words, like the plugin. */
+  readonly fence: Fence;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -31,6 +34,8 @@ const databaseVariable = "OPENTALON_DATABASE";
 const migrationTimeoutMs = 60_000;
 const maxOutputLength = 65_536;
 const maxProblemLength = 500;
+/** What the program that applies them needs by itself. */
+const leastMemoryMb = 256;
 
 /**
  * Makes the place of the plugin's own database ready and applies the migrations that lie beside its program. The entry
@@ -49,7 +54,7 @@ export async function preparePluginDatabase(
     await mkdir(dirname(file), { recursive: true, mode: 0o700 });
     await moveOlderDatabase(file);
     const folder = await findMigrations(entry);
-    if (folder !== undefined) await migrate(key, file, folder, dependencies, signal);
+    if (folder !== undefined) await migrate(entry, file, folder, dependencies, signal);
   } catch (error) {
     if (error instanceof PluginError) throw error;
     throw fail(key, `has no database: ${toMessage(error)}`);
@@ -90,15 +95,33 @@ async function findMigrations({
 }
 
 async function migrate(
-  key: string,
+  { key, limits = {} }: PluginEntry,
   file: string,
   folder: string,
-  { migrationProgram, folders, guard, clock, log }: PluginDatabaseDependencies,
+  { migrationProgram, folders, guard, fence, clock, log }: PluginDatabaseDependencies,
   signal: AbortSignal,
 ): Promise<void> {
   if (migrationProgram === undefined) return;
-  const temporary = await folders.create();
-  await writeFile(join(temporary.path, "migration.json"), JSON.stringify({ file, folder }));
+  await using ends = new AsyncDisposableStack();
+  const { path: workingDirectory, remove } = await folders.create();
+  ends.defer(remove);
+  await writeFile(join(workingDirectory, "migration.json"), JSON.stringify({ file, folder }));
+  const environment = { TMPDIR: workingDirectory };
+  const { memoryMb, diskMb } = limits;
+  const enclosure = await fence.enclose({
+    command: migrationProgram,
+    environment,
+    workingDirectory,
+    temporaryFolder: workingDirectory,
+    dataFolder: dirname(file),
+    limits: {
+      diskMb,
+      memoryMb: memoryMb === undefined ? undefined : Math.max(memoryMb, leastMemoryMb),
+    },
+    sandbox: "off",
+    network: false,
+  });
+  ends.defer(enclosure.remove);
   const limit = `its migrations took longer than ${formatDuration(migrationTimeoutMs)}`;
   using deadline = createDeadline({
     clock,
@@ -106,15 +129,16 @@ async function migrate(
     signal,
     toError: () => fail(key, `cannot be started: ${limit}`),
   });
-  const child = startChildProcess({
-    command: migrationProgram,
-    workingDirectory: temporary.path,
-    environment: { TMPDIR: temporary.path },
-    clock,
-  });
+  const child = startChildProcess({ ...enclosure, workingDirectory, environment, clock });
   const { pid } = child;
-  if (pid !== undefined) guard.add(pid, temporary.path);
-  const kill = (): void => void child.stop(0);
+  const kill = (): void => {
+    enclosure.kill();
+    void child.stop(0);
+  };
+  if (pid !== undefined) {
+    guard.add(pid, workingDirectory, enclosure.cgroups);
+    enclosure.watch(pid, kill);
+  }
   deadline.signal.addEventListener("abort", kill, { once: true });
   if (deadline.signal.aborted) kill();
   let output = "";
@@ -124,10 +148,13 @@ async function migrate(
   child.stderr.resume();
   try {
     const end = await child.ended;
+    const breach = enclosure.explainEnd(end);
     if (pid !== undefined) guard.remove(pid);
     await child.outputEnded;
     if (deadline.signal.aborted) throw toAbortError(key, deadline.signal);
-    const outcome = parseOutcome(output) ?? { problem: `the migration ${describeEnd(end)}` };
+    const outcome = parseOutcome(output) ?? {
+      problem: `the migration ${breach ?? describeEnd(end)}`,
+    };
     if (outcome.problem !== undefined) {
       const problem = toPrintableLine(outcome.problem.slice(0, maxProblemLength));
       throw fail(key, `cannot be started, its database was not migrated: ${problem}`);
@@ -135,7 +162,7 @@ async function migrate(
     if (outcome.applied > 0) log.info({ applied: outcome.applied, file }, "Database migrated");
   } finally {
     deadline.signal.removeEventListener("abort", kill);
-    await temporary.remove();
+    enclosure.kill();
   }
 }
 

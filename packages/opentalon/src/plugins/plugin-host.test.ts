@@ -354,6 +354,19 @@ test("the servers a bridge stands for are plugins of their own, and are asked by
   expect(log()).toMatch(/"server":"taken".*has the name of another plugin/);
 });
 
+test("no other plugin takes the name of a server, whether or not its bridge is there", async () => {
+  const { host } = await startHost({
+    poser: { name: "jira", actions: ["echo"] },
+    bridge: { name: "mcp", actions: ["jira__echo"], servers: ["jira", "mail"] },
+    late: { name: "mail", actions: ["echo"] },
+  });
+  expect(states(host)).toEqual(["poser failed", "bridge ready", "late failed"]);
+  expect(host.statuses()[0]?.problem).toBe(
+    'the plugin "poser" reports the name "jira", which is a server of the plugin "bridge"; rename one of them',
+  );
+  expect(host.configKeyOf("jira")).toBe("bridge");
+});
+
 test("a plugin's web server counts at the port it was given, and nowhere else", async () => {
   const [first, second] = [await findFreePort(), await findFreePort()];
   const { host, log } = await startHost({

@@ -99,6 +99,10 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
   const owners = new Map<string, SupervisedPlugin>();
   const keys = new Set([...options.configuredKeys, ...entries.map(({ key }) => key)]);
 
+  /** Who else is configured to stand for a server of this name. */
+  const findBridge = (claimant: SupervisedPlugin, name: string): PluginEntry | undefined =>
+    entries.find(({ key, servers }) => key !== claimant.key && servers?.includes(name) === true);
+
   /** While plugins start, the one that comes first in the configuration gets a name; later on, the one that has it. */
   let starting = true;
   const claimName = (claimant: SupervisedPlugin, name: string): string => {
@@ -107,6 +111,10 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
     }
     if (name !== claimant.key && keys.has(name)) {
       return `the plugin "${claimant.key}" reports the name "${name}", which is the key of another plugin; rename one of them`;
+    }
+    const bridge = name === claimant.key ? undefined : findBridge(claimant, name);
+    if (bridge !== undefined) {
+      return `the plugin "${claimant.key}" reports the name "${name}", which is a server of the plugin "${bridge.key}"; rename one of them`;
     }
     const owner = owners.get(name);
     if (owner !== undefined && owner !== claimant) {

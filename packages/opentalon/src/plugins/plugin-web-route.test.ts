@@ -92,9 +92,21 @@ describe("a request for a plugin's web server", () => {
     const address = await serve((_, response) => {
       response.setHeader("content-security-policy", "default-src *");
       response.setHeader("set-cookie", ["a=1; Path=/; Domain=example.com; HttpOnly", "b=2"]);
+      response.setHeader("clear-site-data", '"*"');
+      response.setHeader("nel", '{"report_to":"mine","max_age":1,"success_fraction":1}');
+      response.setHeader("x-content-type-options", "sniff");
+      response.setHeader("cache-control", "max-age=60");
+      response.setHeader("x-own", "1");
       response.end("<script>fetch('/api')</script>");
     });
     const { headers } = await ask(routeTo(address));
+    expect(Object.keys(headers ?? {}).toSorted()).toEqual([
+      "Cache-Control",
+      "content-security-policy",
+      "date",
+      "set-cookie",
+      "x-own",
+    ]);
     expect(headers?.["content-security-policy"]).toMatch(/^sandbox(?!.*allow-same-origin)/);
     expect(headers?.["set-cookie"]).toEqual([
       "a=1; HttpOnly; Path=/we%20ather/",

@@ -32,6 +32,20 @@ const ofConnection = new Set(
   ),
 );
 
+/** Browsers take these for all of the door, or for all of its machine, whoever said them. */
+const ofOrigin = new Set([
+  "accept-ch",
+  "alt-svc",
+  "clear-site-data",
+  "nel",
+  "report-to",
+  "service-worker-allowed",
+  "strict-transport-security",
+]);
+
+/** The door writes these itself; a second one beside it would win or spoil it. */
+const ofDoor = new Set(["cache-control", "content-type", "x-content-type-options"]);
+
 /** Pages of a plugin have no part in the origin of the door, which may trust what comes from it. */
 const pagePolicy = "sandbox allow-scripts allow-forms allow-popups allow-downloads";
 
@@ -118,13 +132,19 @@ function ask(
 function toAnswer(response: IncomingMessage, prefix: string): HttpAnswer {
   const headers: Record<string, string | readonly string[]> = {};
   for (const [name, value] of Object.entries(response.headers)) {
-    if (value === undefined || ofConnection.has(name) || name === "content-type") continue;
+    const isKept = !ofConnection.has(name) && !ofOrigin.has(name) && !ofDoor.has(name);
+    if (value === undefined || !isKept) continue;
     headers[name] = name === "set-cookie" ? toOwnCookies(value, prefix) : value;
   }
+  const { "content-type": contentType, "cache-control": caching } = response.headers;
   return {
     status: response.statusCode ?? 502,
-    contentType: response.headers["content-type"] ?? "application/octet-stream",
-    headers: { ...headers, "content-security-policy": pagePolicy },
+    contentType: contentType ?? "application/octet-stream",
+    headers: {
+      ...headers,
+      "content-security-policy": pagePolicy,
+      ...(caching === undefined ? {} : { "Cache-Control": caching }),
+    },
     body: Readable.toWeb(response) as ReadableStream<Uint8Array>,
   };
 }

@@ -52,6 +52,15 @@ test("only an action that cannot be called is left out", () => {
   expect(tools.map((tool) => tool.action)).toEqual(["good", "x".repeat(61), "also-good_2"]);
 });
 
+test("however many actions are left out, the log says it with few lines", () => {
+  const lines: unknown[] = [];
+  const warn = (...line: readonly unknown[]): void => void lines.push(line);
+  const names = Array.from({ length: 5_000 }, () => "has space");
+  toPluginCapabilities(toReported(names), "key", { ...log, warn });
+  expect(lines).toHaveLength(21);
+  expect(lines.at(-1)).toEqual([{ leftOut: 5_000 }, expect.stringContaining("left out")]);
+});
+
 test("texts and lists are bounded", () => {
   const parameters = Array.from({ length: 500 }, (_, index) => ({
     name: `n${index}`,

@@ -28,6 +28,9 @@ const limits = {
   promptBytes: 65_536,
 } as const;
 
+/** Of the actions that are left out; a plugin may report millions. */
+const maxExplained = 20;
+
 /**
  * Makes what a plugin reported fit for use: the key stands in for a missing name, an action that cannot be called is
  * left out with a warning, texts and lists are bounded.
@@ -39,15 +42,18 @@ export function toPluginCapabilities(
 ): PluginCapabilities {
   const name = reported.name === "" ? key : reported.name;
   const tools = new Map<string, Tool>();
+  let leftOut = 0;
   for (const action of reported.actions) {
     const problem = findProblem(name, action.name, tools);
     if (problem === "") tools.set(action.name, toTool(name, action));
-    else
+    else if ((leftOut += 1) <= maxExplained)
       log.warn(
         { action: action.name.slice(0, 100) },
         `An action of the plugin is left out: ${problem}`,
       );
   }
+  if (leftOut > maxExplained)
+    log.warn({ leftOut }, "More actions of the plugin are left out for such reasons");
   return {
     name,
     description: cut(reported.description, limits.descriptionBytes),

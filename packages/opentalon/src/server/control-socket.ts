@@ -59,6 +59,7 @@ export async function createControlSocket(options: ControlSocketOptions): Promis
     // Whoever can open the socket is the user who runs the program, or root.
     isTrusted: () => true,
     hasToken: false,
+    hidesAuthorization: false,
     ...bodies,
     isClosing: () => isClosing,
     log,

@@ -13,6 +13,8 @@ export interface HttpAppOptions {
   readonly isTrusted: (headers: IncomingHttpHeaders) => boolean;
   /** Whether there is a token that would make a caller trusted. */
   readonly hasToken: boolean;
+  /** What callers send as `authorization` is meant for the door, or for who stands in front of it: nobody behind it sees it. */
+  readonly hidesAuthorization: boolean;
   readonly maxBodyBytes: number;
   readonly maxBodyBytesTogether: number;
   /** Connections end with their answer from then on. */
@@ -24,7 +26,8 @@ type Bindings = { Bindings: HttpBindings };
 
 /** Finds the route of a request, lets known callers in, reads the body, and words every refusal as JSON. */
 export function createHttpApp(options: HttpAppOptions): Hono<Bindings> {
-  const { routes, isTrusted, hasToken, maxBodyBytes, isClosing, log } = options;
+  const { routes, isTrusted, hasToken, hidesAuthorization } = options;
+  const { maxBodyBytes, isClosing, log } = options;
   const app = new Hono<Bindings>();
   const budget = createBodyBudget(options.maxBodyBytesTogether);
 
@@ -75,7 +78,7 @@ export function createHttpApp(options: HttpAppOptions): Hono<Bindings> {
           const value = headers[name];
           return Array.isArray(value) ? value.join(", ") : value;
         },
-        headers: hasToken ? { ...headers, authorization: undefined } : headers,
+        headers: hidesAuthorization ? { ...headers, authorization: undefined } : headers,
         body: read.body,
         // Most routes never look.
         get signal() {

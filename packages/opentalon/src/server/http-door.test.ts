@@ -82,6 +82,20 @@ describe("the HTTP door", () => {
     expect((await fetch(`${door.url}/healthz`)).status).toBe(200);
   });
 
+  it("says why something is not ready to those it knows only", async () => {
+    const findUnready = (): readonly string[] => ["plugin jira: its last words: /home/ann: no"];
+    const ask = async (headers: Record<string, string>, token = ""): Promise<unknown> => {
+      const secret = token === "" ? undefined : createSecret(token);
+      const door = await openDoor({ findUnready, token: secret });
+      const response = await fetch(`${door.url}/readyz`, { headers });
+      return ((await response.json()) as { unready: unknown }).unready;
+    };
+    expect(await ask({}, "door-token")).toEqual(["plugin jira"]);
+    expect(await ask({ origin: "https://evil.example" })).toEqual(["plugin jira"]);
+    expect(await ask({ authorization: "Bearer door-token" }, "door-token")).toEqual(findUnready());
+    expect(await ask({})).toEqual(findUnready());
+  });
+
   it("answers unknown addresses with 404 and wrong methods with 405, both as JSON", async () => {
     const door = await openDoor({ routes: [echo] });
     const nowhere = await fetch(`${door.url}/nowhere`);
@@ -162,6 +176,23 @@ describe("who gets in", () => {
     expect(await ask("/own", "Bearer a-long-door-token")).toBe(200);
     expect(trusted).toEqual([false, true]);
     expect((await fetch(`${door.url}/healthz`)).status).toBe(200);
+  });
+
+  it("shows nobody behind it what proved a caller to it, or to a proxy in front of it", async () => {
+    const show: HttpRoute = {
+      method: "GET",
+      path: "/show",
+      authentication: "own",
+      handle: async ({ headers }) => toJsonAnswer(200, { shown: headers["authorization"] ?? null }),
+    };
+    const ask = async (options: Partial<HttpDoorOptions>): Promise<unknown> => {
+      const door = await openDoor({ routes: [show], ...options });
+      const headers = { authorization: "Basic of the proxy" };
+      return (await fetch(`${door.url}/show`, { headers })).json();
+    };
+    expect(await ask({ token: createSecret("a-long-door-token") })).toEqual({ shown: null });
+    expect(await ask({ allowPublic: true })).toEqual({ shown: null });
+    expect(await ask({})).toEqual({ shown: "Basic of the proxy" });
   });
 
   it("keeps pages of other origins and rebound names out when no token protects it", async () => {

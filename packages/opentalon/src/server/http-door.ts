@@ -38,7 +38,7 @@ export interface HttpDoorOptions {
   readonly setting?: string | undefined;
   /** Of two routes with the same method and path the first one counts. */
   readonly routes: readonly HttpRoute[];
-  /** What is not ready, by name; empty when everything is. */
+  /** What is not ready, as `name` or `name: why`; empty when everything is. */
   readonly findUnready: () => readonly string[];
   /** Callers of routes with `authentication: "door"` must send it as `Authorization: Bearer <token>`. */
   readonly token?: Secret | undefined;
@@ -82,6 +82,7 @@ export async function createHttpDoor(options: HttpDoorOptions): Promise<HttpDoor
     ],
     isTrusted: createTrustCaller({ token, isLoopback, allowPublic }),
     hasToken: token !== undefined,
+    hidesAuthorization: token !== undefined || allowPublic,
     maxBodyBytes: limits.maxBodyBytes,
     maxBodyBytesTogether: limits.maxBodyBytesTogether,
     isClosing: () => isClosing,
@@ -127,14 +128,19 @@ function toHealthRoute(path: string, findUnready: () => readonly string[]): Http
     method: "GET",
     path,
     authentication: "own",
-    handle: async () => {
-      const unready = findUnready();
+    handle: async ({ isTrusted }) => {
+      const unready = isTrusted ? findUnready() : findUnready().map(toNameAlone);
       const isReady = unready.length === 0;
       return isReady
         ? toJsonAnswer(200, { status: "ok" })
         : toJsonAnswer(503, { status: "unready", unready });
     },
   };
+}
+
+/** Why something is not ready may quote what it wrote, and is nothing for strangers. */
+function toNameAlone(unready: string): string {
+  return unready.split(": ", 1)[0] ?? "";
 }
 
 function listen(server: Server, { host, port }: ListenAddress, setting: string): Promise<void> {

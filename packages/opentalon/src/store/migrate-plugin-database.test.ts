@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import {
   existsSync,
   mkdirSync,
@@ -114,7 +116,48 @@ describe("migrating a plugin's database", () => {
     write("002.sql", `--${"x".repeat(1_048_576)}`);
     expect(migrate).toThrow("002.sql has 1048578 bytes");
   });
+
+  it("follows no link that is put there while it begins", async () => {
+    write("001.sql", "CREATE TABLE t (v)");
+    const state = join(root, "state.db");
+    for (const path of [state, file]) {
+      using database = new DatabaseSync(path);
+      database.exec("CREATE TABLE other (v)");
+    }
+    const swapping = spawn(process.execPath, ["-e", swapForEver, file, state], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    try {
+      await once(swapping.stdout, "data");
+      for (let attempt = 0; attempt < 200; attempt += 1) {
+        try {
+          migrate();
+        } catch {
+          // It met the link, which is as good.
+        }
+      }
+    } finally {
+      swapping.kill("SIGKILL");
+      await once(swapping, "exit");
+    }
+    using database = new DatabaseSync(state);
+    expect(database.prepare("SELECT name FROM sqlite_schema").all()).toEqual([{ name: "other" }]);
+  });
 });
+
+/** Puts a link to another file and the file itself in turn at one place. */
+const swapForEver = `
+  const { copyFileSync, linkSync, renameSync, symlinkSync } = require("node:fs");
+  const [file, target] = process.argv.slice(1);
+  copyFileSync(file, file + ".own");
+  console.log("ready");
+  for (;;) {
+    symlinkSync(target, file + ".next");
+    renameSync(file + ".next", file);
+    linkSync(file + ".own", file + ".next");
+    renameSync(file + ".next", file);
+  }
+`;
 
 it("finds where statements begin", () => {
   const text = `-- first; not one

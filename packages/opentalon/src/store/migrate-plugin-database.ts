@@ -3,8 +3,16 @@
  * Never: lets a migration reach another file, and never changes anything with one that fails.
  */
 import { createHash } from "node:crypto";
-import { closeSync, lstatSync, openSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import {
+  closeSync,
+  constants as fs,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+} from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { constants, DatabaseSync } from "node:sqlite";
 import { StoreError, toMessage } from "../base/errors.ts";
 import { findStatementStarts } from "./find-statement-starts.ts";
@@ -64,6 +72,8 @@ function toStatus(path: string): { readonly size: number; readonly isFile: boole
   return { size: status.size, isFile: status.isFile() };
 }
 
+const flags = fs.O_WRONLY | fs.O_CREAT | fs.O_NOFOLLOW;
+
 /** A link, which the plugin may have made, could lead anywhere: to the state of this program, for one. */
 function refuseLinks(file: string): void {
   for (const path of [file, `${file}-journal`, `${file}-wal`, `${file}-shm`]) {
@@ -75,14 +85,17 @@ function refuseLinks(file: string): void {
 function open(file: string): DatabaseSync {
   try {
     refuseLinks(file);
-    closeSync(openSync(file, "a", 0o600));
+    closeSync(openSync(file, flags, 0o600));
     const database = new DatabaseSync(file, {
       timeout: busyTimeoutMs,
       allowExtension: false,
       limits: { attach: 0 },
     });
     database.enableDefensive(true);
-    return database;
+    // The plugin may still run and put a link there in the meantime. Where SQLite has arrived it stays.
+    if (database.location() === join(realpathSync(dirname(file)), basename(file))) return database;
+    database.close();
+    throw new Error("it is no plain file");
   } catch (error) {
     throw fail(`${file} cannot be opened: ${toMessage(error)}`);
   }

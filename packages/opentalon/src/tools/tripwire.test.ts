@@ -116,6 +116,12 @@ describe("the tripwire", () => {
     expect(judge(send, [])).toEqual({ kind: "tripped", consent: consent("awaited") });
   });
 
+  it("keeps the yes for the model's call, whatever a plugin asks for before", () => {
+    const { judge } = wire("yes", asked);
+    expect(judge({ ...send, isNested: true }, []).kind).toBe("tripped");
+    expect(judge(send, []).kind).toBe("agreed");
+  });
+
   it("does not count on a yes after a crash, when the call may have been made", () => {
     expect(wire("yes", asked, "c:ann", true).judge(send, []).kind).toBe("tripped");
   });

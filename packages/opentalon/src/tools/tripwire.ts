@@ -21,6 +21,8 @@ export interface SuspectCall {
   readonly tool: Tool;
   /** Valid, as the model gave them. */
   readonly arguments: Readonly<Record<string, unknown>>;
+  /** A plugin wants it in the middle of another call: the person's word, which is for a call of the model, is not for it. */
+  readonly isNested?: boolean | undefined;
 }
 
 export type TripwireVerdict =
@@ -86,7 +88,7 @@ export function createTripwire(options: TripwireOptions): Tripwire {
       const isAsked = mustAsk || earlier === "confirmation";
       if (!isInduced && !isAsked) return { kind: "clear" };
       const why = isInduced ? {} : ({ why: "confirmation" } as const);
-      if (agreed.delete(digest))
+      if (call.isNested !== true && agreed.delete(digest))
         return { kind: "agreed", consent: { state: "given", actor, call: digest, ...why } };
       own ??= toSearchableText(message.content);
       if (!isAsked && isCallWritten(call, own)) return { kind: "clear" };

@@ -79,5 +79,12 @@ pub async fn start_channel(name: &str) -> (Plugin, Channel) {
 async fn connect(path: PathBuf) -> Channel {
     let address = format!("unix:{}", path.display());
     let endpoint = Endpoint::from_shared(address).unwrap().timeout(Duration::from_secs(10));
-    endpoint.connect().await.unwrap()
+    let give_up = Instant::now() + Duration::from_secs(10);
+    loop {
+        match endpoint.connect().await {
+            // A socket may be there a moment before somebody listens on it.
+            Err(_) if Instant::now() < give_up => sleep(Duration::from_millis(25)).await,
+            connected => return connected.unwrap(),
+        }
+    }
 }

@@ -1,9 +1,10 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { readInside } from "../sources/source-files.ts";
 import type { Builder, BuildPlace } from "./builder.ts";
 
 const maxFileBytes = 1_048_576;
+const maxSourceBytes = 16_777_216;
 
 /** `go build -o <name> .`, or of a command below `cmd/` when the top holds none. */
 export const goBuilder: Builder = {
@@ -32,8 +33,9 @@ async function isMain(folder: string): Promise<boolean> {
   const names = await readdir(folder).catch(() => []);
   const sources = names.filter((name) => name.endsWith(".go") && !name.endsWith("_test.go"));
   for (const name of sources) {
-    const text = await readFile(join(folder, name), "utf8").catch(() => "");
-    if (/^package main\b/m.test(text)) return true;
+    // A link may lead to a file that never ends.
+    const text = await readInside(folder, name, maxSourceBytes).catch(() => "");
+    if (/^package main\b/m.test(text ?? "")) return true;
   }
   return false;
 }

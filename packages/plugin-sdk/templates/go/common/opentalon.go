@@ -52,10 +52,10 @@ func run(register func(*grpc.Server), path, firstLine string) {
 	}
 	server := grpc.NewServer(grpc.MaxRecvMsgSize(messageLimit()))
 	register(server)
+	parent := os.Getppid()
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
-		parent := os.Getppid()
 		for waiting := true; waiting; {
 			select {
 			case <-signals:

@@ -57,6 +57,7 @@ def refuse(context: grpc.ServicerContext, words: str) -> NoReturn:
 
 
 def _run(register: Register, path: str, first_line: str) -> None:
+    parent = os.getppid()
     limit = _message_limit()
     options = [("grpc.max_receive_message_length", limit), ("grpc.max_send_message_length", -1)]
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=32), options=options)
@@ -70,7 +71,6 @@ def _run(register: Register, path: str, first_line: str) -> None:
         print(first_line, flush=True)
     # Standard output belongs to OpenTalon: what `print` writes from now on goes to standard error, and so to its log.
     sys.stdout = sys.stderr
-    parent = os.getppid()
     # A plugin whose OpenTalon is gone has nobody to serve.
     while os.getppid() == parent and not ended.wait(timeout=1):
         pass

@@ -5,6 +5,7 @@
 import type { CallOther, PluginState } from "./define-callbacks.ts";
 import { isObjectSchema, readObjectSchema } from "./object-schema.ts";
 import type { ObjectSchema, OutputOf } from "./object-schema.ts";
+import type { AnswerWeb } from "./serve-web.ts";
 import type { Parameter, ParameterType } from "./parameter.ts";
 
 /** One argument of an action. A plain string stands for `{ description, required: true }`. */
@@ -111,6 +112,12 @@ export interface ToolDefinition<Parameters extends Readonly<Record<string, AnyPa
    * the configuration: the plugin does not start and the operator reads the message.
    */
   readonly onConfigure?: (config: Readonly<Record<string, unknown>>) => void | Promise<void>;
+  /**
+   * Answers HTTP requests, where the plugin's entry has `http_port`; with `expose_http` the HTTP door passes those below
+   * `/<plugin>/` on, without that prefix. Only of a definition, not of a function that gives one. The port is open to every
+   * program on this machine.
+   */
+  readonly web?: AnswerWeb;
   /** Ends what the plugin started, when it is told to stop; it has three seconds. */
   readonly onStop?: () => void | Promise<void>;
 }

@@ -25,6 +25,7 @@ export type {
 } from "./define-callbacks.ts";
 export type { ParameterType } from "./parameter.ts";
 export type { ObjectSchema } from "./object-schema.ts";
+export type { AnswerWeb } from "./serve-web.ts";
 export { serveTool } from "./serve-tool.ts";
 export type {
   GuardVerdict,

@@ -9,11 +9,14 @@ import {
   parseMessageLimit,
 } from "@opentalon/protocol";
 import { endWithParent, takeStandardOutput } from "./own-process.ts";
+import { type AnswerWeb, serveWeb } from "./serve-web.ts";
 
 /** One gRPC service, as the library takes it. */
 export interface OwnService {
   readonly methods: grpc.ServiceDefinition;
   readonly handlers: grpc.UntypedServiceImplementation;
+  /** Answers requests for pages of the plugin. */
+  readonly web?: AnswerWeb | undefined;
   /** Ends what the program started, while calls under way end. */
   readonly stop?: () => Promise<void>;
 }
@@ -28,15 +31,16 @@ export const endGraceMs = 3_000;
 export async function serveHost(service: OwnService): Promise<void> {
   const writeToHost = takeStandardOutput();
   const server = createServer(service);
+  const web = service.web === undefined ? undefined : await serveWeb(service.web);
   // A folder of its own, which only this user can enter, is what keeps others from calling the plugin.
   const folder = mkdtempSync(join(tmpdir(), "opentalon-plugin-"));
   const address = join(folder, "plugin.sock");
   const close = async (): Promise<void> => {
-    await Promise.allSettled([closeServer(server), service.stop?.()]);
+    await Promise.allSettled([closeServer(server), web?.close(), service.stop?.()]);
   };
   endWithParent({ leftovers: folder, graceMs: endGraceMs, close });
   await listen(server, address);
-  writeToHost(`${formatHandshake({ network: "unix", address })}\n`);
+  writeToHost(`${formatHandshake({ network: "unix", address, httpAddress: web?.address })}\n`);
 }
 
 /** A server with the limits of the wire. */

@@ -2,6 +2,7 @@ import type { ChildProcessByStdio } from "node:child_process";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -276,6 +277,33 @@ test("a plugin may have other actions each time it is asked, and ends what it st
   expect(errors).toContain("stopped in good order");
   rmSync(temporary, { recursive: true });
 });
+
+test("a plugin serves pages at the port it is given, and says so", async () => {
+  const temporary = mkdtempSync(join(tmpdir(), "t-"));
+  const port = await findFreePort();
+  const plugin = spawn(command[0], command.slice(1), {
+    env: { ...process.env, TMPDIR: temporary, OPENTALON_HTTP_PORT: `${port}` },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const [line] = (await once(createInterface({ input: plugin.stdout }), "line")) as [string];
+  expect(parseHandshake(line).httpAddress).toBe(`127.0.0.1:${port}`);
+  const page = await fetch(`http://127.0.0.1:${port}/a?b=1`);
+  expect(await page.text()).toBe("a page for /a?b=1");
+  expect((await fetch(`http://127.0.0.1:${port}/fail`)).status).toBe(500);
+  plugin.kill("SIGINT");
+  const [code] = (await once(plugin, "exit")) as [number];
+  expect(code).toBe(0);
+  rmSync(temporary, { recursive: true });
+});
+
+async function findFreePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
 
 test("a plugin ends when the process that started it is gone", async () => {
   const temporary = mkdtempSync(join(tmpdir(), "t-"));

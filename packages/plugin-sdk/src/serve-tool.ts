@@ -13,6 +13,7 @@ import type {
 import { checkToolDefinition, toParameters, withSchemasRead } from "./define-tool.ts";
 import { parseConfigJson, serveHost, toMessage } from "./own-server.ts";
 import { runAction } from "./run-action.ts";
+import type { AnswerWeb } from "./serve-web.ts";
 import { serveCallWithCallbacks } from "./run-callbacks.ts";
 
 /**
@@ -42,15 +43,18 @@ export async function serveTool<const Parameters extends Readonly<Record<string,
   tool: ToolDefinition<Parameters> | ToolProvider,
 ): Promise<void> {
   let describe: () => Promise<AnyToolDefinition>;
+  let web: AnswerWeb | undefined;
   if (typeof tool === "function") describe = async () => withSchemasRead(await tool());
   else {
     const definition = withSchemasRead(tool as unknown as AnyToolDefinition);
     checkToolDefinition(definition);
     describe = async () => definition;
+    web = definition.web;
   }
   await serveHost({
     methods: pluginServiceMethods,
     handlers: createHandlers(describe),
+    web,
     stop: async () => (await describe()).onStop?.(),
   });
 }

@@ -205,6 +205,7 @@ export function createServerLink(options: ServerLinkOptions): ServerLink {
       let wake: AbortSignal | undefined;
       try {
         await serve();
+        if (ending.signal.aborted) break;
         problem = "the connection was lost; it is being connected to again";
         log(problem);
       } catch (error) {

@@ -48,15 +48,14 @@ async function writeProject(name: string, { lang, kind, dir }: Required<Options>
       checkout: findCheckout(),
     });
     const shown = toPrintableLine(dir);
-    process.stdout.write(
-      [
-        `Wrote the ${kind} ${name} to ${shown}.`,
-        `  ${join(shown, source)}   is where you work`,
-        `  make -C ${shown} test   starts it and calls it`,
-        `  ${join(shown, "README.md")}   says the rest`,
-        "",
-      ].join("\n"),
-    );
+    const lines = [
+      [join(shown, source), "is where you work"],
+      [`make -C ${shown} test`, "starts it and calls it"],
+      [join(shown, "README.md"), "says the rest"],
+    ] as const;
+    const width = Math.max(...lines.map(([what]) => what.length));
+    process.stdout.write(`Wrote the ${kind} ${name} to ${shown}.\n`);
+    for (const [what, about] of lines) process.stdout.write(`  ${what.padEnd(width)}  ${about}\n`);
     return 0;
   } catch (error) {
     reportError(error);

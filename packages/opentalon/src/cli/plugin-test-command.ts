@@ -1,4 +1,6 @@
+import { statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type {
   CheckOptions,
@@ -67,6 +69,12 @@ async function testPlugin(
   const { stdout, stderr } = process;
   // What is tested runs in a group of its own, which the terminal does not interrupt: the kit ends it at our exit.
   const interrupt = (): never => process.exit(130);
+  const [program = ""] = command;
+  const problem = findProblem(program);
+  if (problem !== undefined) {
+    stderr.write(`opentalon: ${toPrintableLine(problem)}\n`);
+    return 1;
+  }
   process.once("SIGINT", interrupt).once("SIGTERM", interrupt);
   try {
     const { checkPlugin } = await import("@opentalon/plugin-sdk/testing");
@@ -86,6 +94,16 @@ async function testPlugin(
   } finally {
     process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
   }
+}
+
+/** Why a program given by its path cannot be run. Without a slash it is looked up on the search path. */
+function findProblem(program: string): string | undefined {
+  const info = statSync(program, { throwIfNoEntry: false });
+  if (info?.isDirectory() === true)
+    return `${program} is a folder; name the program in it, such as ${join(program, "my-plugin")}`;
+  if (info === undefined && program.includes("/"))
+    return `there is no program ${program}; build it first`;
+  return undefined;
 }
 
 async function toCheckOptions(

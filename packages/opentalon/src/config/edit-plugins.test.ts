@@ -49,6 +49,13 @@ describe("editing the plugins of a configuration file", () => {
       expect(parse(editPlugins(empty, add))).toMatchObject({ plugins: { tiny: entry } });
   });
 
+  it("writes lines behind braces that hold nothing", () => {
+    expect(editPlugins("log:\n  level: info\nplugins: {}\n", add)).toBe(
+      `log:\n  level: info\nplugins:\n  ${block}`,
+    );
+    expect(parse(editPlugins("{plugins: {}}\n", add))).toEqual({ plugins: { tiny: entry } });
+  });
+
   it("writes other forms anew, with their comments", () => {
     const flow = '# mine\n{"plugins": {"one": {"enabled": true}}, "log": {}}\n';
     const edited = editPlugins(flow, add);

@@ -51,6 +51,9 @@ function applyEdit(document: Document, edit: PluginsEdit): void {
   // `plugins:` with nothing behind it.
   if (isScalar(plugins) && (plugins.value ?? null) === null)
     document.set("plugins", document.createNode({}));
+  // The `{}` that is left when the last entry is removed must not press the next one onto its line.
+  const isInBlock = isMap(document.contents) && document.contents.flow !== true;
+  if (isMap(plugins) && plugins.items.length === 0 && isInBlock) plugins.flow = false;
   document.setIn(["plugins", edit.name], document.createNode(edit.entry));
 }
 

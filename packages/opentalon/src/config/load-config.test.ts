@@ -340,14 +340,18 @@ describe("files", () => {
   });
   afterAll(() => rm(directory, { recursive: true }));
 
-  test("relative programs are found beside the file, otherwise in the working directory", async () => {
+  test("relative programs are found beside the file, otherwise in the working directory, and missed beside the file", async () => {
     const path = join(directory, "config.yaml");
     await writeFile(join(directory, "echo"), "");
-    await writeFile(path, "plugins: {a: {plugin: ./echo}, b: {plugin: ./missing}}\n");
+    await writeFile(
+      path,
+      "plugins: {a: {plugin: ./echo}, b: {plugin: ./package.json}, c: {plugin: ./missing}}\n",
+    );
     const loaded = await loadConfig({ path, environment: {} });
     expect(loaded.directory).toBe(directory);
     expect(loaded.config.plugins["a"]?.plugin).toBe(join(directory, "echo"));
-    expect(loaded.config.plugins["b"]?.plugin).toBe(join(process.cwd(), "missing"));
+    expect(loaded.config.plugins["b"]?.plugin).toBe(join(process.cwd(), "package.json"));
+    expect(loaded.config.plugins["c"]?.plugin).toBe(join(directory, "missing"));
   });
 
   test("a file that is missing, a directory, too large or not text says so", async () => {

@@ -131,7 +131,7 @@ Without any configured provider the built-in demonstration model answers.
 
 **Paths.** \`~\` is the home directory. A relative path starts at the directory of the configuration file if it leads to
 something there, otherwise at the directory the program was started in. \`state.data_dir\` and \`log.file\` always start at the
-directory of the configuration file. In a \`plugin\` list (\`[node, ./plugin.js]\`) a program without \`/\` is looked up on the
+directory of the configuration file, as does a program that is at neither place. In a \`plugin\` list (\`[node, ./plugin.js]\`) a program without \`/\` is looked up on the
 search path, and an argument is a path only if it begins with \`./\` or \`../\`.
 
 **Texts** may be written without quotes, also when they look like numbers. Switches are \`true\` or \`false\`; \`yes\`, \`no\`, \`on\`

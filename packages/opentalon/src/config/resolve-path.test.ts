@@ -6,12 +6,15 @@ const places = {
   workingDirectory: "/srv/start",
   homeDirectory: "/home/ada",
   exists: (path: string) =>
-    path === "/etc/opentalon/plugins/echo" || path === "/etc/opentalon/echo",
+    path === "/etc/opentalon/plugins/echo" ||
+    path === "/etc/opentalon/echo" ||
+    path === "/srv/start/plugins/below",
 };
 
 test.each([
   ["program", "./plugins/echo", "/etc/opentalon/plugins/echo"],
-  ["program", "./plugins/other", "/srv/start/plugins/other"],
+  ["program", "./plugins/below", "/srv/start/plugins/below"],
+  ["program", "./plugins/other", "/etc/opentalon/plugins/other"],
   ["program", "/opt/echo", "/opt/echo"],
   ["program", "~/echo", "/home/ada/echo"],
   ["program", "echo", "/etc/opentalon/echo"],

@@ -12,7 +12,8 @@ export interface Places {
 
 /**
  * Makes a path absolute. `~` is the home directory. A relative path of kind `data` starts at the configuration file; any other
- * one does so if it leads to something there, else it starts at the working directory. Addresses (`grpc://…`) stay as
+ * one does so if it leads to something there, else it starts at the working directory. A program that is at neither place
+ * belongs beside the file, where it may be built yet. Addresses (`grpc://…`) stay as
  * they are, and so does a lone word that names a program on the search path or a built-in channel.
  */
 export function resolvePath(path: string, kind: PathKind, places: Places): string {
@@ -28,5 +29,6 @@ export function resolvePath(path: string, kind: PathKind, places: Places): strin
   if (kind === "channel" && isWord && !/\.ya?ml$/i.test(path)) return path;
   if (places.exists(beside)) return beside;
   const below = resolve(places.workingDirectory, path);
-  return kind === "program" && isWord && !places.exists(below) ? path : below;
+  if (kind !== "program" || places.exists(below)) return below;
+  return isWord ? path : beside;
 }

@@ -5,7 +5,11 @@ import { parseHandshake } from "@opentalon/protocol";
 import type { Address } from "../testing-kit/grpc-call.ts";
 import { untilReachable } from "../testing-kit/connect-to.ts";
 import { within } from "../testing-kit/patience.ts";
-import type { PluginProcess, PluginProcessOptions } from "../testing-kit/plugin-process.ts";
+import type {
+  PluginProcess,
+  PluginProcessOptions,
+  ProcessEnd,
+} from "../testing-kit/plugin-process.ts";
 import { describeLastWords, startProcess } from "../testing-kit/plugin-process.ts";
 
 /** A plugin that listens. */
@@ -60,13 +64,18 @@ export async function openPlugin(options: OpenOptions): Promise<Opening> {
   }[expects ?? "either"];
   const hasEnded = process.hasEnded();
   const late = `${wanted} within ${timeoutMs / 1_000} s`;
-  const why = hasEnded ? `${(await process.ended).words} before it listened` : late;
+  const why = hasEnded ? describeEnd(await process.ended) : late;
   await within(200, process.stderr.ended);
   const said = process.stdout.lines[0];
   const first =
     said === undefined ? "" : `; its first line was ${JSON.stringify(said.slice(0, 100))}`;
   await process.stop(0);
   return { kind: "failed", why: `${why}${first}${describeLastWords(process)}`, hasEnded };
+}
+
+/** One that never ran says so itself. */
+function describeEnd({ code, signal, words }: ProcessEnd): string {
+  return code === undefined && signal === undefined ? words : `${words} before it listened`;
 }
 
 type Found = Omit<OpenedPlugin, "process" | "readyMs">;

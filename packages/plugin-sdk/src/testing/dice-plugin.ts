@@ -8,6 +8,10 @@ await serveTool({
   name: "dice",
   description: "Rolls dice",
   systemPromptAddition: "Never cheat.",
+  web: (request, response) => {
+    if (request.url === "/fail") throw new Error("no such page");
+    response.end(`a page for ${request.url}`);
+  },
   onConfigure: (config) => {
     if (config["fail"] === true) throw new Error("`fail` must not be true");
     greeting = typeof config["greeting"] === "string" ? config["greeting"] : "";

@@ -143,6 +143,20 @@ describe.skipIf(!hasGit())("a source in git (needs git)", () => {
     expect(readdirSync(into)).toEqual([]);
   });
 
+  it("does not tell each count of git", async () => {
+    const { repository } = createTwo();
+    const files: Record<string, string> = {};
+    for (let index = 0; index < 300; index++) files[`f${index}.txt`] = `${index}`;
+    repository.commit(files);
+    const told: string[] = [];
+    await fetchInto(createFolder(), repository.path, "", {
+      clock: createManualClock(),
+      onProgress: (line) => told.push(line),
+    });
+    expect(told.filter((line) => /% /.test(line) && !line.endsWith("done."))).toEqual([]);
+    expect(told).not.toEqual([]);
+  });
+
   it("replaces what lies in its place", async () => {
     const { repository, second } = createTwo();
     const into = createFolder();

@@ -29,6 +29,9 @@ export type RunGit = (gitArguments: readonly string[]) => Promise<GitOutcome>;
 
 const maxOutputBytes = 8_388_608;
 const maxWordsLength = 4_000;
+const countIntervalMs = 5_000;
+/** A count that is not at its end yet: `Receiving objects:  40% (6/15)`. */
+const isCount = (line: string): boolean => /\d+% \(\d+\/\d+\)/.test(line) && !/done\.$/.test(line);
 const passedOn =
   /^(?:PATH|TMPDIR|SSL_CERT_FILE|SSL_CERT_DIR|SSH_AUTH_SOCK|(?:https?|all|no)_proxy|(?:HTTPS?|ALL|NO)_PROXY)$/;
 
@@ -71,6 +74,7 @@ export function createGit(options: GitOptions): RunGit {
     let output = "";
     let words = "";
     let isTooLong = false;
+    let nextCountAtMs = clock.now() + countIntervalMs;
     const kill = (): void => void child.stop(0);
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       output += text;
@@ -82,7 +86,13 @@ export function createGit(options: GitOptions): RunGit {
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       words = (words + text).slice(-maxWordsLength);
       const line = text.split(/[\r\n]+/).findLast((part) => part.trim() !== "");
-      if (line !== undefined) onProgress(toPrintableLine(line.slice(0, 200)));
+      if (line === undefined) return;
+      // Git counts several times a second, for terminals that overwrite the line.
+      if (isCount(line)) {
+        if (clock.now() < nextCountAtMs) return;
+        nextCountAtMs = clock.now() + countIntervalMs;
+      }
+      onProgress(toPrintableLine(line.slice(0, 200)));
     });
     signal.addEventListener("abort", kill, { once: true });
     try {

@@ -31,7 +31,8 @@ const maxOutputBytes = 8_388_608;
 const maxWordsLength = 4_000;
 const countIntervalMs = 5_000;
 /** A count that is not at its end yet: `Receiving objects:  40% (6/15)`. */
-const isCount = (line: string): boolean => /\d+% \(\d+\/\d+\)/.test(line) && !/done\.$/.test(line);
+const isCount = (line: string): boolean =>
+  /\d+% \(\d+\/\d+\)/.test(line) && !line.endsWith("done.");
 const passedOn =
   /^(?:PATH|TMPDIR|SSL_CERT_FILE|SSL_CERT_DIR|SSH_AUTH_SOCK|(?:https?|all|no)_proxy|(?:HTTPS?|ALL|NO)_PROXY)$/;
 

@@ -18,7 +18,12 @@ function fakeChannel(
   const path = join(folder, "fake-channel");
   writeFileSync(path, `#!/bin/sh\nexec "${process.execPath}" "${script}" "$FAKE_CHANNEL"\n`);
   chmodSync(path, 0o755);
-  return { enabled: true, plugin: path, env: [`FAKE_CHANNEL=${JSON.stringify(options)}`] };
+  return {
+    enabled: true,
+    plugin: path,
+    env: [`FAKE_CHANNEL=${JSON.stringify(options)}`],
+    access: { policy: "open" },
+  };
 }
 
 /** The example of the first README, whose channels are all somewhere else. */

@@ -202,7 +202,7 @@ plugins:
   it("may have channels of five kinds: those that cannot run are named, the console runs", async () => {
     using scratch = createScratch();
     await using models = await createModelServer();
-    const unsupported = {
+    const unreachable = {
       "my-slack": { enabled: true, plugin: "./plugins/my-slack", config: { bot_token: "x" } },
       "my-telegram": { enabled: true, plugin: "grpc://127.0.0.1:9", config: { bot_token: "x" } },
       "my-teams": { enabled: true, plugin: "docker://ghcr.io/example/teams:latest" },
@@ -210,7 +210,7 @@ plugins:
     };
     const configPath = scratch.writeConfig(models.url, {
       channels: {
-        ...unsupported,
+        ...unreachable,
         "my-whatsapp": { enabled: true, plugin: "http://127.0.0.1:9/whatsapp" },
         console: { enabled: true, plugin: "console", config: {} },
       },
@@ -218,10 +218,8 @@ plugins:
     });
     await using core = startCore({ configPath });
     await core.ready();
-    for (const channel of Object.keys(unsupported)) {
-      expect(
-        core.log.find((line) => line["channel"] === channel && line.level === 50),
-      ).toBeDefined();
+    for (const channel of Object.keys(unreachable)) {
+      await core.logged((line) => line["channel"] === channel && line.level >= 40);
     }
     core.write("anyone?\n");
     await expect.poll(core.output, patient).toBe("answer: anyone?\n");

@@ -85,14 +85,14 @@ describe("opentalon plugin test", () => {
     });
   });
 
-  it.each([
-    [["/no/such/program"], /there is no program \/no\/such\/program/],
-    [[node, fake, '{"start":"crash"}'], /cannot find my configuration/],
-  ])("says why a plugin does not start: %j", async (command, words) => {
-    const { code, stdout } = await testPlugin(command);
-    expect(code).toBe(1);
-    expect(stdout).toMatch(/^listens +must +BROKEN/m);
-    expect(stdout).toMatch(words);
+  it("says why a plugin does not start", async () => {
+    const crashing = await testPlugin([node, fake, '{"start":"crash"}']);
+    expect(crashing.code).toBe(1);
+    expect(crashing.stdout).toMatch(/^listens +must +BROKEN/m);
+    expect(crashing.stdout).toMatch(/cannot find my configuration/);
+    const missing = await testPlugin(["/no/such/program"]);
+    expect([missing.code, missing.stdout]).toEqual([1, ""]);
+    expect(missing.stderr).toContain("there is no program /no/such/program");
   });
 
   it.each([

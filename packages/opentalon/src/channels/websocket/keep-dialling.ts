@@ -10,6 +10,8 @@ export interface KeepDiallingOptions {
   readonly headers: Readonly<Record<string, string>>;
   /** Uses a connection; resolves when it has ended. */
   readonly onOpen: (socket: MessageSocket) => Promise<void>;
+  /** Told why there is no connection; with `undefined`, that there is one. */
+  readonly onProblem: (problem: string | undefined) => void;
   readonly signal: AbortSignal;
   readonly clock: Clock;
   readonly log: Log;
@@ -20,7 +22,7 @@ const goodMs = 5_000;
 
 /** Dials until `signal` aborts, and again whenever the connection ends, with pauses from half a second to a minute. */
 export function keepDialling(options: KeepDiallingOptions): void {
-  const { url, headers, onOpen, signal, clock, log } = options;
+  const { url, headers, onOpen, onProblem, signal, clock, log } = options;
   const backoff = createBackoff({ initialMs: 500, maxMs: 60_000, jitter: 0.3 });
   // Not the URL: it may carry a password.
   const { host } = url;
@@ -29,10 +31,12 @@ export function keepDialling(options: KeepDiallingOptions): void {
     const socket = await dialSocket({ url, headers, clock, signal });
     const openedAtMs = clock.now();
     log.info({ host }, "connected");
+    onProblem(undefined);
     socket.onClose(({ code, reason }) => {
       if (!signal.aborted) log.warn({ host, code, reason }, "the connection ended");
     });
     await onOpen(socket);
+    onProblem(`the connection to ${host} ended`);
     if (clock.now() - openedAtMs >= goodMs) backoff.reset();
   };
 
@@ -42,7 +46,9 @@ export function keepDialling(options: KeepDiallingOptions): void {
         await dialOnce();
       } catch (error) {
         if (signal.aborted) return;
-        log.warn({ host, problem: toMessage(error) }, "the other side cannot be reached");
+        const problem = toMessage(error);
+        log.warn({ host, problem }, "the other side cannot be reached");
+        onProblem(`${host} cannot be reached: ${problem}`);
       }
       if (!signal.aborted) await clock.sleep(backoff.nextMs(), signal);
     }

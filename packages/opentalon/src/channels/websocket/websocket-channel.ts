@@ -70,6 +70,8 @@ export function createWebSocketChannel(options: WebSocketChannelOptions): Channe
   let host: ChannelHost | undefined;
   let current: { peer: Peer; abilities: Abilities } | undefined;
   let isDisposed = false;
+  /** Why the other side is not there; one that dials us may come whenever it likes. */
+  let problem = url === undefined ? undefined : "it is not connected yet";
 
   const end = (peer: Peer, code: number, reason: string): void => {
     outgoing.detach(peer);
@@ -190,6 +192,9 @@ export function createWebSocketChannel(options: WebSocketChannelOptions): Channe
         url,
         headers: toHeaders(token),
         onOpen: dialled,
+        onProblem: (found) => {
+          problem = found;
+        },
         signal: stopping.signal,
         clock,
         log,
@@ -201,6 +206,7 @@ export function createWebSocketChannel(options: WebSocketChannelOptions): Channe
     send: (message, deliveryId) =>
       outgoing.send(deliveryId, toMessageFrame(message, deliveryId, current?.abilities)),
     show: live.take,
+    findProblem: () => problem,
     [Symbol.asyncDispose]: async () => {
       isDisposed = true;
       host = undefined;

@@ -177,6 +177,9 @@ export function createYamlChannel(options: YamlChannelOptions): YamlChannel {
     patience.abort();
   };
 
+  /** Why the platform was not reached so far. */
+  let startProblem: string | undefined;
+
   /** A platform that is away while the program starts is no reason to do without it for good. */
   const beginLater = async (): Promise<void> => {
     const backoff = createBackoff({ initialMs: 1_000, maxMs: 60_000, jitter: 0.2 });
@@ -185,11 +188,13 @@ export function createYamlChannel(options: YamlChannelOptions): YamlChannel {
       if (stopping.signal.aborted) return;
       try {
         await begin();
+        startProblem = undefined;
         log.info("the platform is reached now");
         return;
       } catch (error) {
-        if (!stopping.signal.aborted)
-          log.warn({ problem: toMessage(error) }, "the platform cannot be reached");
+        if (stopping.signal.aborted) return;
+        startProblem = `the platform cannot be reached: ${toMessage(error)}`;
+        log.warn({ problem: toMessage(error) }, "the platform cannot be reached");
       }
     }
   };
@@ -228,8 +233,14 @@ export function createYamlChannel(options: YamlChannelOptions): YamlChannel {
       }
       const problem = outcome === "late" ? "it does not answer" : toMessage(outcome.error);
       log.warn({ problem }, "the platform cannot be reached yet; the start goes on without it");
-      beginning = attempt.then((failed) => (failed === undefined ? undefined : beginLater()));
+      startProblem = `the platform cannot be reached yet: ${problem}`;
+      beginning = attempt.then((failed) => {
+        if (failed !== undefined) return beginLater();
+        startProblem = undefined;
+        return undefined;
+      });
     },
+    findProblem: () => startProblem,
     stopIntake: () => (stopped ??= stopIntake()),
     send: delivery.send,
     ...(outbound.typing === undefined && !definition.capabilities.edits

@@ -79,7 +79,7 @@ describe("channels that are programs", () => {
         console: { enabled: true, plugin: "console" },
       };
       const configPath = scratch.writeConfig(models.url, { channels });
-      const first = startCore({ configPath });
+      await using first = startCore({ configPath });
       await first.ready();
       await chat.say("before", { metadata: { message_id: "1" } });
       const answers = (): readonly string[] => chat.sent.map(({ content }) => content);

@@ -1,4 +1,5 @@
-import { createHash, createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac } from "node:crypto";
+import { isEqualText } from "../../base/equal-text.ts";
 import type { HttpRequest } from "../../base/http-route.ts";
 import type { CallerCheck } from "./caller-check.ts";
 import type { SignatureScheme, WebhookRules } from "./definition.ts";
@@ -26,7 +27,7 @@ export async function checkCaller(
   if (secret !== undefined) {
     const expected = renderText(secret.value, scope);
     const given = request.header(secret.header);
-    if (expected === "" || given === undefined || !isSame(given, expected)) {
+    if (expected === "" || given === undefined || !isEqualText(given, expected)) {
       return { kind: "stranger", problem: `the header ${secret.header} is missing or wrong` };
     }
   }
@@ -53,7 +54,7 @@ function findSignatureProblem(
     case "github": {
       const given = header("x-hub-signature-256") ?? "";
       const expected = `sha256=${createHmac("sha256", key).update(body).digest("hex")}`;
-      return isSame(given.trim().toLowerCase(), expected)
+      return isEqualText(given.trim().toLowerCase(), expected)
         ? undefined
         : wrong("X-Hub-Signature-256");
     }
@@ -62,7 +63,9 @@ function findSignatureProblem(
       if (!isRecent(timestamp, nowMs)) return outOfTime("X-Slack-Request-Timestamp");
       const hmac = createHmac("sha256", key).update(`v0:${timestamp}:`).update(body);
       const given = header("x-slack-signature") ?? "";
-      return isSame(given, `v0=${hmac.digest("hex")}`) ? undefined : wrong("X-Slack-Signature");
+      return isEqualText(given, `v0=${hmac.digest("hex")}`)
+        ? undefined
+        : wrong("X-Slack-Signature");
     }
     case "standard_webhooks": {
       const id = header("webhook-id") ?? "";
@@ -74,7 +77,7 @@ function findSignatureProblem(
       const expected = `v1,${hmac.digest("base64")}`;
       const given = (header("webhook-signature") ?? "").split(" ").slice(0, 20);
       // Every one is compared, so that time tells nothing.
-      const fits = given.map((each) => isSame(each, expected));
+      const fits = given.map((each) => isEqualText(each, expected));
       return id !== "" && fits.includes(true) ? undefined : wrong("webhook-signature");
     }
   }
@@ -90,10 +93,4 @@ function wrong(name: string): string {
 
 function outOfTime(name: string): string {
   return `${name} must be the current time in unix seconds`;
-}
-
-/** Digests have one length, so that comparing them tells nothing about that of the secret. */
-export function isSame(given: string, expected: string): boolean {
-  const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
-  return timingSafeEqual(digest(given), digest(expected));
 }

@@ -1,3 +1,4 @@
+import { isEqualText } from "../../base/equal-text.ts";
 import type { Clock } from "../../base/clock.ts";
 import {
   type HttpAnswer,
@@ -8,7 +9,7 @@ import {
 import type { Log } from "../../base/log.ts";
 import { parsePlainJson } from "../../base/plain-json.ts";
 import type { CallerCheck } from "./caller-check.ts";
-import { checkCaller, isSame } from "./check-webhook.ts";
+import { checkCaller } from "./check-webhook.ts";
 import type { VerifyRules, WebhookRules } from "./definition.ts";
 import { findField, toText } from "./field-path.ts";
 import { renderText, type Scope } from "./template.ts";
@@ -109,7 +110,7 @@ function answerQuestion(
 ): HttpAnswer {
   const expected = renderText(token.value, scope);
   const given = query(token.name) ?? "";
-  if (expected === "" || !isSame(given, expected)) {
+  if (expected === "" || !isEqualText(given, expected)) {
     return toJsonAnswer(403, { error: `${token.name} is wrong` });
   }
   return toTextAnswer(query(challenge) ?? "");

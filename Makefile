@@ -10,7 +10,7 @@ RUNS ?= 20000
 
 installed := node_modules/.installed
 bundle := packages/opentalon/dist/bundle/opentalon.js
-sources := $(shell find packages/*/src plugins/*/src -name "*.test.ts" -o -print) \
+sources := $(shell find packages/*/src plugins/*/src channels/*/src -name "*.test.ts" -o -print) \
 	tooling/bundle-referenced-files.ts build.ts package.json
 config := $(if $(wildcard config.yaml),config.yaml,config.example.yaml)
 
@@ -90,11 +90,11 @@ bench-router: $(installed) ## Measure how well the router learns, which takes mi
 .PHONY: fuzz
 fuzz: $(installed) ## Try every property RUNS times
 	@OPENTALON_FUZZ_RUNS=$(RUNS) $(with_node) vitest run --project unit --testTimeout=3600000 \
-		$$(grep -rl --include='*.test.ts' --exclude-dir=node_modules --exclude-dir=dist fast-check packages plugins bench)
+		$$(grep -rl --include='*.test.ts' --exclude-dir=node_modules --exclude-dir=dist fast-check packages plugins channels bench)
 
 .PHONY: clean
 clean: ## Remove what was built
-	@rm -rf packages/*/dist plugins/*/dist packages/*/*.tsbuildinfo .languages
+	@rm -rf packages/*/dist plugins/*/dist channels/*/dist packages/*/*.tsbuildinfo .languages
 
 # A new time stamp alone is no reason to install again.
 $(installed): package-lock.json

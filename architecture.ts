@@ -324,6 +324,14 @@ export const places: Readonly<Record<string, Place>> = {
     reach: "package",
     node: true,
   },
+  channels: {
+    holds:
+      "first-party channels: definitions of platforms, and processes where a definition is not enough",
+    packages: ["@opentalon/plugin-sdk"],
+    libraries: "any",
+    reach: "package",
+    node: true,
+  },
   examples: {
     holds: "one file per promise of the README, each runs",
     packages: ["@opentalon/plugin-sdk", "opentalon"],

@@ -1,5 +1,5 @@
 /**
- * Bundles the command line and the first-party plugins: what every start needs in one piece, the rest (model SDKs,
+ * Bundles the command line and the first-party plugins and channels: what every start needs in one piece, the rest (model SDKs,
  * database drivers, …) in chunks loaded on first use. `node build.ts --report` prints sizes and start times.
  */
 import { spawnSync } from "node:child_process";
@@ -26,12 +26,16 @@ async function findTargets(): Promise<Target[]> {
     entry: join(root, "packages/opentalon/src/cli/main.ts"),
     folder: join(root, "packages/opentalon/dist/bundle"),
   };
-  const plugins = (await readdir(join(root, "plugins"))).map((plugin) => ({
-    name: "main",
-    entry: join(root, "plugins", plugin, "src/main.ts"),
-    folder: join(root, "plugins", plugin, "dist"),
-  }));
-  return [product, ...plugins.filter(({ entry }) => existsSync(entry))];
+  const programs = await Promise.all(
+    ["plugins", "channels"].map(async (place) =>
+      (await readdir(join(root, place))).map((program) => ({
+        name: "main",
+        entry: join(root, place, program, "src/main.ts"),
+        folder: join(root, place, program, "dist"),
+      })),
+    ),
+  );
+  return [product, ...programs.flat().filter(({ entry }) => existsSync(entry))];
 }
 
 async function bundle({ name, entry, folder }: Target): Promise<OutputChunk[]> {
@@ -48,7 +52,11 @@ async function bundle({ name, entry, folder }: Target): Promise<OutputChunk[]> {
     external: ["pg-native", "bufferutil", "utf-8-validate"],
     // Packages of the older kind speak of themselves so.
     transform: { define: { __dirname: "import.meta.dirname", __filename: "import.meta.filename" } },
-    plugins: [bundleReferencedFiles({ within: [join(root, "packages"), join(root, "plugins")] })],
+    plugins: [
+      bundleReferencedFiles({
+        within: ["packages", "plugins", "channels"].map((place) => join(root, place)),
+      }),
+    ],
   });
   await mkdir(dirname(folder), { recursive: true });
   const fresh = await mkdtemp(join(dirname(folder), ".bundle-"));

@@ -179,7 +179,7 @@ export default defineConfig({
     },
     {
       // The process of a plugin belongs to the SDK: it keeps stdout clean and decides when to leave.
-      files: ["packages/plugin-sdk/**/*.ts", "plugins/**/*.ts"],
+      files: ["packages/plugin-sdk/**/*.ts", "{plugins,channels}/**/*.ts"],
       rules: { "eslint/no-console": "off", "unicorn/no-process-exit": "off" },
     },
   ],

@@ -21,7 +21,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "unit",
-          include: ["{packages,plugins,tooling,bench}/**/*.test.ts"],
+          include: ["{packages,plugins,channels,tooling,bench}/**/*.test.ts"],
           // Tests of the plugins that are written from them.
           exclude: ["**/node_modules/**", "**/templates/**"],
           // Most of them wait for processes and timers, so two at once fit even on two cores.

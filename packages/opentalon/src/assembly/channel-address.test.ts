@@ -1,4 +1,4 @@
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { toChannelAddress } from "./channel-address.ts";
@@ -6,11 +6,13 @@ import { toChannelAddress } from "./channel-address.ts";
 const bundledChannels = join(import.meta.dirname, "../../../../channels");
 
 describe("the address of a channel", () => {
-  it("is a definition that comes with the program, for a bare name", () => {
+  it("is a definition or a program that comes with OpenTalon, for a bare name", () => {
     for (const plugin of readdirSync(bundledChannels)) {
-      expect(toChannelAddress({ plugin, github: "" }, bundledChannels)).toBe(
-        join(bundledChannels, plugin, "channel.yaml"),
-      );
+      const address = toChannelAddress({ plugin, github: "" }, bundledChannels);
+      const file = existsSync(join(bundledChannels, plugin, "src"))
+        ? `${plugin}-channel`
+        : "channel.yaml";
+      expect(address).toBe(join(bundledChannels, plugin, file));
     }
     const github = "opentalon/slack-channel";
     expect(toChannelAddress({ plugin: "", github }, bundledChannels)).toMatch(

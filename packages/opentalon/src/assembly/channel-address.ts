@@ -5,15 +5,15 @@ import type { Config } from "../config/load-config.ts";
 
 type ChannelEntry = Pick<Config["channels"][string], "plugin" | "github">;
 
-/** Definitions that come with the program, by the repository configuration files name them by. */
+/** Channels that come with the program, by the repository configuration files name them by. */
 const bundledRepositories: Readonly<Record<string, string>> = {
   "opentalon/slack-channel": "slack",
   "opentalon/msteams-channel": "msteams",
 };
 
 /**
- * What `parseChannelAddress` reads for an entry. A bare name is a definition that comes with the program, where there is
- * one of that name.
+ * What `parseChannelAddress` reads for an entry. A bare name is a channel that comes with the program, where there is one
+ * of that name: a definition, or a program of its own.
  * @throws ConfigError CONFIG_INVALID
  */
 export function toChannelAddress(
@@ -38,6 +38,8 @@ export function isConsoleRepository({ plugin, github }: ChannelEntry): boolean {
 
 function findBundledChannel(name: string, bundledChannels: string): string | undefined {
   if (!/^[a-z][a-z0-9-]*$/.test(name)) return undefined;
-  const path = join(bundledChannels, name, "channel.yaml");
-  return existsSync(path) ? path : undefined;
+  const paths = ["channel.yaml", `${name}-channel`].map((file) =>
+    join(bundledChannels, name, file),
+  );
+  return paths.find((path) => existsSync(path));
 }

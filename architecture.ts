@@ -329,7 +329,7 @@ export const places: Readonly<Record<string, Place>> = {
       "first-party channels: definitions of platforms, and processes where a definition is not enough",
     packages: ["@opentalon/plugin-sdk"],
     libraries: "any",
-    reach: "package",
+    reach: "test helpers",
     node: true,
   },
   examples: {

@@ -23,7 +23,8 @@ import type { InboundMessage, OutboundMessage } from "../domain/message.ts";
 import type { Turn, TurnEvent } from "../domain/turn.ts";
 import { type SendOutcome, toSendOutcome } from "../orchestrator/delivery.ts";
 import type { KeyValueStore } from "../store/ports.ts";
-import { toChannelAddress } from "./channel-address.ts";
+import { type ChannelPlace, createBuiltChannels } from "./built-channels.ts";
+import { findChannelProgram } from "./channel-program.ts";
 import { createChannelPorts, type PortRoutes } from "./channel-ports.ts";
 import { findTerminalOwner } from "./find-terminal-owner.ts";
 import { toLimits } from "./plugin-entries.ts";
@@ -64,15 +65,18 @@ export interface AssembleChannelsOptions {
 }
 
 /**
- * All enabled channels. One that cannot be made is left out and named; the others run.
+ * All enabled channels. One that cannot be made is left out and named; the others run. One that has to be fetched and built
+ * holds up the rest for seconds at most.
  * @throws ConfigError when none is left.
  */
-export function assembleChannels(options: AssembleChannelsOptions): Channels {
+export async function assembleChannels(options: AssembleChannelsOptions): Promise<Channels> {
   const { config, environment, bundledChannels, keyValue, terminal, onFinished, clock, log } =
     options;
   const { dataDir } = config.state;
   const programs = createChannelPrograms({ environment, dataDirectory: dataDir, clock, log });
-  const terminalOwner = findTerminalOwner(config, terminal.isTerminal);
+  const { isTerminal } = terminal;
+  const terminalOwner = findTerminalOwner(config, { isTerminal, bundledChannels });
+  const built = createBuiltChannels({ config, environment, clock, log });
   const webhooks = createWebhookInlet();
   const sockets = createSocketInlet();
   const chats = createChatInlet();
@@ -90,13 +94,17 @@ export function assembleChannels(options: AssembleChannelsOptions): Channels {
   const kinds = new Set<string>();
   const ports = createChannelPorts(parseListenAddress(config.server.addr).port);
 
+  const leaveOut = (name: string, error: unknown): void => {
+    problems.set(name, toMessage(error));
+    log.error({ channel: name, problem: toMessage(error) }, "a channel cannot run and is left out");
+  };
+
   for (const [name, entry] of enabled) {
-    try {
-      const address = toChannelAddress(entry, bundledChannels);
-      const { kind } = parseChannelAddress(address);
-      const channel = createChannel({
+    const create = async ({ address, folder, prepare }: ChannelPlace): Promise<Channel> =>
+      createChannel({
         name,
         address,
+        folder,
         config: revealBlock(entry.config),
         door: {
           webhooks,
@@ -110,6 +118,7 @@ export function assembleChannels(options: AssembleChannelsOptions): Channels {
         terminal,
         programs,
         programSettings: {
+          prepare,
           env: entry.env,
           limits: toLimits(config, entry.limits),
           sandbox: entry.sandbox,
@@ -121,18 +130,41 @@ export function assembleChannels(options: AssembleChannelsOptions): Channels {
         clock,
         log: log.child({ channel: name }),
       });
+    try {
+      const program = findChannelProgram(name, entry, bundledChannels);
+      if (program.kind === "built") {
+        channels.set(name, built.open(program.wanted, create, log.child({ channel: name })));
+        continue;
+      }
+      const { kind } = parseChannelAddress(program.address);
+      const channel = await create(program);
       ports.add(name, channel);
       channels.set(name, channel);
       kinds.add(kind);
     } catch (error) {
-      problems.set(name, toMessage(error));
-      log.error(
-        { channel: name, problem: toMessage(error) },
-        "a channel cannot run and is left out",
-      );
+      leaveOut(name, error);
     }
   }
-  if (channels.size === 0) throw noChannelError(problems);
+  for (const { channel, refusal } of await built.settle()) {
+    try {
+      if (refusal !== undefined) throw refusal;
+      ports.add(channel.name, channel);
+    } catch (error) {
+      leaveOut(channel.name, error);
+      channels.delete(channel.name);
+      await channel[Symbol.asyncDispose]();
+    }
+  }
+  const dispose = async (): Promise<void> => {
+    await Promise.allSettled(
+      [...channels.values()].map((channel) => channel[Symbol.asyncDispose]()),
+    );
+    await Promise.all([programs[Symbol.asyncDispose](), built[Symbol.asyncDispose]()]);
+  };
+  if (channels.size === 0) {
+    await dispose();
+    throw noChannelError(problems);
+  }
 
   const capabilitiesOf = (name: string): ChannelCapabilities =>
     channels.get(name)?.capabilities() ?? plainCapabilities;
@@ -189,12 +221,7 @@ export function assembleChannels(options: AssembleChannelsOptions): Channels {
     },
     knowsRepeats: (name) => channels.get(name)?.knowsRepeats === true,
     show: (turn, event) => channels.get(turn.message.channel)?.show?.(turn, event),
-    [Symbol.asyncDispose]: async () => {
-      await Promise.allSettled(
-        [...channels.values()].map((channel) => channel[Symbol.asyncDispose]()),
-      );
-      await programs[Symbol.asyncDispose]();
-    },
+    [Symbol.asyncDispose]: dispose,
   };
 }
 

@@ -9,18 +9,13 @@ import { toFolderName } from "../plugins/folder-name.ts";
 import { findReadyProgram } from "../plugins/sources/find-ready-program.ts";
 import { checkReference, parseSourceAddress } from "../plugins/sources/parse-source.ts";
 import {
-  createPluginSources,
-  type InstalledPlugin,
+  createBuiltSources,
+  type InstalledBuild,
   type InstallOptions,
-} from "../plugins/sources/plugin-sources.ts";
+} from "../plugins/sources/built-sources.ts";
 import { findNameProblem } from "./find-name-problem.ts";
-import {
-  findPluginProgram,
-  isBareRepository,
-  isFolder,
-  type PluginProgram,
-  toBundledName,
-} from "./plugin-program.ts";
+import { findPluginProgram, type PluginProgram, toBundledName } from "./plugin-program.ts";
+import { isBareRepository, isFolder } from "./source-folders.ts";
 
 /** What the entry of a plugin says about where it comes from. */
 export type PluginOrigin =
@@ -54,14 +49,14 @@ export interface PluginManager {
   readonly install: (
     added: AddedPlugin,
     options: InstallOptions,
-  ) => Promise<InstalledPlugin | undefined>;
+  ) => Promise<InstalledBuild | undefined>;
   /** Names of the enabled plugins that are built from sources. */
   readonly builtPlugins: () => Promise<readonly string[]>;
   /**
    * Fetches and builds the newest of a configured plugin.
    * @throws SourceError, ConfigError
    */
-  readonly update: (name: string, options: InstallOptions) => Promise<InstalledPlugin>;
+  readonly update: (name: string, options: InstallOptions) => Promise<InstalledBuild>;
   /** Forgets what was built, with `data` what the plugin kept as well. Whether there was something. */
   readonly remove: (name: string, options: { readonly data: boolean }) => Promise<boolean>;
 }
@@ -79,7 +74,8 @@ export interface PluginManagerOptions {
 export function createPluginManager(options: PluginManagerOptions): PluginManager {
   const { config, environment, bundledPlugins, clock, log } = options;
   const { dataDir } = config.state;
-  const sources = createPluginSources({
+  const sources = createBuiltSources({
+    purpose: "plugin",
     dataDir,
     buildTimeoutMs: config.pluginSettings.tools.buildTimeoutMs,
     clock,
@@ -112,7 +108,10 @@ export function createPluginManager(options: PluginManagerOptions): PluginManage
     install: async ({ name, origin }, installOptions) => {
       const entry = { plugin: "", arguments: [], github: "", ref: "", bundle: [], ...origin };
       const program = findPluginProgram(name, entry, bundledPlugins);
-      if (program.kind !== "built" || (await findReadyProgram(program.wanted)) !== undefined)
+      if (
+        program.kind !== "built" ||
+        (await findReadyProgram("plugin", program.wanted)) !== undefined
+      )
         return undefined;
       return sources.install(program.wanted, installOptions);
     },
@@ -121,7 +120,7 @@ export function createPluginManager(options: PluginManagerOptions): PluginManage
       for (const [name, { enabled }] of Object.entries(config.plugins)) {
         const program = programOf(name);
         if (!enabled || program.kind !== "built") continue;
-        if ((await findReadyProgram(program.wanted)) === undefined) names.push(name);
+        if ((await findReadyProgram("plugin", program.wanted)) === undefined) names.push(name);
       }
       return names;
     },
@@ -133,7 +132,7 @@ export function createPluginManager(options: PluginManagerOptions): PluginManage
           `the plugin "${name}" is not built from sources, so there is nothing to update`,
         );
       }
-      const ready = await findReadyProgram(program.wanted);
+      const ready = await findReadyProgram("plugin", program.wanted);
       if (ready !== undefined) {
         throw new SourceError(
           "SOURCE_INVALID",

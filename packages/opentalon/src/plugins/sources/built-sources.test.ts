@@ -19,12 +19,12 @@ import { createSilentLog } from "../../base/create-log.ts";
 import { SourceError } from "../../base/errors.ts";
 import type { Environment } from "../child-environment.ts";
 import {
-  type BuiltPlugin,
-  createPluginSources,
-  type InstalledPlugin,
-  type PluginSources,
-  type WantedPlugin,
-} from "./plugin-sources.ts";
+  type FinishedBuild,
+  createBuiltSources,
+  type InstalledBuild,
+  type BuiltSources,
+  type WantedBuild,
+} from "./built-sources.ts";
 import { createGitServer } from "./testing/git-server.ts";
 import { createFolder, createGitRepository, hasGit } from "./testing/git-repository.ts";
 import {
@@ -37,15 +37,16 @@ import {
 
 interface Place {
   readonly dataDir: string;
-  readonly sources: PluginSources;
+  readonly sources: BuiltSources;
   readonly lines: string[];
   readonly lock: () => Record<string, Record<string, unknown>>;
-  readonly install: (wanted: WantedPlugin, newest?: boolean) => Promise<InstalledPlugin>;
+  readonly install: (wanted: WantedBuild, newest?: boolean) => Promise<InstalledBuild>;
 }
 
 function createPlace(host: Environment = process.env, dataDir = createFolder()): Place {
   const lines: string[] = [];
-  const sources = createPluginSources({
+  const sources = createBuiltSources({
+    purpose: "plugin",
     dataDir,
     buildTimeoutMs: 300_000,
     clock: systemClock,
@@ -71,7 +72,7 @@ function createPlace(host: Environment = process.env, dataDir = createFolder()):
   };
 }
 
-const wantGit = (repository: string, reference = "", name = "tiny"): WantedPlugin => ({
+const wantGit = (repository: string, reference = "", name = "tiny"): WantedBuild => ({
   name,
   source: { kind: "git", repository, reference },
   bundle: "",
@@ -79,7 +80,7 @@ const wantGit = (repository: string, reference = "", name = "tiny"): WantedPlugi
 
 /** What the program says on standard error. */
 async function say(built: object): Promise<string> {
-  const { program } = built as BuiltPlugin;
+  const { program } = built as FinishedBuild;
   const [file = "", ...rest] = program.command;
   const child = spawn(file, rest, { stdio: ["ignore", "ignore", "pipe"], cwd: createFolder() });
   let text = "";
@@ -374,7 +375,8 @@ describe.skipIf(!hasGit())("plugins from repositories (needs git)", () => {
     const builds = join(place.dataDir, "plugin_builds", "other");
     await place.sources.removeUnused();
     expect(readdirSync(builds)).toHaveLength(2);
-    const later = createPluginSources({
+    const later = createBuiltSources({
+      purpose: "plugin",
       dataDir: place.dataDir,
       buildTimeoutMs: 300_000,
       clock: { ...systemClock, now: () => Date.now() + 7_200_000 },
@@ -396,7 +398,7 @@ describe("plugins from a folder somebody works in", () => {
     write(nodeFiles("one"));
     mkdirSync(join(folder, "node_modules"));
     writeFileSync(join(folder, "node_modules", "x.js"), "x");
-    const wanted: WantedPlugin = {
+    const wanted: WantedBuild = {
       name: "tiny",
       source: { kind: "folder", path: folder },
       bundle: "",

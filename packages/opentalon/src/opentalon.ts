@@ -39,7 +39,7 @@ export type { AffinityView } from "./assembly/show-affinity.ts";
 export type { ConsoleOutcome, LuaConsole } from "./assembly/lua/open-lua-console.ts";
 export type { ScriptTestResult } from "./assembly/lua/test-scripts.ts";
 export type { OpenToolDesk } from "./assembly/open-tool-desk.ts";
-export type { AddedPlugin, PluginManager } from "./assembly/manage-plugins.ts";
+export type { SourceManager } from "./assembly/manage-sources.ts";
 export type { SignIns, SignInNotice } from "./assembly/assemble-sign-ins.ts";
 
 /** What single commands need beside a running program; loaded by the command that uses it, so that a start stays quick. */
@@ -52,7 +52,7 @@ export const loadPart = {
   luaConsole: () => import("./assembly/lua/open-lua-console.ts"),
   luaSettings: () => import("./assembly/lua/read-lua-settings.ts"),
   luaTests: () => import("./assembly/lua/test-scripts.ts"),
-  pluginManager: () => import("./assembly/manage-plugins.ts"),
+  sourceManager: () => import("./assembly/manage-sources.ts"),
   stateQuestions: () => import("./assembly/ask-state.ts"),
   signIns: () => import("./assembly/assemble-sign-ins.ts"),
   toolDesk: () => import("./assembly/open-tool-desk.ts"),

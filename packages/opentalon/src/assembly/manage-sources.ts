@@ -5,6 +5,7 @@ import type { Clock } from "../base/clock.ts";
 import { ConfigError, SourceError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Config, Environment } from "../config/load-config.ts";
+import type { BuildPurpose } from "../plugins/building/builder.ts";
 import { toFolderName } from "../plugins/folder-name.ts";
 import { findReadyProgram } from "../plugins/sources/find-ready-program.ts";
 import { checkReference, parseSourceAddress } from "../plugins/sources/parse-source.ts";
@@ -12,70 +13,75 @@ import {
   createBuiltSources,
   type InstalledBuild,
   type InstallOptions,
+  type WantedBuild,
 } from "../plugins/sources/built-sources.ts";
 import { findNameProblem } from "./find-name-problem.ts";
-import { findPluginProgram, type PluginProgram, toBundledName } from "./plugin-program.ts";
+import { findChannelProgram, toBundledChannelName } from "./channel-program.ts";
+import { findPluginProgram, toBundledName } from "./plugin-program.ts";
 import { isBareRepository, isFolder } from "./source-folders.ts";
 
-/** What the entry of a plugin says about where it comes from. */
-export type PluginOrigin =
+/** What the entry of a plugin or channel says about where it comes from. */
+export type EntryOrigin =
   | { readonly plugin: string }
   | { readonly github: string; readonly ref?: string };
 
-export interface AddedPlugin {
+export interface AddedEntry {
   readonly name: string;
-  readonly origin: PluginOrigin;
+  readonly origin: EntryOrigin;
 }
 
 export interface WrittenSource {
-  /** `owner/name`, the address of a repository, a path, the name of a plugin that comes with OpenTalon, or `grpc://…`. */
+  /** `owner/name`, the address of a repository, a path, the name of one that comes with OpenTalon, or `grpc://…`. */
   readonly source: string;
   /** Key of the entry; made out of the source when absent. */
   readonly name?: string | undefined;
   readonly reference?: string | undefined;
 }
 
-/** What the commands do with plugins, beside a running program. */
-export interface PluginManager {
+/** What the commands do with plugins, or with channels, beside a running program. */
+export interface SourceManager {
   /**
    * Understands what is to be added, without looking at the network.
-   * @throws SourceError, ConfigError when there is such a plugin already.
+   * @throws SourceError, ConfigError when there is such an entry already.
    */
-  readonly plan: (written: WrittenSource) => AddedPlugin;
+  readonly plan: (written: WrittenSource) => AddedEntry;
   /**
-   * Fetches, builds and pins a planned plugin; `undefined` when there is nothing to build.
+   * Fetches, builds and pins what was planned; `undefined` when there is nothing to build.
    * @throws SourceError
    */
   readonly install: (
-    added: AddedPlugin,
+    added: AddedEntry,
     options: InstallOptions,
   ) => Promise<InstalledBuild | undefined>;
-  /** Names of the enabled plugins that are built from sources. */
-  readonly builtPlugins: () => Promise<readonly string[]>;
+  /** Names of those that are enabled and built from sources. */
+  readonly builtEntries: () => Promise<readonly string[]>;
   /**
-   * Fetches and builds the newest of a configured plugin.
+   * Fetches and builds the newest of a configured one.
    * @throws SourceError, ConfigError
    */
   readonly update: (name: string, options: InstallOptions) => Promise<InstalledBuild>;
-  /** Forgets what was built, with `data` what the plugin kept as well. Whether there was something. */
+  /** Forgets what was built, with `data` what a plugin kept as well. Whether there was something. */
   readonly remove: (name: string, options: { readonly data: boolean }) => Promise<boolean>;
 }
 
-export interface PluginManagerOptions {
+export interface SourceManagerOptions {
+  readonly purpose: BuildPurpose;
   readonly config: Config;
   readonly environment: Environment;
   readonly bundledPlugins: string;
+  readonly bundledChannels: string;
   readonly workingDirectory: string;
   readonly homeDirectory: string;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-export function createPluginManager(options: PluginManagerOptions): PluginManager {
-  const { config, environment, bundledPlugins, clock, log } = options;
+export function createSourceManager(options: SourceManagerOptions): SourceManager {
+  const { purpose, config, environment, clock, log } = options;
+  const entries = purpose === "plugin" ? config.plugins : config.channels;
   const { dataDir } = config.state;
   const sources = createBuiltSources({
-    purpose: "plugin",
+    purpose,
     dataDir,
     buildTimeoutMs: config.pluginSettings.tools.buildTimeoutMs,
     clock,
@@ -83,63 +89,60 @@ export function createPluginManager(options: PluginManagerOptions): PluginManage
     log,
   });
 
-  const programOf = (name: string): PluginProgram => {
-    const plugin = config.plugins[name];
-    if (plugin === undefined)
-      throw new ConfigError("CONFIG_INVALID", `there is no plugin "${name}" in the configuration`);
-    return findPluginProgram(name, plugin, bundledPlugins);
+  const wantedOf = (name: string): WantedBuild | undefined => {
+    if (entries[name] !== undefined) return findWanted(name, entries[name], options);
+    throw new ConfigError(
+      "CONFIG_INVALID",
+      `there is no ${purpose} "${name}" in the configuration`,
+    );
   };
 
   return {
     plan: (written) => {
       const origin = toOrigin(written, options);
-      const name = written.name ?? toName(origin);
-      const problem = findNameProblem(name);
+      const name = written.name ?? toName(origin, purpose);
+      const problem = findNameProblem(name, purpose);
       if (problem !== undefined)
         throw new SourceError("SOURCE_INVALID", `${problem}; choose one with --name`);
-      if (config.plugins[name] !== undefined) {
+      if (entries[name] !== undefined) {
         throw new ConfigError(
           "CONFIG_INVALID",
-          `there is a plugin "${name}" already; choose another name with --name, or fetch its newest version with \`opentalon plugin update ${name}\``,
+          `there is a ${purpose} "${name}" already; choose another name with --name, or fetch its newest version with \`opentalon ${purpose} update ${name}\``,
         );
       }
       return { name, origin };
     },
     install: async ({ name, origin }, installOptions) => {
-      const entry = { plugin: "", arguments: [], github: "", ref: "", bundle: [], ...origin };
-      const program = findPluginProgram(name, entry, bundledPlugins);
-      if (
-        program.kind !== "built" ||
-        (await findReadyProgram("plugin", program.wanted)) !== undefined
-      )
+      const wanted = findWanted(name, origin, options);
+      if (wanted === undefined || (await findReadyProgram(purpose, wanted)) !== undefined)
         return undefined;
-      return sources.install(program.wanted, installOptions);
+      return sources.install(wanted, installOptions);
     },
-    builtPlugins: async () => {
+    builtEntries: async () => {
       const names: string[] = [];
-      for (const [name, { enabled }] of Object.entries(config.plugins)) {
-        const program = programOf(name);
-        if (!enabled || program.kind !== "built") continue;
-        if ((await findReadyProgram("plugin", program.wanted)) === undefined) names.push(name);
+      for (const [name, entry] of Object.entries(entries)) {
+        const wanted = entry.enabled ? findWanted(name, entry, options) : undefined;
+        if (wanted !== undefined && (await findReadyProgram(purpose, wanted)) === undefined)
+          names.push(name);
       }
       return names;
     },
     update: async (name, installOptions) => {
-      const program = programOf(name);
-      if (program.kind !== "built") {
+      const wanted = wantedOf(name);
+      if (wanted === undefined) {
         throw new SourceError(
           "SOURCE_INVALID",
-          `the plugin "${name}" is not built from sources, so there is nothing to update`,
+          `the ${purpose} "${name}" is not built from sources, so there is nothing to update`,
         );
       }
-      const ready = await findReadyProgram("plugin", program.wanted);
+      const ready = await findReadyProgram(purpose, wanted);
       if (ready !== undefined) {
         throw new SourceError(
           "SOURCE_INVALID",
-          `the plugin "${name}" is run as it lies in ${ready.folder}, so there is nothing to update; build it there`,
+          `the ${purpose} "${name}" is used as it lies in ${ready.folder}, so there is nothing to update; build it there`,
         );
       }
-      return sources.install(program.wanted, { ...installOptions, newest: true });
+      return sources.install(wanted, { ...installOptions, newest: true });
     },
     remove: async (name, { data }) => {
       const wasBuilt = await sources.remove(name);
@@ -159,15 +162,39 @@ export function createPluginManager(options: PluginManagerOptions): PluginManage
   };
 }
 
+/** Addresses of what runs elsewhere. A channel at `https://` has to be written by hand: so is a repository. */
+const elsewhere = {
+  plugin: /^grpcs?:\/\//i,
+  channel: /^(?:grpcs?|docker|wss?):\/\//i,
+} as const;
+
+/** What has to be built for an entry; `undefined` when nothing has to be. */
+function findWanted(
+  name: string,
+  entry: Partial<Config["plugins"][string] & Config["channels"][string]>,
+  { purpose, bundledPlugins, bundledChannels }: SourceManagerOptions,
+): WantedBuild | undefined {
+  const { plugin = "", arguments: given = [], github = "", ref = "", bundle = [] } = entry;
+  const program =
+    purpose === "plugin"
+      ? findPluginProgram(name, { plugin, arguments: given, github, ref, bundle }, bundledPlugins)
+      : findChannelProgram(name, { plugin, github, ref }, bundledChannels);
+  return program.kind === "built" ? program.wanted : undefined;
+}
+
 function toOrigin(
   { source, reference = "" }: WrittenSource,
-  { bundledPlugins, workingDirectory, homeDirectory }: PluginManagerOptions,
-): PluginOrigin {
+  options: SourceManagerOptions,
+): EntryOrigin {
   const fail = (problem: string): SourceError => new SourceError("SOURCE_INVALID", problem);
   checkReference(reference);
   const withReference = reference === "" ? {} : { ref: reference };
-  if (/^grpcs?:\/\//i.test(source)) return { plugin: source };
-  const own = toBundledName(source, bundledPlugins);
+  const { purpose, bundledPlugins, bundledChannels, workingDirectory, homeDirectory } = options;
+  if (elsewhere[purpose].test(source)) return { plugin: source };
+  const own =
+    purpose === "plugin"
+      ? toBundledName(source, bundledPlugins)
+      : toBundledChannelName(source, bundledChannels);
   if (own !== undefined && reference === "") return { plugin: own };
 
   const isPath = /^(?:\/|\.{1,2}(?:\/|$)|~\/)/.test(source);
@@ -190,22 +217,23 @@ function toOrigin(
   }
   const info = statSync(path, { throwIfNoEntry: false });
   if (info === undefined) throw fail(`there is no ${path}`);
-  if (!info.isFile() || (info.mode & 0o111) === 0)
+  const isDefinition = purpose === "channel" && /\.ya?ml$/i.test(path);
+  if (!info.isFile() || (!isDefinition && (info.mode & 0o111) === 0))
     throw fail(`${path} is not executable; set its permission with chmod +x`);
-  if (reference !== "") throw fail("--ref is for repositories, and this is a program");
+  if (reference !== "") throw fail("--ref is for repositories, and this is a file");
   return { plugin: path };
 }
 
 /** Of `opentalon/jira-plugin` it is `jira`. @throws SourceError */
-function toName(origin: PluginOrigin): string {
+function toName(origin: EntryOrigin, purpose: BuildPurpose): string {
   const address = "plugin" in origin ? origin.plugin : origin.github;
   const last = basename(address.replace(/\/+$/, "")).replace(/^.*:/, "");
   const name = last
     .replace(/\.[a-z0-9]{1,5}$/i, "")
     .replace(/^opentalon-(?=.)/, "")
-    .replace(/(?<=.)-plugin$/, "")
+    .replace(new RegExp(`(?<=.)-${purpose}$`), "")
     .replaceAll(/[^A-Za-z0-9_-]+/g, "-");
-  if (/^grpcs?:/i.test(address) || findNameProblem(name) !== undefined)
+  if (elsewhere[purpose].test(address) || findNameProblem(name, purpose) !== undefined)
     throw new SourceError("SOURCE_INVALID", `choose a name for ${address} with --name`);
   return name;
 }

@@ -89,6 +89,14 @@ describe("editing the plugins of a configuration file", () => {
     expect(parse(edited)).toEqual({ plugins: {}, log: {} });
   });
 
+  it("edits channels, too", () => {
+    const channels: EntryEdit = { ...add, section: "channels" };
+    const edited = editEntries(file, channels);
+    expect(edited).toBe(`${file}\n\nchannels:\n  ${block}`);
+    expect(editEntries(edited, { ...channels, name: "other" })).toContain(`  other:\n    enabled`);
+    expect(() => editEntries("channels: 7\n", channels)).toThrow("`channels:`");
+  });
+
   it("takes back what it added", () => {
     const added = editEntries(file, add);
     expect(editEntries(added, { kind: "remove", section: "plugins", name: "tiny" })).toBe(file);

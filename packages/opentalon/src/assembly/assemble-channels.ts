@@ -100,7 +100,7 @@ export async function assembleChannels(options: AssembleChannelsOptions): Promis
   };
 
   for (const [name, entry] of enabled) {
-    const create = async ({ address, folder, prepare }: ChannelPlace): Promise<Channel> =>
+    const create = ({ address, folder, prepare }: ChannelPlace): Promise<Channel> =>
       createChannel({
         name,
         address,
@@ -137,6 +137,7 @@ export async function assembleChannels(options: AssembleChannelsOptions): Promis
         continue;
       }
       const { kind } = parseChannelAddress(program.address);
+      // One after the other, so that of two that claim the same place the first has it.
       const channel = await create(program);
       ports.add(name, channel);
       channels.set(name, channel);

@@ -1,4 +1,5 @@
 import type { Clock } from "../base/clock.ts";
+import type { ChannelError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { createLateChannel, type LateChannel } from "../channels/late-channel.ts";
 import type { Config, Environment } from "../config/load-config.ts";
@@ -28,7 +29,7 @@ export interface BuiltChannels extends AsyncDisposable {
   ) => Channel;
   /** All that were opened, once it is known of each what it is, or that it takes longer than a start may wait. */
   readonly settle: () => Promise<
-    readonly { readonly channel: Channel; readonly refusal: unknown }[]
+    readonly { readonly channel: Channel; readonly refusal: ChannelError | undefined }[]
   >;
 }
 
@@ -66,13 +67,7 @@ export function createBuiltChannels(options: BuiltChannelsOptions): BuiltChannel
     },
     settle: () =>
       Promise.all(
-        opened.map(async (channel) => {
-          const refusal: unknown = await channel.settle(settleLimitMs).then(
-            () => undefined,
-            (error: unknown) => error,
-          );
-          return { channel, refusal };
-        }),
+        opened.map(async (channel) => ({ channel, refusal: await channel.settle(settleLimitMs) })),
       ),
     [Symbol.asyncDispose]: preparation[Symbol.asyncDispose],
   };

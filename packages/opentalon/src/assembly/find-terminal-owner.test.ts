@@ -6,10 +6,9 @@ import { findTerminalOwner } from "./find-terminal-owner.ts";
 const bundledChannels = join(import.meta.dirname, "../../../../channels");
 
 function find(channels: Readonly<Record<string, object>>, isTerminal: boolean): string | undefined {
-  const enabled = Object.entries(channels).map(([name, entry]) => [
-    name,
-    { enabled: true, ...entry },
-  ]);
+  const enabled = Object.entries(channels).map(
+    ([name, entry]) => [name, { enabled: true, ...entry }] as const,
+  );
   const text = JSON.stringify({ channels: Object.fromEntries(enabled) });
   const { config } = parseConfig({ text, path: "/x/config.yaml", environment: {} });
   return findTerminalOwner(config, { isTerminal, bundledChannels });

@@ -78,7 +78,8 @@ export interface SourceManagerOptions {
 
 export function createSourceManager(options: SourceManagerOptions): SourceManager {
   const { purpose, config, environment, clock, log } = options;
-  const entries = purpose === "plugin" ? config.plugins : config.channels;
+  const entries: Readonly<Record<string, WrittenEntry>> =
+    purpose === "plugin" ? config.plugins : config.channels;
   const { dataDir } = config.state;
   const sources = createBuiltSources({
     purpose,
@@ -168,10 +169,14 @@ const elsewhere = {
   channel: /^(?:grpcs?|docker|wss?):\/\//i,
 } as const;
 
+/** What counts of an entry below `plugins:` or `channels:`; only plugins have all of it. */
+type WrittenEntry = Pick<Config["channels"][string], "enabled" | "plugin" | "github" | "ref"> &
+  Partial<Pick<Config["plugins"][string], "arguments" | "bundle">>;
+
 /** What has to be built for an entry; `undefined` when nothing has to be. */
 function findWanted(
   name: string,
-  entry: Partial<Config["plugins"][string] & Config["channels"][string]>,
+  entry: Partial<WrittenEntry>,
   { purpose, bundledPlugins, bundledChannels }: SourceManagerOptions,
 ): WantedBuild | undefined {
   const { plugin = "", arguments: given = [], github = "", ref = "", bundle = [] } = entry;

@@ -22,10 +22,9 @@ export interface LateChannelOptions {
 export interface LateChannel extends Channel {
   /**
    * Resolves when the channel is there, its build has begun, its first try has failed, or the time is over. `routes`
-   * stay as they are from then on.
-   * @throws ChannelError when the channel can never be used as it is.
+   * stay as they are from then on. Gives why the channel can never be used as it is, `undefined` when it may be.
    */
-  readonly settle: (limitMs: number) => Promise<void>;
+  readonly settle: (limitMs: number) => Promise<ChannelError | undefined>;
 }
 
 const retry = { initialMs: 1_000, maxMs: 300_000, jitter: 0.2 };
@@ -42,7 +41,7 @@ export function createLateChannel(options: LateChannelOptions): LateChannel {
   let inner: Channel | undefined;
   let host: ChannelHost | undefined;
   let problem: string | undefined = "it is being fetched";
-  let refusal: unknown;
+  let refusal: ChannelError | undefined;
   let areRoutesFixed = false;
 
   /** Takes the channel that was made; whether it can be used now. */
@@ -102,7 +101,7 @@ export function createLateChannel(options: LateChannelOptions): LateChannel {
       await Promise.race([news.promise, clock.sleep(limitMs, patience.signal)]);
       patience.abort();
       areRoutesFixed = true;
-      if (refusal !== undefined) throw refusal;
+      return refusal;
     },
     get routes() {
       return inner?.routes ?? [];

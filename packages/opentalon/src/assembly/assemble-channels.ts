@@ -2,13 +2,15 @@ import type { Clock } from "../base/clock.ts";
 import { ConfigError, toMessage } from "../base/errors.ts";
 import type { HttpRoute } from "../base/http-route.ts";
 import type { Log } from "../base/log.ts";
+import { isSecret, type Secret } from "../base/secret.ts";
 import type { SocketRoute } from "../base/socket-route.ts";
 import type { ConsoleTerminal } from "../channels/console/console-channel.ts";
 import { createChannel } from "../channels/create-channel.ts";
 import { splitMessage } from "../channels/split-message.ts";
-import { parseChannelAddress } from "../channels/parse-channel-address.ts";
+import { type ChannelAddress, parseChannelAddress } from "../channels/parse-channel-address.ts";
 import { createChannelPrograms } from "../channels/process/channel-programs.ts";
 import { isLoopbackHost, parseListenAddress } from "../base/listen-address.ts";
+import type { ChannelTools } from "../channels/tools/channel-tools.ts";
 import { createWebhookInlet } from "../channels/webhook-inlet.ts";
 import { createSocketInlet } from "../channels/websocket/socket-inlet.ts";
 import { createChatInlet } from "../channels/webchat/chat-inlet.ts";
@@ -58,6 +60,8 @@ export interface AssembleChannelsOptions {
   /** Where channels keep what must survive a restart. */
   readonly keyValue: KeyValueStore;
   readonly terminal: Terminal;
+  /** Is given the tools that channels bring along. */
+  readonly tools: Pick<ChannelTools, "offer">;
   /** Called when the terminal ended that is the only channel, or that a person sits at. */
   readonly onFinished: () => void;
   readonly clock: Clock;
@@ -70,8 +74,17 @@ export interface AssembleChannelsOptions {
  * @throws ConfigError when none is left.
  */
 export async function assembleChannels(options: AssembleChannelsOptions): Promise<Channels> {
-  const { config, environment, bundledChannels, keyValue, terminal, onFinished, clock, log } =
-    options;
+  const {
+    config,
+    environment,
+    bundledChannels,
+    keyValue,
+    terminal,
+    tools,
+    onFinished,
+    clock,
+    log,
+  } = options;
   const { dataDir } = config.state;
   const programs = createChannelPrograms({ environment, dataDirectory: dataDir, clock, log });
   const { isTerminal } = terminal;
@@ -92,6 +105,26 @@ export async function assembleChannels(options: AssembleChannelsOptions): Promis
     ["webchat", { routes: chats.routes, sockets: [chats.socketRoute] }],
   ]);
   const kinds = new Set<string>();
+  const offers = new Map<string, () => void>();
+  const offerTools = (
+    channel: Channel,
+    entry: ChannelEntry,
+    kind: ChannelAddress["kind"],
+  ): void => {
+    const { name } = channel;
+    const brought = channel.tools?.() ?? [];
+    if (brought.length > 0 && !entry.network) {
+      log.warn(
+        { channel: name },
+        "a channel without network has tools that need it; they are left out",
+      );
+      return;
+    }
+    // A definition says itself what it needs; a program gets what its entry gives it.
+    tools.offer(name, brought, (variable) =>
+      kind === "yaml" ? environment[variable] : toPlainText(entry.env[variable]),
+    );
+  };
   const ports = createChannelPorts(parseListenAddress(config.server.addr).port);
 
   const leaveOut = (name: string, error: unknown): void => {
@@ -100,8 +133,10 @@ export async function assembleChannels(options: AssembleChannelsOptions): Promis
   };
 
   for (const [name, entry] of enabled) {
-    const create = ({ address, folder, prepare }: ChannelPlace): Promise<Channel> =>
-      createChannel({
+    let kind: ChannelAddress["kind"] | undefined;
+    const create = ({ address, folder, prepare }: ChannelPlace): Promise<Channel> => {
+      ({ kind } = parseChannelAddress(address));
+      return createChannel({
         name,
         address,
         folder,
@@ -130,18 +165,24 @@ export async function assembleChannels(options: AssembleChannelsOptions): Promis
         clock,
         log: log.child({ channel: name }),
       });
+    };
+    const offer = (): void => {
+      const channel = channels.get(name);
+      if (channel !== undefined && kind !== undefined) offerTools(channel, entry, kind);
+    };
+    offers.set(name, offer);
     try {
       const program = findChannelProgram(name, entry, bundledChannels);
       if (program.kind === "built") {
         channels.set(name, built.open(program.wanted, create, log.child({ channel: name })));
         continue;
       }
-      const { kind } = parseChannelAddress(program.address);
       // One after the other, so that of two that claim the same place the first has it.
       const channel = await create(program);
       ports.add(name, channel);
       channels.set(name, channel);
-      kinds.add(kind);
+      kinds.add(parseChannelAddress(program.address).kind);
+      offer();
     } catch (error) {
       leaveOut(name, error);
     }
@@ -150,6 +191,7 @@ export async function assembleChannels(options: AssembleChannelsOptions): Promis
     try {
       if (refusal !== undefined) throw refusal;
       ports.add(channel.name, channel);
+      offers.get(channel.name)?.();
     } catch (error) {
       leaveOut(channel.name, error);
       channels.delete(channel.name);
@@ -189,6 +231,7 @@ export async function assembleChannels(options: AssembleChannelsOptions): Promis
           try {
             await channel.start({
               accept: (message) => accept({ ...message, channel: name }),
+              toolsChanged: offers.get(name) ?? (() => {}),
               finished: () => {
                 if (channels.size === 1 || terminal.isTerminal) onFinished();
               },
@@ -224,6 +267,12 @@ export async function assembleChannels(options: AssembleChannelsOptions): Promis
     show: (turn, event) => channels.get(turn.message.channel)?.show?.(turn, event),
     [Symbol.asyncDispose]: dispose,
   };
+}
+
+type ChannelEntry = Config["channels"][string];
+
+function toPlainText(value: string | Secret | undefined): string | undefined {
+  return isSecret(value) ? value.reveal() : value;
 }
 
 /** A door on loopback lets in only this machine; another one asks for its token, or somebody in front of it checks. */

@@ -90,16 +90,16 @@ it("starts by itself when it comes later, and nothing is delivered before", asyn
   tries[0]?.build();
   await settled;
   expect(channel.findProblem?.()).toBe("it is being built");
-  await channel.start(host);
+  await channel.start({ ...host, toolsChanged: () => notes.push("tools changed") });
   await expect(channel.send(message, "d1")).rejects.toMatchObject({
     outcome: "not-delivered",
     message: expect.stringContaining("it is being built") as string,
   });
   expect(notes).toEqual([]);
   tries[0]?.bring(program);
-  await vi.waitFor(() => expect(notes).toEqual(["start"]));
+  await vi.waitFor(() => expect(notes).toEqual(["tools changed", "start"]));
   await channel.send(message, "d1");
-  expect(notes).toEqual(["start", "send hello"]);
+  expect(notes).toEqual(["tools changed", "start", "send hello"]);
 });
 
 it("is tried again with growing pauses, and a start waits for it only so long", async () => {

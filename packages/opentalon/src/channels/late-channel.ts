@@ -56,6 +56,7 @@ export function createLateChannel(options: LateChannelOptions): LateChannel {
     inner = made;
     problem = undefined;
     if (host === undefined) return;
+    host.toolsChanged?.();
     await made.start(host).catch((error: unknown) => {
       problem = toMessage(error);
       log.error({ err: error }, "a channel could not start");

@@ -143,7 +143,7 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
   const opened = parts.use(await openStore({ config, clock, log, onLost: ending.reject }));
   const store = createPatientStore({ store: opened, clock, log, signal: givingUp.signal });
   stateOpened.resolve(store.pluginState);
-  const { keyValue, routing: routingStore } = store;
+  const { keyValue, posted, routing: routingStore } = store;
   const { preferredModel } = options;
   const models = parts.use(
     assembleModels({
@@ -151,6 +151,7 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
       environment,
       keyValue,
       routingStore,
+      posted,
       preferredModel,
       clock,
       log,
@@ -179,6 +180,7 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
   const turnLog = createTurnLog({ log, clock });
   const delivery = createDeliveryLoop({
     outbox: store.outbox,
+    posted,
     split: channels.split,
     send: channels.send,
     knowsRepeats: channels.knowsRepeats,

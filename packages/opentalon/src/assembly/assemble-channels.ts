@@ -181,8 +181,8 @@ export function assembleChannels(options: AssembleChannelsOptions): Channels {
         };
       }
       try {
-        await channel.send(message, deliveryId);
-        return { kind: "delivered" };
+        const sent = await channel.send(message, deliveryId);
+        return { kind: "delivered", messageIds: sent?.messageIds };
       } catch (error) {
         return toSendOutcome(error);
       }

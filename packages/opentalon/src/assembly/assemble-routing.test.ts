@@ -380,13 +380,13 @@ describe("a reaction that names its message", () => {
     await using room = await createConversation();
     await room.say("What is the capital of Peru?");
     const first = (await room.session()).lastAnswer?.id;
-    // Nobody would take these words for a judgement of the answer before.
-    await room.say("--model other Count to ten.");
+    // Going on with something else is a hint that the answer was good; a thumb knows better.
+    await room.say("And who wrote Faust?");
+    expect(await judgements(room)).toEqual([[first, "p/small", true, 1]]);
     const { messages, lastAnswer } = await room.session();
     for (const reaction of ["👎", "👎", "👍"])
       expect(await room.say(...to(1, reaction))).toBeUndefined();
-    const about = (await judgements(room)).filter(([id]) => id === first);
-    expect(about).toEqual([[first, "p/small", false, 2]]);
+    expect(await judgements(room)).toEqual([[first, "p/small", false, 2]]);
     expect(room.asked).toHaveLength(2);
     expect(await room.session()).toMatchObject({ messages, lastAnswer });
     expect(lastAnswer?.isJudged).toBe(false);

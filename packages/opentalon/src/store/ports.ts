@@ -351,7 +351,7 @@ export interface TurnCommit {
   /** When budgets are kept: books what the calls of the turn used; a conversation that is cleared begins its account anew. */
   readonly budget?: { readonly sessionAccount: string } | undefined;
   readonly answers?: readonly RoutedAnswer[];
-  /** Taken in once per answer: the first judgement counts. */
+  /** The first judgement of an answer counts, unless a later one weighs more: a deliberate act after a hint. */
   readonly signals?: readonly AnswerSignal[];
 }
 

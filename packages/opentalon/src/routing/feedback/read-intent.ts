@@ -107,8 +107,8 @@ interface Said {
 }
 
 /**
- * A reaction to anything but the newest answer, which it leaves as it is. The history keeps the first judgement of an
- * answer, and knows no row for what was none.
+ * A reaction to anything but the newest answer, which it leaves as it is. The history keeps the first
+ * deliberate judgement of an answer, and knows no row for what was none.
  */
 function readElsewhere({ text, model, isAct }: Said, said: Signal, target: ReactionTarget): Intent {
   const isJudgement = target.kind === "earlier" && said !== "regenerate";

@@ -163,7 +163,7 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
     findNamedModel(models.router, preferredModel);
   }
   const channels = parts.use(
-    assembleChannels({
+    await assembleChannels({
       config,
       environment,
       bundledChannels,

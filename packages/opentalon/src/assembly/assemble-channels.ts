@@ -67,7 +67,7 @@ export interface AssembleChannelsOptions {
  * All enabled channels. One that cannot be made is left out and named; the others run.
  * @throws ConfigError when none is left.
  */
-export function assembleChannels(options: AssembleChannelsOptions): Channels {
+export async function assembleChannels(options: AssembleChannelsOptions): Promise<Channels> {
   const { config, environment, bundledChannels, keyValue, terminal, onFinished, clock, log } =
     options;
   const { dataDir } = config.state;
@@ -94,7 +94,8 @@ export function assembleChannels(options: AssembleChannelsOptions): Channels {
     try {
       const address = toChannelAddress(entry, bundledChannels);
       const { kind } = parseChannelAddress(address);
-      const channel = createChannel({
+      // One after the other, so that of two that claim the same place the first has it.
+      const channel = await createChannel({
         name,
         address,
         config: revealBlock(entry.config),

@@ -1,8 +1,7 @@
 import type { InboundMessage } from "../../domain/message.ts";
 import type { Session } from "../../domain/session.ts";
 import type { PostedMessages } from "../../store/ports.ts";
-import type { Signal } from "./read-intent.ts";
-import { readSignal } from "./read-signal.ts";
+import { type ExplicitSignal, readSignal } from "./read-signal.ts";
 
 /** What a reaction is about, where that is something else than the newest answer. */
 export type ReactionTarget =
@@ -15,7 +14,7 @@ export interface ReactionTargetRequest {
   readonly message: Pick<InboundMessage, "channel" | "conversationId" | "metadata">;
   readonly session: Pick<Session, "lastAnswer">;
   /** See `IntentRequest`; a command is always about the newest answer. */
-  readonly command?: Signal | undefined;
+  readonly command?: ExplicitSignal | undefined;
 }
 
 /**

@@ -2,13 +2,15 @@ import type { Clock } from "../base/clock.ts";
 import { ConfigError, toMessage } from "../base/errors.ts";
 import type { HttpRoute } from "../base/http-route.ts";
 import type { Log } from "../base/log.ts";
+import { isSecret, type Secret } from "../base/secret.ts";
 import type { SocketRoute } from "../base/socket-route.ts";
 import type { ConsoleTerminal } from "../channels/console/console-channel.ts";
 import { createChannel } from "../channels/create-channel.ts";
 import { splitMessage } from "../channels/split-message.ts";
-import { parseChannelAddress } from "../channels/parse-channel-address.ts";
+import { type ChannelAddress, parseChannelAddress } from "../channels/parse-channel-address.ts";
 import { createChannelPrograms } from "../channels/process/channel-programs.ts";
 import { isLoopbackHost, parseListenAddress } from "../base/listen-address.ts";
+import type { ChannelTools } from "../channels/tools/channel-tools.ts";
 import { createWebhookInlet } from "../channels/webhook-inlet.ts";
 import { createSocketInlet } from "../channels/websocket/socket-inlet.ts";
 import { createChatInlet } from "../channels/webchat/chat-inlet.ts";
@@ -57,6 +59,8 @@ export interface AssembleChannelsOptions {
   /** Where channels keep what must survive a restart. */
   readonly keyValue: KeyValueStore;
   readonly terminal: Terminal;
+  /** Is given the tools that channels bring along. */
+  readonly tools: Pick<ChannelTools, "offer">;
   /** Called when the terminal ended that is the only channel, or that a person sits at. */
   readonly onFinished: () => void;
   readonly clock: Clock;
@@ -68,8 +72,17 @@ export interface AssembleChannelsOptions {
  * @throws ConfigError when none is left.
  */
 export async function assembleChannels(options: AssembleChannelsOptions): Promise<Channels> {
-  const { config, environment, bundledChannels, keyValue, terminal, onFinished, clock, log } =
-    options;
+  const {
+    config,
+    environment,
+    bundledChannels,
+    keyValue,
+    terminal,
+    tools,
+    onFinished,
+    clock,
+    log,
+  } = options;
   const { dataDir } = config.state;
   const programs = createChannelPrograms({ environment, dataDirectory: dataDir, clock, log });
   const terminalOwner = findTerminalOwner(config, terminal.isTerminal);
@@ -88,6 +101,26 @@ export async function assembleChannels(options: AssembleChannelsOptions): Promis
     ["webchat", { routes: chats.routes, sockets: [chats.socketRoute] }],
   ]);
   const kinds = new Set<string>();
+  const offers = new Map<string, () => void>();
+  const offerTools = (
+    channel: Channel,
+    entry: ChannelEntry,
+    kind: ChannelAddress["kind"],
+  ): void => {
+    const { name } = channel;
+    const brought = channel.tools?.() ?? [];
+    if (brought.length > 0 && !entry.network) {
+      log.warn(
+        { channel: name },
+        "a channel without network has tools that need it; they are left out",
+      );
+      return;
+    }
+    // A definition is the operator's own and says what it needs; a program gets what its entry gives it.
+    tools.offer(name, brought, (variable) =>
+      kind === "yaml" ? environment[variable] : toPlainText(entry.env[variable]),
+    );
+  };
   const ports = createChannelPorts(parseListenAddress(config.server.addr).port);
 
   for (const [name, entry] of enabled) {
@@ -125,6 +158,9 @@ export async function assembleChannels(options: AssembleChannelsOptions): Promis
       ports.add(name, channel);
       channels.set(name, channel);
       kinds.add(kind);
+      const offer = (): void => offerTools(channel, entry, kind);
+      offers.set(name, offer);
+      offer();
     } catch (error) {
       problems.set(name, toMessage(error));
       log.error(
@@ -157,6 +193,7 @@ export async function assembleChannels(options: AssembleChannelsOptions): Promis
           try {
             await channel.start({
               accept: (message) => accept({ ...message, channel: name }),
+              toolsChanged: offers.get(name) ?? (() => {}),
               finished: () => {
                 if (channels.size === 1 || terminal.isTerminal) onFinished();
               },
@@ -197,6 +234,12 @@ export async function assembleChannels(options: AssembleChannelsOptions): Promis
       await programs[Symbol.asyncDispose]();
     },
   };
+}
+
+type ChannelEntry = Config["channels"][string];
+
+function toPlainText(value: string | Secret | undefined): string | undefined {
+  return isSecret(value) ? value.reveal() : value;
 }
 
 /** A door on loopback lets in only this machine; another one asks for its token, or somebody in front of it checks. */

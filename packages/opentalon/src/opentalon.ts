@@ -147,7 +147,7 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
   const opened = parts.use(await openStore({ config, clock, log, onLost: ending.reject }));
   const store = createPatientStore({ store: opened, clock, log, signal: givingUp.signal });
   stateOpened.resolve(store.pluginState);
-  const { keyValue, routing: routingStore } = store;
+  const { keyValue, posted, routing: routingStore } = store;
   const { preferredModel } = options;
   const models = parts.use(
     assembleModels({
@@ -155,6 +155,7 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
       environment,
       keyValue,
       routingStore,
+      posted,
       preferredModel,
       clock,
       log,
@@ -184,6 +185,7 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
   const turnLog = createTurnLog({ log, clock });
   const delivery = createDeliveryLoop({
     outbox: store.outbox,
+    posted,
     split: channels.split,
     send: channels.send,
     knowsRepeats: channels.knowsRepeats,

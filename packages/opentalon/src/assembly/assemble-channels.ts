@@ -257,8 +257,8 @@ export async function assembleChannels(options: AssembleChannelsOptions): Promis
         };
       }
       try {
-        await channel.send(message, deliveryId);
-        return { kind: "delivered" };
+        const sent = await channel.send(message, deliveryId);
+        return { kind: "delivered", messageIds: sent?.messageIds };
       } catch (error) {
         return toSendOutcome(error);
       }

@@ -5,7 +5,7 @@ import type { Log } from "../base/log.ts";
 import type { SocketRoute } from "../base/socket-route.ts";
 import type { ConsoleTerminal } from "../channels/console/console-channel.ts";
 import { createChannel } from "../channels/create-channel.ts";
-import { splitMessage } from "../channels/split-message.ts";
+import { formatMessage, splitFormattedMessage } from "../channels/format/format-message.ts";
 import { parseChannelAddress } from "../channels/parse-channel-address.ts";
 import { createChannelPrograms } from "../channels/process/channel-programs.ts";
 import { isLoopbackHost, parseListenAddress } from "../base/listen-address.ts";
@@ -41,7 +41,7 @@ export interface Channels extends AsyncDisposable {
   readonly capabilitiesOf: (channel: string) => ChannelCapabilities;
   readonly start: (accept: (message: InboundMessage) => Promise<AcceptOutcome>) => Promise<void>;
   readonly stopIntake: () => Promise<void>;
-  /** A reply as the messages its platform takes. */
+  /** A reply as the messages its platform takes, in the format it shows. */
   readonly split: (message: OutboundMessage) => readonly OutboundMessage[];
   readonly send: (message: OutboundMessage, deliveryId: string) => Promise<SendOutcome>;
   /** See `Channel.knowsRepeats`. */
@@ -170,7 +170,13 @@ export function assembleChannels(options: AssembleChannelsOptions): Channels {
     stopIntake: async () => {
       await Promise.all([...channels.values()].map((channel) => channel.stopIntake()));
     },
-    split: (message) => splitMessage(message, capabilitiesOf(message.channel).maxMessageLength),
+    split: (message) => {
+      const channel = channels.get(message.channel);
+      return (
+        channel?.split?.(message) ??
+        splitFormattedMessage(message, channel?.capabilities() ?? plainCapabilities)
+      );
+    },
     send: async (message, deliveryId) => {
       const channel = channels.get(message.channel);
       if (channel === undefined) {
@@ -181,7 +187,7 @@ export function assembleChannels(options: AssembleChannelsOptions): Channels {
         };
       }
       try {
-        await channel.send(message, deliveryId);
+        await channel.send(formatMessage(message, channel.capabilities()), deliveryId);
         return { kind: "delivered" };
       } catch (error) {
         return toSendOutcome(error);

@@ -24,8 +24,6 @@ export function splitMessage(
 }
 
 /** Metadata for what is not the end of a reply. */
-export function withoutClosing(
-  metadata: OutboundMessage["metadata"],
-): OutboundMessage["metadata"] {
+export function withoutClosing(metadata: OutboundMessage["metadata"]): OutboundMessage["metadata"] {
   return Object.fromEntries(Object.entries(metadata).filter(([name]) => !closing.has(name)));
 }

@@ -214,7 +214,7 @@ function stages.after(context)
   if type(functions.format) == "function" then
     local text = enter("format", result.message, context.response_format)
     if type(text) ~= "string" then error("format must return a string, not a " .. type(text), 0) end
-    return { message = text, metadata = result.metadata }
+    return { message = text, metadata = result.metadata, formatted = true }
   end
   if not is_there then error("the script defines none of format and post_hook", 0) end
   return result

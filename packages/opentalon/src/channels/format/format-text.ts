@@ -1,7 +1,8 @@
 import { splitReply } from "../split-reply.ts";
-import { chatStyles } from "./chat-style.ts";
+import { chatStyles, escapeHtml } from "./chat-style.ts";
 import { closeOpenMarks } from "./close-open-marks.ts";
 import { packPieces } from "./pack-pieces.ts";
+import { toPieces } from "./pieces.ts";
 import { readHtml, toTextOfHtml } from "./read-html.ts";
 import { writeHtml } from "./write-html.ts";
 import { writeMarkdown } from "./write-markdown.ts";
@@ -31,7 +32,14 @@ export function formatText(markdown: string, format: string, maxLength = 0): rea
     ];
   });
   const parts = pieces.flat().filter((part) => part.trim() !== "");
-  return maxLength > 0 && parts.length > 0 ? parts : [parts.join("\n\n")];
+  // Marks without anything between them are shown as they are: a message is never lost.
+  if (parts.length === 0) return [text.trim() === "" ? "" : escapeText(text, format, maxLength)];
+  return maxLength > 0 ? parts : [parts.join("\n\n")];
+}
+
+function escapeText(text: string, format: string, maxLength: number): string {
+  const escape = chatStyles[format]?.escape ?? escapeHtml;
+  return packPieces(toPieces(text, [], escape), maxLength)[0] ?? "";
 }
 
 /** The beginning of a text that is still being written, in one message. */

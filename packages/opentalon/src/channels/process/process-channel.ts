@@ -9,6 +9,7 @@ import { type Channel, type ChannelHost, plainCapabilities } from "../../domain/
 import type { InboundMessage, OutboundMessage } from "../../domain/message.ts";
 import { createRestartPolicy } from "../../plugins/restart-policy.ts";
 import { DeliveryError } from "../delivery-error.ts";
+import { formatMessage } from "../format/format-message.ts";
 import type { OpenChannelEndpoint } from "./channel-endpoint.ts";
 import type { ChannelSession } from "./channel-session.ts";
 import { openChannelSession } from "./channel-session.ts";
@@ -108,7 +109,8 @@ export function createProcessChannel(options: ProcessChannelOptions): Channel {
       error_code: "internal_error",
     };
     const content = `This message was not taken: ${reason}.`;
-    await sendNow({ channel: name, conversationId, threadId, content, files: [], metadata }).catch(
+    const answer = { channel: name, conversationId, threadId, content, files: [], metadata };
+    await sendNow(formatMessage(answer, known?.capabilities ?? plainCapabilities)).catch(
       (error: unknown) =>
         log.warn(
           { problem: toMessage(error) },

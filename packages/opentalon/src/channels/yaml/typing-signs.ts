@@ -28,6 +28,7 @@ interface Sign {
   /** What was asked of the platform last. */
   going: Promise<void>;
   untilMs: number;
+  isShown: boolean;
   /** The platform refused: no more in this turn. */
   isRefused: boolean;
 }
@@ -68,6 +69,7 @@ export function createTypingSigns({ typing, values, clock, log }: TypingSignsOpt
     sign.going = sign.going.then(async () => {
       if (signs.get(turn.id) !== sign) return;
       const askedMs = await ask(rules.request, turn.message);
+      if (askedMs === 0) sign.isShown = true;
       if (askedMs === undefined) sign.isRefused = true;
       else if (askedMs > waitMs) {
         waitMs = askedMs;
@@ -87,6 +89,7 @@ export function createTypingSigns({ typing, values, clock, log }: TypingSignsOpt
       cancel: () => undefined,
       going: Promise.resolve(),
       untilMs: 0,
+      isShown: false,
       isRefused: false,
     };
     sign.untilMs = clock.now() + silenceMs;
@@ -99,8 +102,8 @@ export function createTypingSigns({ typing, values, clock, log }: TypingSignsOpt
     if (sign === undefined) return;
     sign.cancel();
     signs.delete(turn.id);
-    if (stop === undefined || sign.isRefused) return;
-    void sign.going.then(() => (sign.isRefused ? undefined : ask(stop, turn.message)));
+    if (stop === undefined) return;
+    void sign.going.then(() => (sign.isShown ? ask(stop, turn.message) : undefined));
   };
 
   return {

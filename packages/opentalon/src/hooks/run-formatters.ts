@@ -33,8 +33,8 @@ type Answer = Extract<FormatOutcome, { kind: "formatted" }>;
 
 /**
  * Runs the formatters in list order over the model's answer; an empty result leaves the text as it was. Whoever was told the
- * format of the channel (`format` of a script, an action of a plugin) has formatted the text, also where it left it as it is;
- * `post_hook` of a script has not.
+ * format of the channel (`format` of a script, an action of a plugin) and returns something else has formatted the text; an
+ * addition to the answer as it stands has not.
  */
 export async function runFormatters(
   formatters: readonly Formatter[],
@@ -80,7 +80,9 @@ async function runFormatter(
   }
   const isSame = result.content === "" || result.content === given.text;
   report(isSame ? "unchanged" : "changed");
-  return { ...given, text: isSame ? given.text : result.content, ...toFormatted(responseFormat) };
+  if (isSame) return given;
+  const isKept = result.content.includes(given.text.trim());
+  return { ...given, text: result.content, ...(isKept ? {} : toFormatted(responseFormat)) };
 }
 
 /** Without a format there is nothing that could have been meant by formatting. */

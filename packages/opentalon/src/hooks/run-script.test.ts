@@ -126,7 +126,7 @@ describe("scripts after the model", () => {
     });
   });
 
-  it("have formatted it when they were told the format of the channel", async () => {
+  it("have formatted it when they say so, and the channel has a format", async () => {
     const given = ports({
       format: ({ content }) => ({ message: content, formatted: true }),
       note: ({ content }) => ({ message: `${content}!` }),

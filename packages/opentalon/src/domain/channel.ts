@@ -32,6 +32,8 @@ export interface ChannelHost {
   readonly accept: (message: Omit<InboundMessage, "channel">) => Promise<AcceptOutcome>;
   /** The channel's input ended for good (terminal closed): asks for an orderly end of the program. */
   readonly finished: () => void;
+  /** The tools that come with the channel are others than before. */
+  readonly toolsChanged?: () => void;
 }
 
 /** An address of a channel at the HTTP door, or at a port of its own. */
@@ -59,6 +61,12 @@ export interface ChannelTool {
   }[];
 }
 
+/** What a delivered message became on its platform. */
+export interface SentMessage {
+  /** The platform's identifiers, the one people react to first; empty when they are not known. */
+  readonly messageIds: readonly string[];
+}
+
 /**
  * A connection to one messaging platform. Created stopped; `start` begins intake; disposal ends it and releases all.
  * `send` resolves when the platform has the message, rejects when it certainly has not.
@@ -81,7 +89,7 @@ export interface Channel {
    */
   readonly split?: (message: OutboundMessage) => readonly OutboundMessage[];
   /** `deliveryId` is stable over retries of the same delivery. */
-  readonly send: (message: OutboundMessage, deliveryId: string) => Promise<void>;
+  readonly send: (message: OutboundMessage, deliveryId: string) => Promise<SentMessage | void>;
   /** Shows live progress of a turn (streamed text, running tool) where the platform can. */
   readonly show?: (turn: Turn, event: TurnEvent) => void;
   /** Where its platform reaches it; empty or absent when it reaches out itself. */

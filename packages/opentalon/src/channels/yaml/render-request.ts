@@ -56,10 +56,8 @@ function renderAnyBody(
     return Buffer.from(buffer, byteOffset, byteLength);
   }
   const boundary = `talon-${randomUUID()}`;
-  for (const name of Object.keys(headers)) {
-    if (name.toLowerCase() === "content-type") delete headers[name];
-  }
-  headers["Content-Type"] = `multipart/form-data; boundary=${boundary}`;
+  const given = Object.keys(headers).find((name) => name.toLowerCase() === "content-type");
+  headers[given ?? "Content-Type"] = `multipart/form-data; boundary=${boundary}`;
   return writeMultipart(multipart ?? [], { boundary, scope, file, place });
 }
 

@@ -26,6 +26,7 @@ export async function readForm({ bytes, headers }: StubRequest): Promise<{
     | undefined;
 }> {
   const type = headers["content-type"] ?? "";
+  // oxlint-disable-next-line typescript/no-deprecated -- deprecated for servers that strangers reach
   const form = await new Response(new Uint8Array(bytes), {
     headers: { "Content-Type": type },
   }).formData();

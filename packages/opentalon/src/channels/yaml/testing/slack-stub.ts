@@ -50,8 +50,8 @@ export async function startSlackStub(): Promise<SlackStub> {
     if (upload?.bytes === undefined) return { json: { ok: false, error: "file_not_found" } };
     if (typeof json["channel_id"] !== "string")
       return { json: { ok: false, error: "channel_not_found" } };
-    const fields = { channel_id: json["channel_id"], thread_ts: String(json["thread_ts"] ?? "") };
-    const caption = String(json["initial_comment"] ?? "");
+    const fields = { channel_id: json["channel_id"], thread_ts: toText(json["thread_ts"]) };
+    const caption = toText(json["initial_comment"]);
     files.push({ kind: "file", name: upload.name, type: "", bytes: upload.bytes, caption, fields });
     return { json: { ok: true, files: [{ id: shared?.id, title: shared?.title }] } };
   };
@@ -101,9 +101,9 @@ export async function startSlackStub(): Promise<SlackStub> {
         return share(json);
       case "assistant.threads.setStatus": {
         const form = new URLSearchParams(body);
-        const thread = String(json["thread_ts"] ?? form.get("thread_ts") ?? "");
+        const thread = toText(json["thread_ts"] ?? form.get("thread_ts"));
         if (thread === "") return { json: { ok: false, error: "invalid_thread_ts" } };
-        statuses[thread] = String(json["status"] ?? form.get("status") ?? "");
+        statuses[thread] = toText(json["status"] ?? form.get("status"));
         return { json: { ok: true } };
       }
       case "reactions.add":
@@ -150,6 +150,10 @@ export async function startSlackStub(): Promise<SlackStub> {
     acknowledged: () => acknowledged,
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
+}
+
+function toText(value: unknown): string {
+  return typeof value === "string" ? value : "";
 }
 
 let times = 0;

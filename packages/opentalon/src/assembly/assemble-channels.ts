@@ -6,7 +6,7 @@ import { isSecret, type Secret } from "../base/secret.ts";
 import type { SocketRoute } from "../base/socket-route.ts";
 import type { ConsoleTerminal } from "../channels/console/console-channel.ts";
 import { createChannel } from "../channels/create-channel.ts";
-import { splitMessage } from "../channels/split-message.ts";
+import { formatMessage, splitFormattedMessage } from "../channels/format/format-message.ts";
 import { type ChannelAddress, parseChannelAddress } from "../channels/parse-channel-address.ts";
 import { createChannelPrograms } from "../channels/process/channel-programs.ts";
 import { isLoopbackHost, parseListenAddress } from "../base/listen-address.ts";
@@ -44,7 +44,7 @@ export interface Channels extends AsyncDisposable {
   readonly capabilitiesOf: (channel: string) => ChannelCapabilities;
   readonly start: (accept: (message: InboundMessage) => Promise<AcceptOutcome>) => Promise<void>;
   readonly stopIntake: () => Promise<void>;
-  /** A reply as the messages its platform takes. */
+  /** A reply as the messages its platform takes, in the format it shows. */
   readonly split: (message: OutboundMessage) => readonly OutboundMessage[];
   readonly send: (message: OutboundMessage, deliveryId: string) => Promise<SendOutcome>;
   /** See `Channel.knowsRepeats`. */
@@ -246,7 +246,13 @@ export async function assembleChannels(options: AssembleChannelsOptions): Promis
     stopIntake: async () => {
       await Promise.all([...channels.values()].map((channel) => channel.stopIntake()));
     },
-    split: (message) => splitMessage(message, capabilitiesOf(message.channel).maxMessageLength),
+    split: (message) => {
+      const channel = channels.get(message.channel);
+      return (
+        channel?.split?.(message) ??
+        splitFormattedMessage(message, channel?.capabilities() ?? plainCapabilities)
+      );
+    },
     send: async (message, deliveryId) => {
       const channel = channels.get(message.channel);
       if (channel === undefined) {
@@ -257,7 +263,8 @@ export async function assembleChannels(options: AssembleChannelsOptions): Promis
         };
       }
       try {
-        const sent = await channel.send(message, deliveryId);
+        const formatted = formatMessage(message, channel.capabilities());
+        const sent = await channel.send(formatted, deliveryId);
         return { kind: "delivered", messageIds: sent?.messageIds };
       } catch (error) {
         return toSendOutcome(error);

@@ -7,7 +7,7 @@ export interface FakeChannelOptions {
   /** Where it listens: the socket in its folder, one it makes itself and tells, or a TCP port. */
   readonly listen?: "folder" | "told" | "tcp";
   readonly port?: number;
-  /** Where its people are, see `fake-chat.ts`: a socket that it connects to. */
+  /** Where its people are, see `fake-chat.ts`: a socket that it connects to, or `beside`: they come to `people.sock` in its folder. */
   readonly chat?: string;
   /** What goes wrong at the start. */
   readonly start?: "crash" | "never-ready" | "refuse-configuration" | "no-configure" | "silent";
@@ -16,6 +16,8 @@ export interface FakeChannelOptions {
   readonly typing?: boolean;
   /** Recognises deliveries it has seen. */
   readonly knowsRepeats?: boolean;
+  /** It has delivered a message once its people have read it, see `FakeChat.holdBack`. */
+  readonly awaitsReaders?: boolean;
   /** Its messages wait to be acknowledged. */
   readonly receipts?: boolean;
   /** Its messages carry no identity of their own. */

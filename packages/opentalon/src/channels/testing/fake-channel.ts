@@ -15,6 +15,7 @@
  *     {"do": "flood"}   {"count": n} messages, as fast as they are taken
  *     {"do": "half"}    half a message, then the end of the connection
  *     {"do": "invalid-utf8"}  a message with bytes that are no UTF-8
+ *     {"do": "read"}    the oldest message that was not read yet is, see `awaitsReaders`
  *     {"do": "oversize"}  announces a message of 1 GB
  *
  * It writes there {"sent": {…}} for each message, {"acknowledged": "receipt"}, {"ready": {"config", "instance"}} once it is started, and {"pid"}.
@@ -60,12 +61,25 @@ let count = 0;
 const backlog: Inbound[] = [];
 let draining = Promise.resolve();
 
+function dialPeople(path: string | undefined): Socket | undefined {
+  return path === undefined ? undefined : createConnection(path);
+}
+
+/** Its people come through the folder it shares with the host. */
+async function admitPeople(): Promise<Socket> {
+  const server = createServer();
+  server.listen(join(process.env["OPENTALON_CHANNEL_SOCK_DIR"] ?? "", "people.sock"));
+  return new Promise((resolve) => {
+    server.once("connection", (socket: Socket) => resolve(socket));
+  });
+}
+
 function endProcess(code: number): never {
   // oxlint-disable-next-line unicorn/no-process-exit -- To end in the middle of anything is what this channel is for.
   process.exit(code);
 }
 
-const chat = options.chat === undefined ? undefined : createConnection(options.chat);
+const chat = options.chat === "beside" ? await admitPeople() : dialPeople(options.chat);
 chat?.on("error", () => {});
 const tell = (event: unknown): void => void chat?.write(`${JSON.stringify(event)}\n`);
 tell({ pid: process.pid });
@@ -135,6 +149,8 @@ if (chat !== undefined) {
         return breakStream();
       case "invalid-utf8":
         return say({ content: Buffer.from([0x61, 0xff, 0x62]) });
+      case "read":
+        return unread.shift()?.();
       case "oversize":
         return announce();
       default:
@@ -142,6 +158,8 @@ if (chat !== undefined) {
   });
 }
 let announce = (): void => {};
+/** Deliveries nobody has read yet. */
+const unread: (() => void)[] = [];
 
 interface Sent {
   readonly delivery_id: string;
@@ -163,8 +181,11 @@ function deliver(message: Sent, answer: (problem: string) => void): void {
     say({ content: `heard ${message.content}` });
   }
   if (chat === undefined) return answer("");
+  if (options.awaitsReaders === true) unread.push(() => answer(""));
   // The platform has it once this is written; whoever dies before must not have said so.
-  chat.write(`${JSON.stringify({ sent: message })}\n`, () => answer(""));
+  chat.write(`${JSON.stringify({ sent: message })}\n`, () => {
+    if (options.awaitsReaders !== true) answer("");
+  });
 }
 
 if (options.console === true) {

@@ -47,11 +47,13 @@ export function describeChannelContract(name: string, open: OpenBench, lacks?: L
     });
 
     const count = lacks === undefined ? 50 : 1_000;
-    it(`keeps the order of ${count} in both directions, and gives every message an identity of its own`, async () => {
+    const title = `keeps the order of ${count} in both directions, and gives every message an identity of its own`;
+    it(title, { timeout: 60_000 }, async () => {
       const { bench, host } = await start();
       const contents = toContents(count, "message");
       await sayAll({ bench, host }, contents);
-      await vi.waitFor(() => expect(host.contents()).toEqual(contents), patient);
+      await vi.waitFor(() => expect(host.messages).toHaveLength(count), patient);
+      expect(host.contents()).toEqual(contents);
       const identities = host.messages.map(({ platformMessageId }) => platformMessageId);
       expect(new Set(identities).size).toBe(count);
       for (const content of contents)

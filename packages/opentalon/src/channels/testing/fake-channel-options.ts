@@ -14,7 +14,7 @@ export interface FakeChannelOptions {
   readonly maxMessageLength?: number;
   readonly liveUpdates?: boolean;
   readonly typing?: boolean;
-  /** Recognises deliveries it has seen. */
+  /** Recognises deliveries it has seen, also those an earlier process wrote into the journal. */
   readonly knowsRepeats?: boolean;
   /** It has delivered a message once its people have read it, see `FakeChat.holdBack`. */
   readonly awaitsReaders?: boolean;

@@ -21,7 +21,7 @@
  * It writes there {"sent": {…}} for each message, {"acknowledged": "receipt"}, {"ready": {"config", "instance"}} once it is started, and {"pid"}.
  */
 import { createConnection, createServer, type Socket } from "node:net";
-import { appendFileSync, mkdtempSync } from "node:fs";
+import { appendFileSync, existsSync, mkdtempSync, readFileSync } from "node:fs";
 import type { ServerHttp2Stream } from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -170,12 +170,28 @@ interface Sent {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+let seen: Set<string> | undefined;
+
+/** One line a message, with the name of its delivery where repeats are known; false for a repeat. */
+function noteDelivery(journal: string, { content, delivery_id: id }: Sent): boolean {
+  if (options.knowsRepeats !== true) {
+    appendFileSync(journal, `${content}\n`);
+    return true;
+  }
+  const lines = existsSync(journal) ? readFileSync(journal, "utf8").split("\n") : [];
+  seen ??= new Set(lines.map((line) => line.split("\t").at(-1) ?? ""));
+  if (seen.has(id)) return false;
+  appendFileSync(journal, `${content}\t${id}\n`);
+  seen.add(id);
+  return true;
+}
+
 /** Answers with the problem of a delivery, "" for none; never when it stalls. */
 function deliver(message: Sent, answer: (problem: string) => void): void {
   if (isStalling) return;
   if (isFailing) return answer("the platform is full");
   if (options.console === true) process.stdout.write(`fake> ${message.content}\n`);
-  if (options.journal !== undefined) appendFileSync(options.journal, `${message.content}\n`);
+  if (options.journal !== undefined && !noteDelivery(options.journal, message)) return answer("");
   if (options.echo === true) {
     if (message.content === "die") return endProcess(7);
     say({ content: `heard ${message.content}` });

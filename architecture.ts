@@ -84,6 +84,8 @@ export const folders: Readonly<Record<string, Folder>> = {
       { name: "node:readline", within: "console" },
       // For the definitions of channels.
       { name: "yaml", within: "yaml/" },
+      // For answers in the words of a platform.
+      { name: "marked", within: "format/" },
     ],
   },
   inbound: {

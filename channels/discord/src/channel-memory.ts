@@ -17,6 +17,12 @@ export interface Progress {
   readonly newestId: string | undefined;
 }
 
+/** The message that shows a growing answer. */
+export interface ShownAnswer {
+  readonly channelId: string;
+  readonly messageId: string;
+}
+
 /** What has to outlive the process so that the next one misses nothing. A file that is written shortly after a change. */
 export interface ChannelMemory {
   /** The connection of a shard that can be taken up again. */
@@ -28,6 +34,14 @@ export interface ChannelMemory {
   readonly progress: () => Progress;
   /** From this moment on something can be missed; keeps an earlier one. */
   readonly beginAt: (messageId: string) => void;
+  /** What was said under a nonce. */
+  readonly findPosted: (nonce: string) => string | undefined;
+  readonly posted: (nonce: string, messageId: string) => void;
+  readonly isPosted: (messageId: string) => boolean;
+  /** The unfinished answer to a question. */
+  readonly findShown: (questionId: string) => ShownAnswer | undefined;
+  /** `undefined`: it is finished. */
+  readonly shown: (questionId: string, answer: ShownAnswer | undefined) => void;
   /** Resolves when everything is on disk; rejects when it cannot be written. */
   readonly flush: () => Promise<void>;
 }
@@ -40,12 +54,16 @@ export interface ChannelMemoryOptions {
 
 const maxChannels = 500;
 const maxShards = 64;
+const maxPosted = 500;
+const maxShown = 200;
 const writeDelayMs = 200;
 
 interface Stored {
   readonly sessions: readonly SessionInfo[];
   readonly channels: readonly (readonly [id: string, lastId: string, isDirect: boolean])[];
   readonly newestId: string | undefined;
+  readonly posted: readonly (readonly [nonce: string, messageId: string])[];
+  readonly shown: readonly (readonly [questionId: string, answer: ShownAnswer])[];
 }
 
 export async function openChannelMemory(options: ChannelMemoryOptions): Promise<ChannelMemory> {
@@ -54,6 +72,10 @@ export async function openChannelMemory(options: ChannelMemoryOptions): Promise<
   const sessions = new Map(stored.sessions.map((session) => [session.shardId, session]));
   const channels = createRecentMap<SeenChannel>(maxChannels);
   for (const [id, lastId, isDirect] of stored.channels) channels.set(id, { lastId, isDirect });
+  const posted = createRecentMap<string>(maxPosted);
+  for (const [nonce, messageId] of stored.posted) posted.set(nonce, messageId);
+  const shown = createRecentMap<ShownAnswer>(maxShown);
+  for (const [questionId, answer] of stored.shown) shown.set(questionId, answer);
   let { newestId } = stored;
   let cancel: (() => void) | undefined;
   let isChanged = false;
@@ -67,6 +89,8 @@ export async function openChannelMemory(options: ChannelMemoryOptions): Promise<
       sessions: [...sessions.values()],
       channels: channels.entries().map(([id, { lastId, isDirect }]) => [id, lastId, isDirect]),
       newestId,
+      posted: posted.entries(),
+      shown: shown.entries(),
     };
     try {
       await replaceFile(path, JSON.stringify(now));
@@ -112,12 +136,30 @@ export async function openChannelMemory(options: ChannelMemoryOptions): Promise<
       change();
     },
     progress: () => ({ channels: new Map(channels.entries()), newestId }),
+    findPosted: posted.get,
+    posted: (nonce, messageId) => {
+      posted.set(nonce, messageId);
+      change();
+    },
+    isPosted: (messageId) => posted.entries().some(([, id]) => id === messageId),
+    findShown: shown.get,
+    shown: (questionId, answer) => {
+      if (answer === undefined) shown.delete(questionId);
+      else shown.set(questionId, answer);
+      change();
+    },
     flush,
   };
 }
 
 async function read(path: string, log: (line: string) => void): Promise<Stored> {
-  const empty: Stored = { sessions: [], channels: [], newestId: undefined };
+  const empty: Stored = {
+    sessions: [],
+    channels: [],
+    newestId: undefined,
+    posted: [],
+    shown: [],
+  };
   let text: string;
   try {
     text = await readFile(path, "utf8");
@@ -125,7 +167,7 @@ async function read(path: string, log: (line: string) => void): Promise<Stored> 
     return empty;
   }
   try {
-    const { sessions, channels, newestId } = JSON.parse(text) as Stored;
+    const { sessions, channels, newestId, posted, shown } = JSON.parse(text) as Stored;
     return {
       sessions: sessions.filter(
         ({ shardId, sequence, sessionId, resumeURL }) =>
@@ -134,6 +176,10 @@ async function read(path: string, log: (line: string) => void): Promise<Stored> 
       ),
       channels: channels.filter(([id, lastId]) => isSnowflake(id) && isSnowflake(lastId)),
       newestId: newestId !== undefined && isSnowflake(newestId) ? newestId : undefined,
+      posted: posted.filter(([nonce, id]) => typeof nonce === "string" && isSnowflake(id)),
+      shown: shown.filter(([, answer]) =>
+        [answer.channelId, answer.messageId].every((id) => isSnowflake(id)),
+      ),
     };
   } catch (error) {
     log(`${path} cannot be read and is begun anew: ${String(error)}`);

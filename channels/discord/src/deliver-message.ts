@@ -1,39 +1,33 @@
 import { createHash, randomUUID } from "node:crypto";
 import type { API, APIMessage } from "@discordjs/core/http-only";
-import type { OutgoingMessage } from "@opentalon/plugin-sdk";
+import type { OutgoingMessage, PostedMessage } from "@opentalon/plugin-sdk";
 import type { AnswerPlaces } from "./answer-place.ts";
 import type { ChannelDirectory } from "./channel-directory.ts";
+import type { ChannelMemory, ShownAnswer } from "./channel-memory.ts";
 import type { Clock } from "./clock.ts";
 import { errorCodes, explainProblem } from "./explain-problem.ts";
+import { findEarlierPost } from "./find-earlier-post.ts";
 import { toMessageBody, withoutFiles } from "./message-body.ts";
 import { createRecentMap } from "./recent-map.ts";
 import { isSnowflake } from "./snowflake.ts";
 
 export interface DelivererOptions {
   readonly api: API;
+  readonly botId: string;
   readonly directory: ChannelDirectory;
   readonly places: AnswerPlaces;
+  readonly memory: ChannelMemory;
   /** Something is said in a channel. */
   readonly onSaid: (channelId: string) => void;
   readonly clock: Clock;
 }
 
-/** Says things on Discord. */
+/** Says things on Discord, each once: a delivery that comes again finds what became of it. */
 export interface Deliverer {
-  /** The identifiers of what stands there now. @throws Error in words for the operator. */
-  readonly send: (
-    message: OutgoingMessage,
-    signal: AbortSignal,
-  ) => Promise<{ readonly messageIds: readonly string[] }>;
+  /** @throws Error in words for the operator. */
+  readonly send: (message: OutgoingMessage, signal: AbortSignal) => Promise<PostedMessage>;
   /** The gateway tells of a message of the bot. */
   readonly sawOwn: (message: Pick<APIMessage, "id" | "nonce">) => void;
-}
-
-/** A growing answer, and the message that shows it. */
-interface Live {
-  readonly channelId: string;
-  readonly messageId: string;
-  editedAtMs: number;
 }
 
 const maxRemembered = 2_000;
@@ -43,23 +37,17 @@ const editIntervalMs = 1_300;
 const partialTimeoutMs = 3_000;
 
 export function createDeliverer(options: DelivererOptions): Deliverer {
-  const { api, directory, places, onSaid, clock } = options;
-  const lives = createRecentMap<Live>(maxRemembered);
-  /** How often the same was said in answer to the same, so that the next time is another one. */
-  const counts = createRecentMap<number>(maxRemembered);
-  /** What Discord has of what was said, by nonce. */
-  const said = createRecentMap<string>(maxRemembered);
+  const { api, botId, directory, places, memory, onSaid, clock } = options;
+  /** When growing answers of this process were changed last, by the question. */
+  const editedAtMs = createRecentMap<number>(maxRemembered);
   /** Questions whose answer points at them already. */
   const answered = createRecentMap<true>(maxRemembered);
-  // What nobody asked for may be the same every day.
-  const occasion = randomUUID();
 
   /** Points at the question where others may have written in between. */
   const toReference = async (
-    { metadata }: OutgoingMessage,
+    questionId: string,
     channelId: string,
   ): Promise<string | undefined> => {
-    const questionId = metadata["in_reply_to"] ?? "";
     // A thread below the question shows it already.
     if (!isSnowflake(questionId) || questionId === channelId) return undefined;
     if (answered.get(questionId) === true) return undefined;
@@ -67,48 +55,51 @@ export function createDeliverer(options: DelivererOptions): Deliverer {
     return place === undefined || place.isDirect ? undefined : questionId;
   };
 
-  /** Discord shows a message with a nonce it knows from the last minutes once. */
   const create = async (
     message: OutgoingMessage,
-    channelId: string,
     { nonce, signal }: { readonly nonce: string; readonly signal: AbortSignal },
-  ): Promise<string> => {
-    // The answer to an earlier try was lost, its message was not.
-    const known = said.get(nonce);
-    if (known !== undefined) return known;
-    const referenceId = await toReference(message, channelId);
+  ): Promise<ShownAnswer> => {
+    const channelId = await places.open(message);
+    const questionId = toQuestionId(message);
     const body = toMessageBody(message);
-    const created = await api.channels.createMessage(
+    const earlierId = await findEarlierPost({
+      api,
+      botId,
       channelId,
-      {
-        ...body,
-        nonce,
-        enforce_nonce: true,
-        ...(referenceId === undefined
-          ? {}
-          : { message_reference: { message_id: referenceId, fail_if_not_exists: false } }),
-      },
+      questionId,
+      content: body.content,
+      isTaken: memory.isPosted,
+      nowMs: clock.now(),
+    });
+    if (earlierId !== undefined) {
+      memory.posted(nonce, earlierId);
+      return { channelId, messageId: earlierId };
+    }
+    const referenceId = await toReference(questionId, channelId);
+    const reference =
+      referenceId === undefined
+        ? {}
+        : { message_reference: { message_id: referenceId, fail_if_not_exists: false } };
+    // A nonce Discord knows from the last minutes gives the message it has, not another one.
+    const { id } = await api.channels.createMessage(
+      channelId,
+      { ...body, ...reference, nonce, enforce_nonce: true },
       { signal },
     );
-    said.set(nonce, created.id);
+    memory.posted(nonce, id);
     if (referenceId !== undefined) answered.set(referenceId, true);
     directory.setJoined(channelId, true);
-    return created.id;
+    return { channelId, messageId: id };
   };
 
   const edit = async (
     message: OutgoingMessage,
-    { channelId, messageId }: Live,
+    { channelId, messageId }: ShownAnswer,
     signal: AbortSignal,
   ): Promise<void> => {
     const { content, components, files } = toMessageBody(message);
-    const allowed_mentions = { parse: [] };
-    await api.channels.editMessage(
-      channelId,
-      messageId,
-      { content, components: components ?? [], allowed_mentions, files },
-      { signal },
-    );
+    const change = { content, components: components ?? [], allowed_mentions: { parse: [] }, files };
+    await api.channels.editMessage(channelId, messageId, change, { signal });
   };
 
   /** What there is so far of an answer. What cannot be shown soon is not: the next state will be. */
@@ -116,74 +107,72 @@ export function createDeliverer(options: DelivererOptions): Deliverer {
     message: OutgoingMessage,
     liveId: string,
     signal: AbortSignal,
-  ): Promise<readonly string[]> => {
-    const live = lives.get(liveId);
-    if (live === undefined) {
-      const channelId = await places.open(message);
-      const nonce = toNonce([liveId]);
-      const messageId = await create(message, channelId, { nonce, signal });
-      lives.set(liveId, { channelId, messageId, editedAtMs: clock.now() });
-      onSaid(channelId);
-      return [messageId];
+  ): Promise<string> => {
+    const questionId = toQuestionId(message);
+    const shown = memory.findShown(questionId);
+    if (shown === undefined) {
+      const answer = await create(message, { nonce: toNonce(liveId), signal });
+      memory.shown(questionId, answer);
+      editedAtMs.set(questionId, clock.now());
+      return answer.messageId;
     }
-    if (clock.now() - live.editedAtMs < editIntervalMs) return [live.messageId];
-    live.editedAtMs = clock.now();
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(partialTimeoutMs)]);
-    await edit(message, live, limit).catch(() => undefined);
-    return [live.messageId];
+    if (clock.now() - (editedAtMs.get(questionId) ?? 0) >= editIntervalMs) {
+      editedAtMs.set(questionId, clock.now());
+      const limit = AbortSignal.any([signal, AbortSignal.timeout(partialTimeoutMs)]);
+      await edit(message, shown, limit).catch(() => undefined);
+    }
+    return shown.messageId;
   };
 
-  const showFinal = async (
+  /** What has grown so far becomes the answer. False: somebody has deleted it. */
+  const finish = async (
     message: OutgoingMessage,
-    liveId: string,
+    shown: ShownAnswer,
     signal: AbortSignal,
-  ): Promise<readonly string[]> => {
-    const shown = lives.get(liveId);
-    const channelId = shown?.channelId ?? (await places.open(message));
-    // After a restart the nonce finds what was shown before.
-    const messageId =
-      shown?.messageId ?? (await create(message, channelId, { nonce: toNonce([liveId]), signal }));
-    const live: Live = { channelId, messageId, editedAtMs: clock.now() };
+  ): Promise<boolean> => {
     try {
-      await edit(message, live, signal);
-      lives.delete(liveId);
-      return [messageId];
+      await edit(message, shown, signal);
+      return true;
     } catch (error) {
       if (explainProblem(error).code !== errorCodes.unknownMessage) throw error;
-      // Somebody has deleted it.
-      lives.delete(liveId);
-      return sayNew(message, channelId, signal);
+      return false;
     }
   };
 
-  const sayNew = async (
-    message: OutgoingMessage,
-    channelId: string,
-    signal: AbortSignal,
-  ): Promise<readonly string[]> => {
-    const key = toKey(message, channelId, occasion);
-    const count = counts.get(key) ?? 0;
-    const messageId = await create(message, channelId, { nonce: toNonce([key, String(count)]), signal });
-    counts.set(key, count + 1);
-    return [messageId];
+  const findUnfinished = async (message: OutgoingMessage): Promise<ShownAnswer | undefined> => {
+    const questionId = toQuestionId(message);
+    const { _live: liveId = "", _live_state: state } = message.metadata;
+    // An answer that grew in an earlier process comes without the mark of one that grows.
+    const isInherited = editedAtMs.get(questionId) === undefined;
+    const shown = state === "final" || isInherited ? memory.findShown(questionId) : undefined;
+    if (shown !== undefined || liveId === "") return shown;
+    // Shown, and the answer that said so was lost.
+    const messageId = memory.findPosted(toNonce(liveId));
+    return messageId === undefined ? undefined : { channelId: await places.open(message), messageId };
   };
 
-  const say = async (
-    message: OutgoingMessage,
-    signal: AbortSignal,
-  ): Promise<readonly string[]> => {
-    const { content, files, metadata } = message;
-    if (content.trim() === "" && files.length === 0) return [];
+  const say = async (message: OutgoingMessage, signal: AbortSignal): Promise<string> => {
+    const { deliveryId, metadata } = message;
     const { _live: liveId = "", _live_state: state } = metadata;
-    if (liveId !== "" && state === "partial") return showPartial(message, liveId, signal);
-    if (liveId !== "" && state === "final") return showFinal(message, liveId, signal);
-    return sayNew(message, await places.open(message), signal);
+    if (state === "partial") return showPartial(message, liveId, signal);
+    const nonce = toNonce(deliveryId === "" ? randomUUID() : deliveryId);
+    const known = memory.findPosted(nonce);
+    if (known !== undefined) return known;
+    const shown = await findUnfinished(message);
+    if (shown !== undefined) {
+      const isFinished = await finish(message, shown, signal);
+      const questionId = toQuestionId(message);
+      memory.shown(questionId, undefined);
+      editedAtMs.delete(questionId);
+      if (isFinished) {
+        memory.posted(nonce, shown.messageId);
+        return shown.messageId;
+      }
+    }
+    return (await create(message, { nonce, signal })).messageId;
   };
 
-  const sayFitting = async (
-    message: OutgoingMessage,
-    signal: AbortSignal,
-  ): Promise<readonly string[]> => {
+  const sayFitting = async (message: OutgoingMessage, signal: AbortSignal): Promise<string> => {
     try {
       return await say(message, signal);
     } catch (error) {
@@ -195,28 +184,27 @@ export function createDeliverer(options: DelivererOptions): Deliverer {
 
   return {
     send: async (message, signal) => {
+      if (message.content.trim() === "" && message.files.length === 0) return { messageIds: [] };
       try {
-        const messageIds = await sayFitting(message, signal);
-        if (message.metadata["_live_state"] !== "partial") onSaid(places.findOpen(message));
-        return { messageIds };
+        const messageId = await sayFitting(message, signal);
+        onSaid(places.findOpen(message));
+        return { messageIds: [messageId] };
       } catch (error) {
         throw new Error(explainProblem(error).words, { cause: error });
       }
     },
     sawOwn: ({ id, nonce }) => {
-      if (nonce !== undefined) said.set(String(nonce), id);
+      if (nonce !== undefined) memory.posted(String(nonce), id);
     },
   };
 }
 
-function toKey(message: OutgoingMessage, channelId: string, occasion: string): string {
-  const { content, files, metadata } = message;
-  const attached = files.map(({ name, data }) => [name, data.byteLength]);
-  const about = metadata["in_reply_to"] ?? occasion;
-  return JSON.stringify([channelId, about, content, attached, metadata["type"] ?? ""]);
+/** Empty for what nobody asked for. */
+function toQuestionId({ metadata }: OutgoingMessage): string {
+  return metadata["in_reply_to"] ?? "";
 }
 
 /** Discord takes 25 characters. */
-function toNonce(parts: readonly string[]): string {
-  return createHash("sha256").update(JSON.stringify(parts)).digest("base64url").slice(0, 25);
+function toNonce(name: string): string {
+  return createHash("sha256").update(name).digest("base64url").slice(0, 25);
 }

@@ -1,7 +1,7 @@
 import { join } from "node:path";
-import { GatewayIntentBits } from "@discordjs/core/http-only";
+import { type API, GatewayIntentBits } from "@discordjs/core/http-only";
 import type { ChannelContext, ChannelDefinition } from "@opentalon/plugin-sdk";
-import { createAnswerPlaces } from "./answer-place.ts";
+import { type AnswerPlaces, createAnswerPlaces } from "./answer-place.ts";
 import { createChannelDirectory } from "./channel-directory.ts";
 import { openChannelMemory } from "./channel-memory.ts";
 import type { Clock } from "./clock.ts";
@@ -9,12 +9,12 @@ import { createDeliverer, type Deliverer } from "./deliver-message.ts";
 import { createDiscordApi, type DiscordApi } from "./discord-api.ts";
 import { explainProblem } from "./explain-problem.ts";
 import { holdGateway } from "./gateway-link.ts";
+import { createHandover } from "./handover.ts";
 import { createIntake } from "./intake.ts";
 import { loadAttachments } from "./load-attachments.ts";
 import { maxMessageLength } from "./message-body.ts";
 import { readSettings, type Settings } from "./read-settings.ts";
 import { createTypingIndicator, type TypingIndicator } from "./typing-indicator.ts";
-import type { AnswerPlaces } from "./answer-place.ts";
 
 export interface DiscordChannelOptions {
   /** A folder of its own, kept over restarts. */
@@ -23,7 +23,7 @@ export interface DiscordChannelOptions {
   readonly log: (line: string) => void;
 }
 
-/** What is sent with while the channel runs. */
+/** What is said with while the channel runs. */
 interface Voice {
   readonly deliverer: Deliverer;
   readonly places: AnswerPlaces;
@@ -39,68 +39,12 @@ const intents =
   GatewayIntentBits.MessageContent;
 
 const longestPauseMs = 60_000;
-const stateFile = "discord.json";
+const memoryFile = "discord.json";
 
 /** Discord, as one bot. */
 export function createDiscordChannel(options: DiscordChannelOptions): ChannelDefinition {
-  const { folder, clock, log } = options;
   let settings: Settings | undefined;
   let voice: Voice | undefined;
-
-  const start = async ({ receive, signal: stop }: ChannelContext): Promise<void> => {
-    if (settings === undefined) throw new Error("the channel is not configured");
-    const { repliesInThreads, apiUrl, token } = settings;
-    const discord = createDiscordApi(settings);
-    const { api, rest } = discord;
-    const botId = await findBotId(discord, { clock, log, signal: stop });
-    if (botId === undefined) return;
-    // Also ends what belongs together when one part of it fails.
-    const ending = new AbortController();
-    const signal = AbortSignal.any([stop, ending.signal]);
-    const memory = await openChannelMemory({ path: join(folder, stateFile), clock, log });
-    const directory = createChannelDirectory({ api, botId });
-    const places = createAnswerPlaces({ api, directory, log });
-    const typing = createTypingIndicator({
-      show: (channelId) => api.channels.showTyping(channelId).catch(() => undefined),
-      clock,
-    });
-    const deliverer = createDeliverer({ api, directory, places, onSaid: typing.end, clock });
-    const intake = createIntake({
-      api,
-      botId,
-      repliesInThreads,
-      directory,
-      memory,
-      loadAttachments: (attachments) => loadAttachments(attachments, { apiUrl, log, signal }),
-      receive,
-      onQuestion: places.note,
-      onOwnMessage: deliverer.sawOwn,
-      clock,
-      log,
-      signal,
-    });
-    voice = { deliverer, places, typing };
-    const working = intake.work();
-    try {
-      const onDispatch = intake.take;
-      await holdGateway({
-        rest,
-        token,
-        intents,
-        findSession: memory.session,
-        onDispatch,
-        clock,
-        log,
-        signal,
-      });
-    } finally {
-      ending.abort();
-      typing.stop();
-      await working;
-      await memory.flush().catch((error: unknown) => log(String(error)));
-    }
-  };
-
   return {
     id: "discord",
     name: "Discord",
@@ -110,13 +54,26 @@ export function createDiscordChannel(options: DiscordChannelOptions): ChannelDef
       reactions: true,
       edits: true,
       liveUpdates: true,
+      knowsRepeats: true,
       maxMessageLength,
       responseFormat: "discord",
     },
     onConfigure: (config) => {
       settings = readSettings(config);
     },
-    start,
+    start: async (context) => {
+      if (settings === undefined) throw new Error("the channel is not configured");
+      const discord = createDiscordApi(settings);
+      try {
+        const botId = await findBotId(discord.api, { ...options, signal: context.signal });
+        if (botId === undefined) return;
+        const onVoice = (next: Voice): void => void (voice = next);
+        await run({ ...options, settings, discord, botId, context, onVoice });
+      } finally {
+        discord.rest.clearHashSweeper();
+        discord.rest.clearHandlerSweeper();
+      }
+    },
     send: (message, { signal }) => {
       if (voice === undefined) throw new Error("Discord is not connected yet");
       return voice.deliverer.send(message, signal);
@@ -127,17 +84,78 @@ export function createDiscordChannel(options: DiscordChannelOptions): ChannelDef
   };
 }
 
-interface Waiting extends Pick<DiscordChannelOptions, "clock" | "log"> {
+interface RunOptions extends DiscordChannelOptions {
+  readonly settings: Settings;
+  readonly discord: DiscordApi;
+  readonly botId: string;
+  readonly context: ChannelContext;
+  /** From now on something can be said. */
+  readonly onVoice: (voice: Voice) => void;
+}
+
+/** Listens until the channel has to stop. @throws Error in words for the operator when Discord refuses the bot. */
+async function run(options: RunOptions): Promise<void> {
+  const { folder, clock, log, settings, discord, botId, context, onVoice } = options;
+  const { repliesInThreads, apiUrl, token } = settings;
+  const { api, rest } = discord;
+  // Also ends what works beside the connection when that fails.
+  const ending = new AbortController();
+  const signal = AbortSignal.any([context.signal, ending.signal]);
+  const memory = await openChannelMemory({ path: join(folder, memoryFile), clock, log });
+  const directory = createChannelDirectory({ api, botId });
+  const places = createAnswerPlaces({ api, directory, log });
+  const typing = createTypingIndicator({
+    show: (channelId) => api.channels.showTyping(channelId).catch(() => undefined),
+    clock,
+  });
+  const onSaid = typing.end;
+  const deliverer = createDeliverer({ api, botId, directory, places, memory, onSaid, clock });
+  const intake = createIntake({
+    api,
+    botId,
+    repliesInThreads,
+    directory,
+    memory,
+    loadAttachments: (attachments) => loadAttachments(attachments, { apiUrl, log, signal }),
+    handover: createHandover({ receive: context.receive }),
+    onQuestion: places.note,
+    onOwnMessage: deliverer.sawOwn,
+    clock,
+    log,
+    signal,
+  });
+  onVoice({ deliverer, places, typing });
+  const working = intake.work();
+  try {
+    await holdGateway({
+      rest,
+      token,
+      intents,
+      findSession: memory.session,
+      onDispatch: intake.take,
+      clock,
+      log,
+      signal,
+    });
+  } finally {
+    ending.abort();
+    typing.stop();
+    await working;
+    await memory.flush().catch((error: unknown) => log(String(error)));
+  }
+}
+
+interface FindBotOptions extends Pick<DiscordChannelOptions, "clock" | "log"> {
   readonly signal: AbortSignal;
 }
 
 /**
  * Waits until Discord says who the bot is; `undefined` when the signal aborts before.
- * @throws Error when Discord refuses the token.
+ * @throws Error in words for the operator when Discord refuses the token.
  */
 async function findBotId(
-  { api, rest }: DiscordApi,
-  { clock, log, signal }: Waiting,
+  api: API,
+  { clock, log, signal }: FindBotOptions,
 ): Promise<string | undefined> {
   for (let pauseMs = 1_000; !signal.aborted; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
     try {
@@ -150,6 +168,5 @@ async function findBotId(
       await clock.sleep(pauseMs, signal);
     }
   }
-  rest.clearHashSweeper();
   return undefined;
 }

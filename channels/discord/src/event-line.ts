@@ -9,7 +9,7 @@ export interface EventLineOptions {
   /** Arrears are made up for while fewer tasks than this wait. */
   readonly calmBelow: number;
   /** Everything up to here is done. */
-  readonly onReached: (session: SessionInfo) => void;
+  readonly onDone: (sessions: readonly SessionInfo[]) => void;
   /** Something that was left out and has to be made up for; `undefined` when there is nothing. */
   readonly takeArrears: () => Task | undefined;
   readonly clock: Clock;
@@ -37,7 +37,7 @@ interface Entry {
 }
 
 export function createEventLine(options: EventLineOptions): EventLine {
-  const { calmBelow, onReached, takeArrears, clock, log, signal } = options;
+  const { calmBelow, onDone, takeArrears, clock, log, signal } = options;
   const entries: Entry[] = [];
   /** Where connections are, by shard, while there are arrears. */
   const held = new Map<number, SessionInfo>();
@@ -60,8 +60,8 @@ export function createEventLine(options: EventLineOptions): EventLine {
 
   const settle = (session: SessionInfo | undefined, isBehind: boolean): void => {
     if (session !== undefined) held.set(session.shardId, session);
-    if (isBehind) return;
-    for (const each of held.values()) onReached(each);
+    if (isBehind || held.size === 0) return;
+    onDone([...held.values()]);
     held.clear();
   };
 

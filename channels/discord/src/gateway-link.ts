@@ -152,8 +152,13 @@ async function connectOnce(options: GatewayLinkOptions): Promise<void> {
     await Promise.race([over, failed.promise, connecting]);
   } finally {
     // Any other code than this would end the session as well.
-    const closing = manager.destroy({ code: 4_200 }).catch(() => undefined);
-    await Promise.race([closing, clock.sleep(closeGraceMs)]);
+    const closing = async (): Promise<void> => manager.destroy({ code: 4_200 });
+    const patience = new AbortController();
+    await Promise.race([
+      closing().catch(() => undefined),
+      clock.sleep(closeGraceMs, patience.signal),
+    ]);
+    patience.abort();
   }
 }
 

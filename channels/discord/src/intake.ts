@@ -9,13 +9,13 @@ import {
   InteractionType,
   ChannelType,
 } from "@discordjs/core/http-only";
-import type { IncomingMessage } from "@opentalon/plugin-sdk";
 import type { SessionInfo } from "@discordjs/ws";
 import { findMissedStart, type ListedChannel, readMissed, toReadOn } from "./catch-up.ts";
 import type { ChannelDirectory, ChannelFacts, Place } from "./channel-directory.ts";
 import type { ChannelMemory, Progress } from "./channel-memory.ts";
 import type { Clock } from "./clock.ts";
 import { createEventLine, type Task } from "./event-line.ts";
+import type { Handover } from "./handover.ts";
 import type { LoadedAttachments } from "./load-attachments.ts";
 import { collectAttachments, type DiscordMessage, type Question, readMessage } from "./read-message.ts";
 import { readClick, readReaction } from "./read-signs.ts";
@@ -31,8 +31,7 @@ export interface IntakeOptions {
   readonly loadAttachments: (
     attachments: ReturnType<typeof collectAttachments>,
   ) => Promise<LoadedAttachments>;
-  /** Resolves once the message is safe; rejects when the channel is being stopped. */
-  readonly receive: (message: IncomingMessage) => Promise<void>;
+  readonly handover: Handover;
   /** A question goes in: its words may name a thread. */
   readonly onQuestion: (question: Question) => void;
   /** The bot's own message is there. */
@@ -55,7 +54,7 @@ const maxWaitingSigns = 1_024;
 const maxHandled = 5_000;
 
 export function createIntake(options: IntakeOptions): Intake {
-  const { api, botId, directory, memory, receive, clock, log, signal } = options;
+  const { api, botId, directory, memory, handover, clock, log, signal } = options;
   /** Messages that need not be looked at again. */
   const handled = createRecentMap<true>(maxHandled);
   /** Channels of which messages were left out, with the first of those. */
@@ -71,8 +70,8 @@ export function createIntake(options: IntakeOptions): Intake {
     if (question !== undefined) await hand(question, message);
     handled.set(message.id, true);
     // What was left out is older: until it is read the channel has not come further.
-    if (!arrears.has(message.channel_id))
-      memory.passed(message.channel_id, message.id, place.isDirect);
+    if (arrears.has(message.channel_id)) return;
+    handover.whenSafe(() => memory.passed(message.channel_id, message.id, place.isDirect));
   };
 
   const hand = async (question: Question, message: DiscordMessage): Promise<void> => {
@@ -80,7 +79,7 @@ export function createIntake(options: IntakeOptions): Intake {
     const content = [question.content, note].filter((text) => text !== "").join("\n\n");
     if (signal.aborted) return;
     options.onQuestion(question);
-    await receive({ ...question, content, files });
+    await handover.give({ ...question, content, files });
   };
 
   const readOn = async (channelId: string, after: string): Promise<void> => {
@@ -114,7 +113,7 @@ export function createIntake(options: IntakeOptions): Intake {
     if (authorId !== undefined && authorId !== botId) return undefined;
     return async () => {
       const sign = await readReaction(reaction, { api, botId, directory, session });
-      if (sign !== undefined) await receive(sign);
+      if (sign !== undefined) await handover.give(sign);
     };
   };
 
@@ -123,7 +122,7 @@ export function createIntake(options: IntakeOptions): Intake {
     api.interactions.deferMessageUpdate(click.id, click.token).catch(() => undefined);
     return async () => {
       const sign = await readClick(click, directory);
-      if (sign !== undefined) await receive(sign);
+      if (sign !== undefined) await handover.give(sign);
     };
   };
 
@@ -193,7 +192,7 @@ export function createIntake(options: IntakeOptions): Intake {
 
   const line = createEventLine({
     calmBelow: maxWaitingMessages / 2,
-    onReached: memory.reached,
+    onDone: (sessions) => handover.whenSafe(() => sessions.forEach(memory.reached)),
     takeArrears,
     clock,
     log,

@@ -80,7 +80,9 @@ export async function readClick(
   };
 }
 
-function toSignAddress(place: Place): Pick<IncomingMessage, "conversationId" | "threadId"> {
+function toSignAddress(
+  place: Place,
+): Pick<IncomingMessage, "conversationId"> & { readonly threadId?: string } {
   return place.parentId === ""
     ? { conversationId: place.id }
     : { conversationId: place.parentId, threadId: place.id };

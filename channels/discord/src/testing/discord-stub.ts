@@ -25,7 +25,7 @@ export const ids = {
 export interface StubMessage {
   readonly id: string;
   readonly channel_id: string;
-  readonly author: { readonly id: string; readonly username: string };
+  readonly author: { readonly id: string; readonly [field: string]: unknown };
   content: string;
   readonly nonce?: string;
   readonly [field: string]: unknown;

@@ -9,7 +9,8 @@ const longestAgoMs = 24 * 60 * 60_000;
 /** Identifiers of one moment do not come in their order: what is this close to the last one is looked at again. */
 const overlapMs = 5_000;
 const pageSize = 100;
-const maxPages = 10;
+/** What may be read of one channel after a pause. */
+export const maxMissed = 1_000;
 
 /** A channel as a server lists it when the bot connects. */
 export interface ListedChannel {
@@ -42,18 +43,20 @@ export interface ReadMissedOptions {
   readonly channelId: string;
   /** What is newer than this. */
   readonly after: string;
+  /** Messages that are read at most. */
+  readonly limit: number;
   readonly take: (message: DiscordMessage) => Promise<void>;
   readonly log: (line: string) => void;
 }
 
 /**
- * Hands over what was written in a channel meanwhile, oldest first, a thousand messages at most. Rejects when Discord does
+ * Hands over what was written in a channel meanwhile, oldest first. Rejects when Discord does
  * not answer; a channel that the bot may not read is passed over.
  */
 export async function readMissed(options: ReadMissedOptions): Promise<void> {
-  const { api, channelId, take, log } = options;
+  const { api, channelId, limit, take, log } = options;
   let { after } = options;
-  for (let page = 1; page <= maxPages; page += 1) {
+  for (let count = 0; count < limit; count += pageSize) {
     const found = await api.channels
       .getMessages(channelId, { after, limit: pageSize })
       .catch((error: unknown) => {
@@ -68,5 +71,5 @@ export async function readMissed(options: ReadMissedOptions): Promise<void> {
     if (newest === undefined || found.length < pageSize) return;
     after = newest.id;
   }
-  log(`more than ${maxPages * pageSize} messages were missed in channel ${channelId}; the rest is not read`);
+  log(`more than ${limit} messages were missed in channel ${channelId}; the rest is not read`);
 }

@@ -117,7 +117,7 @@ async function run(options: RunOptions): Promise<void> {
     directory,
     memory,
     loadAttachments: (attachments) => loadAttachments(attachments, { apiUrl, log, signal }),
-    handover: createHandover({ receive: context.receive }),
+    handover: createHandover({ receive: context.receive, signal }),
     onQuestion: places.note,
     onOwnMessage: deliverer.sawOwn,
     clock,

@@ -3,6 +3,8 @@ import type { IncomingMessage } from "@opentalon/plugin-sdk";
 export interface HandoverOptions {
   /** Resolves once the message is safe; rejects when the channel is being stopped. */
   readonly receive: (message: IncomingMessage) => Promise<void>;
+  /** The channel is being stopped. */
+  readonly signal: AbortSignal;
 }
 
 /** Hands messages over in order, some at once, and knows up to where they are safe. */
@@ -17,12 +19,17 @@ const maxUnderWay = 32;
 /** Files included; one message may be larger. */
 const maxBytesUnderWay = 32 * 1024 * 1024;
 
-export function createHandover({ receive }: HandoverOptions): Handover {
+export function createHandover({ receive, signal }: HandoverOptions): Handover {
   let count = 0;
   let bytes = 0;
   let isStopped = false;
   let safe: Promise<void> = Promise.resolve();
   let wake = (): void => {};
+
+  signal.addEventListener("abort", () => {
+    isStopped = true;
+    wake();
+  });
 
   const isFull = (next: number): boolean =>
     count >= maxUnderWay || (count > 0 && bytes + next > maxBytesUnderWay);

@@ -10,7 +10,7 @@ import {
   ChannelType,
 } from "@discordjs/core/http-only";
 import type { SessionInfo } from "@discordjs/ws";
-import { findMissedStart, type ListedChannel, readMissed, toReadOn } from "./catch-up.ts";
+import { findMissedStart, type ListedChannel, maxMissed, readMissed, toReadOn } from "./catch-up.ts";
 import type { ChannelDirectory, ChannelFacts, Place } from "./channel-directory.ts";
 import type { ChannelMemory, Progress } from "./channel-memory.ts";
 import type { Clock } from "./clock.ts";
@@ -82,11 +82,11 @@ export function createIntake(options: IntakeOptions): Intake {
     await handover.give({ ...question, content, files });
   };
 
-  const readOn = async (channelId: string, after: string): Promise<void> => {
+  const readOn = async (channelId: string, after: string, limit = maxMissed): Promise<void> => {
     const place = await directory.find(channelId);
     if (place === undefined) return;
     const take = (message: DiscordMessage): Promise<void> => takeMessage(message, place);
-    await readMissed({ api, channelId, after, take, log });
+    await readMissed({ api, channelId, after, limit, take, log });
   };
 
   const onMessage = (message: GatewayMessageCreateDispatchData): Task | undefined => {
@@ -184,7 +184,7 @@ export function createIntake(options: IntakeOptions): Intake {
       arrears.delete(channelId);
       const seenId = memory.progress().channels.get(channelId)?.lastId ?? firstId;
       const from = isNewer(firstId, seenId) ? seenId : firstId;
-      return () => readOn(channelId, toReadOn(from, clock.now()));
+      return () => readOn(channelId, toReadOn(from, clock.now()), Number.POSITIVE_INFINITY);
     }
     isOverflowTold = false;
     return undefined;

@@ -16,7 +16,7 @@ export interface StubGateway {
   readonly dispatch: (type: string, data: object) => void;
   /** Connections that are open now. */
   readonly openCount: () => number;
-  /** Resolves once there is a session. */
+  /** Resolves while a session is connected. */
   readonly connected: () => Promise<void>;
   /** Sessions that were begun, and taken up again. */
   readonly identifies: () => number;
@@ -61,13 +61,18 @@ export function createStubGateway({ token, onIdentify }: StubGatewayOptions): St
   let refusal: GatewayCloseCodes | undefined;
   let isAlive = true;
   let intervalMs = 41_250;
-  const begun = Promise.withResolvers<void>();
+  let waiting: (() => void)[] = [];
   const counts = { identifies: 0, resumes: 0, heartbeats: 0 };
 
   const dispatchTo = (session: Session, t: string, d: object): void => {
     const event = { s: session.events.length + 1, t, d };
     session.events.push(event);
     session.peer?.sendText(JSON.stringify({ op: GatewayOpcodes.Dispatch, ...event }));
+  };
+
+  const tell = (): void => {
+    for (const resolve of waiting) resolve();
+    waiting = [];
   };
 
   const identify = (peer: WebSocketPeer): void => {
@@ -85,7 +90,7 @@ export function createStubGateway({ token, onIdentify }: StubGatewayOptions): St
       application: { id: "900000000000000009", flags: 0 },
     });
     onIdentify();
-    begun.resolve();
+    tell();
   };
 
   const resume = (peer: WebSocketPeer, { session_id: id = "", seq = 0 }: Frame["d"]): void => {
@@ -98,6 +103,7 @@ export function createStubGateway({ token, onIdentify }: StubGatewayOptions): St
     for (const event of session.events.filter(({ s }) => s > seq))
       peer.sendText(JSON.stringify({ op: GatewayOpcodes.Dispatch, ...event }));
     dispatchTo(session, "RESUMED", {});
+    tell();
   };
 
   return {
@@ -130,7 +136,11 @@ export function createStubGateway({ token, onIdentify }: StubGatewayOptions): St
       if (newest !== undefined) dispatchTo(newest, type, data);
     },
     openCount: () => peers.size,
-    connected: () => begun.promise,
+    connected: () =>
+      new Promise((resolve) => {
+        if (newest?.peer === undefined) waiting.push(resolve);
+        else resolve();
+      }),
     identifies: () => counts.identifies,
     resumes: () => counts.resumes,
     heartbeats: () => counts.heartbeats,

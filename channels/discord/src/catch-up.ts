@@ -10,7 +10,7 @@ const longestAgoMs = 24 * 60 * 60_000;
 const overlapMs = 5_000;
 const pageSize = 100;
 /** What may be read of one channel after a pause. */
-export const maxMissed = 1_000;
+export const maxMissed = 10_000;
 
 /** A channel as a server lists it when the bot connects. */
 export interface ListedChannel {

@@ -15,7 +15,8 @@ export interface Handover {
   readonly whenSafe: (task: () => void) => void;
 }
 
-const maxUnderWay = 32;
+/** Enough that none waits for the way back of another. */
+const maxUnderWay = 8;
 /** Files included; one message may be larger. */
 const maxBytesUnderWay = 32 * 1024 * 1024;
 

@@ -1,4 +1,4 @@
-import type { API } from "@discordjs/core/http-only";
+import { type API, ThreadAutoArchiveDuration } from "@discordjs/core/http-only";
 import type { ChannelPlace } from "@opentalon/plugin-sdk";
 import type { ChannelDirectory, ChannelFacts } from "./channel-directory.ts";
 import { errorCodes, explainProblem } from "./explain-problem.ts";
@@ -23,8 +23,6 @@ export interface AnswerPlacesOptions {
 
 const maxWaiting = 2_000;
 const maxNameLength = 80;
-/** Minutes without a word after which Discord folds a thread away. */
-const archiveAfter = 1_440;
 
 export function createAnswerPlaces({ api, directory, log }: AnswerPlacesOptions): AnswerPlaces {
   /** Names of threads that are not opened yet, by the message they will lie below. */
@@ -39,7 +37,7 @@ export function createAnswerPlaces({ api, directory, log }: AnswerPlacesOptions)
     try {
       const thread = await api.channels.createThread(
         conversationId,
-        { name, auto_archive_duration: archiveAfter },
+        { name, auto_archive_duration: ThreadAutoArchiveDuration.OneDay },
         threadId,
       );
       directory.learn({ ...(thread as ChannelFacts), member: true });
@@ -69,7 +67,8 @@ export function createAnswerPlaces({ api, directory, log }: AnswerPlacesOptions)
       if (threadId === "") return Promise.resolve(conversationId);
       const instead = refused.get(threadId);
       if (instead !== undefined) return Promise.resolve(instead);
-      const under = opening.get(threadId) ?? openThread(place).finally(() => opening.delete(threadId));
+      const under =
+        opening.get(threadId) ?? openThread(place).finally(() => opening.delete(threadId));
       opening.set(threadId, under);
       return under;
     },

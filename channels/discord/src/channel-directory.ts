@@ -79,7 +79,7 @@ export function createChannelDirectory({
       const known = places.get(channelId);
       if (known !== undefined) return known;
       try {
-        return learn((await api.channels.get(channelId)) as ChannelFacts);
+        return learn(await api.channels.get(channelId));
       } catch (error) {
         if (explainProblem(error).kind === "refused") return undefined;
         throw error;

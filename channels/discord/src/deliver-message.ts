@@ -98,7 +98,12 @@ export function createDeliverer(options: DelivererOptions): Deliverer {
     signal: AbortSignal,
   ): Promise<void> => {
     const { content, components, files } = toMessageBody(message);
-    const change = { content, components: components ?? [], allowed_mentions: { parse: [] }, files };
+    const change = {
+      content,
+      components: components ?? [],
+      allowed_mentions: { parse: [] },
+      files,
+    };
     await api.channels.editMessage(channelId, messageId, change, { signal });
   };
 
@@ -148,7 +153,9 @@ export function createDeliverer(options: DelivererOptions): Deliverer {
     if (shown !== undefined || liveId === "") return shown;
     // Shown, and the answer that said so was lost.
     const messageId = memory.findPosted(toNonce(liveId));
-    return messageId === undefined ? undefined : { channelId: await places.open(message), messageId };
+    return messageId === undefined
+      ? undefined
+      : { channelId: await places.open(message), messageId };
   };
 
   const say = async (message: OutgoingMessage, signal: AbortSignal): Promise<string> => {

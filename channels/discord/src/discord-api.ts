@@ -29,10 +29,12 @@ export function createDiscordApi({ token, apiUrl }: Settings): DiscordApi {
     makeRequest: async (url, init) => {
       const isUpload = init.body instanceof FormData;
       const limit = AbortSignal.timeout(isUpload ? uploadTimeoutMs : requestTimeoutMs);
-      const signal = init.signal == null ? limit : AbortSignal.any([init.signal, limit]);
+      const signal =
+        init.signal === undefined || init.signal === null
+          ? limit
+          : AbortSignal.any([init.signal, limit]);
       // The token must not be taken anywhere else.
-      const response = await fetch(url, { ...(init as RequestInit), signal, redirect: "error" });
-      return response as unknown as Awaited<ReturnType<REST["options"]["makeRequest"]>>;
+      return fetch(url, { ...(init as RequestInit), signal, redirect: "error" });
     },
   }).setToken(token);
   return { rest, api: new API(rest) };

@@ -1,9 +1,15 @@
-import { ChannelType, MessageType } from "@discordjs/core/http-only";
+import { ChannelType, GatewayCloseCodes, MessageType } from "@discordjs/core/http-only";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { createManualClock } from "../../../packages/opentalon/src/base/clock.ts";
 import type { StubRequest } from "../../../packages/opentalon/src/channels/yaml/testing/stub-server.ts";
 import { toSnowflake } from "./snowflake.ts";
-import { discordBot, type DiscordStub, ids, refuse, startDiscordStub } from "./testing/discord-stub.ts";
+import {
+  discordBot,
+  type DiscordStub,
+  ids,
+  refuse,
+  startDiscordStub,
+} from "./testing/discord-stub.ts";
+import { createManualClock } from "./testing/manual-clock.ts";
 import { type OpenDiscord, openDiscord, type OpenDiscordOptions } from "./testing/open-discord.ts";
 
 const patient = { timeout: 10_000 };
@@ -32,8 +38,8 @@ async function open(options: Omit<OpenDiscordOptions, "discord"> = {}): Promise<
   return channel;
 }
 
-const posted = (): Promise<readonly Readonly<Record<string, unknown>>[]> =>
-  Promise.all(discord.calls("POST", /\/messages$/).map(discord.readBody));
+const posted = (): readonly Readonly<Record<string, unknown>>[] =>
+  discord.calls("POST", /\/messages$/).map(discord.readBody);
 
 describe("what it hears", () => {
   it("is every direct message, with its person, its time and its own identity", async () => {
@@ -69,11 +75,7 @@ describe("what it hears", () => {
     });
     discord.say("go on", { ...reply, referenced_message: own, member: { nick: "Countess" } });
     await vi.waitFor(() => expect(channel.received.length).toBe(3), patient);
-    expect(channel.contents()).toEqual([
-      "what does @bob say? :wave:",
-      "hey , and you?",
-      "go on",
-    ]);
+    expect(channel.contents()).toEqual(["what does @bob say? :wave:", "hey , and you?", "go on"]);
     expect(channel.received[2]).toMatchObject({
       conversationId: ids.channel,
       senderName: "Countess",
@@ -95,7 +97,9 @@ describe("what it hears", () => {
     const other = discord.put("/stop\nplease", { ...inChannel, author: stranger });
     discord.say(talon, { ...mentioned, type: MessageType.Reply, referenced_message: other });
     discord.say(talon, mentioned);
-    discord.say("", { message_snapshots: [{ message: { content: "forwarded", attachments: [] } }] });
+    discord.say("", {
+      message_snapshots: [{ message: { content: "forwarded", attachments: [] } }],
+    });
     discord.say("", { sticker_items: [{ id: "1", name: "Wave", format_type: 1 }] });
     await vi.waitFor(() => expect(channel.received.length).toBe(3), patient);
     expect(channel.contents()).toEqual(["> /stop\n> please", "forwarded", "[sticker: Wave]"]);
@@ -236,7 +240,7 @@ describe("what it says", () => {
     await channel.send("and more", place);
     await channel.send("hi", { metadata: { in_reply_to: direct.id } });
     expect(messageIds).toEqual([discord.posts()[0]?.id]);
-    const [first, second, third] = await posted();
+    const [first, second, third] = posted();
     expect(first).toMatchObject({
       content: "@everyone hi",
       message_reference: { message_id: question.id, fail_if_not_exists: false },
@@ -269,7 +273,7 @@ describe("what it says", () => {
     const threads = discord.calls("POST", /threads$/);
     expect(threads.map(({ json }) => json["name"])).toEqual(["How is the weather?"]);
     expect(discord.posts().map(({ channel_id: id }) => id)).toEqual([question.id, question.id]);
-    expect((await posted())[0]?.["message_reference"]).toBeUndefined();
+    expect(posted()[0]?.["message_reference"]).toBeUndefined();
     discord.say("and tomorrow?", { channel_id: question.id });
     await vi.waitFor(() => expect(channel.received[1]).toMatchObject(place), patient);
   });
@@ -284,14 +288,17 @@ describe("what it says", () => {
     const place = { conversationId: ids.channel, threadId: question.id };
     const metadata = { in_reply_to: question.id };
     await channel.send("hi", { ...place, metadata });
-    expect((await posted())[0]?.["message_reference"]).toMatchObject({ message_id: question.id });
+    expect(posted()[0]?.["message_reference"]).toMatchObject({ message_id: question.id });
     expect(discord.posts()[0]?.channel_id).toBe(ids.channel);
     expect(channel.log.join()).toContain("the bot lacks a permission there");
   });
 
   it("takes files along, and names those that Discord does not take", async () => {
     const channel = await open();
-    const file = (name: string, size: number): { name: string; mimeType: string; data: Buffer } => ({
+    const file = (
+      name: string,
+      size: number,
+    ): { name: string; mimeType: string; data: Buffer } => ({
       name,
       mimeType: "text/plain",
       data: Buffer.alloc(size, "a"),
@@ -317,7 +324,7 @@ describe("what it says", () => {
     await channel.send("May I?", {
       metadata: { type: "confirmation", options: "approve,reject", tool_call_id: "call-1" },
     });
-    expect(JSON.stringify((await posted())[0]?.["components"])).toBe(
+    expect(JSON.stringify(posted()[0]?.["components"])).toBe(
       '[{"type":1,"components":[' +
         '{"type":2,"style":3,"label":"Approve","custom_id":"approve:call-1"},' +
         '{"type":2,"style":4,"label":"Reject","custom_id":"reject:call-1"}]}]',
@@ -407,14 +414,14 @@ describe("what goes wrong", () => {
   it("with the token ends the channel", async () => {
     const wrong = await open({ config: { bot_token: "wrong.token.secret" } });
     await expect(wrong.ended).rejects.toThrow(/`bot_token`.*Reset Token/);
-    discord.gateway.refuseWith(4_004);
+    discord.gateway.refuseWith(GatewayCloseCodes.AuthenticationFailed);
     const revoked = await open();
     await expect(revoked.ended).rejects.toThrow(/`bot_token`.*Reset Token/);
     expect(`${wrong.log.join()}${revoked.log.join()}`).not.toContain("secret");
   });
 
   it("with the intents ends the channel, and says what to click", async () => {
-    discord.gateway.refuseWith(4_014);
+    discord.gateway.refuseWith(GatewayCloseCodes.DisallowedIntents);
     const channel = await open();
     await expect(channel.ended).rejects.toThrow(
       /Switch on the Message Content Intent: .*, Bot, Privileged Gateway Intents/,
@@ -442,10 +449,10 @@ describe("what goes wrong", () => {
     const channel = await open();
     let tries = 0;
     // Discord has the message, and the answer is lost; what the gateway tells of it is lost, too.
-    discord.server.intercept(async (request) => {
+    discord.server.intercept((request) => {
       if (request.method !== "POST" || !request.path.endsWith("/messages")) return {};
       tries += 1;
-      const body = await discord.readBody(request);
+      const body = discord.readBody(request);
       if (tries > 2) return { json: discord.posts().find(({ nonce }) => nonce === body["nonce"]) };
       if (tries === 1) discord.put(String(body["content"]), { ...body, author: ownAuthor });
       return { status: 502, json: {} };
@@ -455,7 +462,7 @@ describe("what goes wrong", () => {
     await channel.send("once", more);
     await channel.send("once", more);
     expect(tries).toBe(3);
-    const nonces = (await posted()).map(({ nonce }) => nonce);
+    const nonces = posted().map(({ nonce }) => nonce);
     expect(new Set(nonces).size).toBe(1);
     expect(discord.texts()).toEqual(["once"]);
   });

@@ -30,13 +30,14 @@ interface Voice {
   readonly typing: TypingIndicator;
 }
 
-const intents =
-  GatewayIntentBits.Guilds |
-  GatewayIntentBits.GuildMessages |
-  GatewayIntentBits.GuildMessageReactions |
-  GatewayIntentBits.DirectMessages |
-  GatewayIntentBits.DirectMessageReactions |
-  GatewayIntentBits.MessageContent;
+const intents = [
+  GatewayIntentBits.Guilds,
+  GatewayIntentBits.GuildMessages,
+  GatewayIntentBits.GuildMessageReactions,
+  GatewayIntentBits.DirectMessages,
+  GatewayIntentBits.DirectMessageReactions,
+  GatewayIntentBits.MessageContent,
+];
 
 const longestPauseMs = 60_000;
 const memoryFile = "discord.json";

@@ -85,7 +85,8 @@ describe("a connection that is lost", () => {
     discord.gateway.forgetSessions();
     discord.gateway.drop();
     discord.put("missed, direct");
-    for (let index = 0; index < 150; index += 1) discord.put("chatter", { channel_id: ids.channel });
+    for (let index = 0; index < 150; index += 1)
+      discord.put("chatter", { channel_id: ids.channel });
     discord.put(`${talon} missed, in the channel`, mentioned);
     // One in which nothing was ever heard, and one that may not be read.
     discord.put(`${talon} missed, elsewhere`, { ...mentioned, channel_id: quiet });
@@ -218,7 +219,10 @@ describe("a flood", () => {
     const channel = await open({ receive: () => gate.promise });
     const contents = Array.from({ length: 1_500 }, (_, index) => `message ${index}`);
     for (const content of contents) discord.say(content);
-    await vi.waitFor(() => expect(channel.log.join()).toContain("messages are read later"), patient);
+    await vi.waitFor(
+      () => expect(channel.log.join()).toContain("messages are read later"),
+      patient,
+    );
     expect(channel.received.length).toBe(0);
     gate.resolve();
     await vi.waitFor(() => expect(channel.received.length).toBe(contents.length), patient);

@@ -28,8 +28,10 @@ export const tokenWords =
 
 /** What the operator can do about it, by the code of Discord's error. */
 const remedies: Readonly<Record<number, string>> = {
-  [errorCodes.unknownChannel]: "the channel or thread is gone, or the bot is no longer in the server",
-  [errorCodes.requestTooLarge]: "the files are larger than this server takes, 10 MiB without boosts",
+  [errorCodes.unknownChannel]:
+    "the channel or thread is gone, or the bot is no longer in the server",
+  [errorCodes.requestTooLarge]:
+    "the files are larger than this server takes, 10 MiB without boosts",
   50_001: "the bot cannot see the channel: give it the permission View Channel there",
   50_007: "the person takes no direct messages from the bot",
   50_013:

@@ -21,7 +21,9 @@ const nonceLifeMs = 120_000;
  * What an earlier process has said in answer to a question and could not note any more; `undefined` when there is no such
  * message. Rejects when Discord does not answer.
  */
-export async function findEarlierPost(options: FindEarlierPostOptions): Promise<string | undefined> {
+export async function findEarlierPost(
+  options: FindEarlierPostOptions,
+): Promise<string | undefined> {
   const { api, botId, channelId, questionId, content, isTaken, nowMs } = options;
   const text = content.trim();
   if (text === "" || !isSnowflake(questionId)) return undefined;

@@ -1,4 +1,8 @@
-import { GatewayCloseCodes, type GatewayDispatchPayload } from "@discordjs/core/http-only";
+import {
+  GatewayCloseCodes,
+  type GatewayDispatchPayload,
+  type GatewayIntentBits,
+} from "@discordjs/core/http-only";
 import type { REST } from "@discordjs/rest";
 import { type SessionInfo, WebSocketManager, WebSocketShardEvents } from "@discordjs/ws";
 import type { Clock } from "./clock.ts";
@@ -7,8 +11,7 @@ import { explainProblem, tokenWords } from "./explain-problem.ts";
 export interface GatewayLinkOptions {
   readonly rest: REST;
   readonly token: string;
-  /** Sum of `GatewayIntentBits`. */
-  readonly intents: number;
+  readonly intents: readonly GatewayIntentBits[];
   /** A connection of an earlier process that can be taken up again. */
   readonly findSession: (shardId: number) => SessionInfo | undefined;
   /** Called in order; `session` is the connection as it is after this event. */
@@ -106,7 +109,8 @@ async function connectOnce(options: GatewayLinkOptions): Promise<void> {
   const manager = new WebSocketManager({
     token,
     rest,
-    intents,
+    // oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- A sum of flags is none of them.
+    intents: intents.reduce<number>((sum, bit) => sum | bit, 0),
     updateSessionInfo: (shardId, session) => void sessions.set(shardId, session),
     // The library asks before each connection, and itself waits half a second at most before the next one.
     retrieveSessionInfo: (shardId) => {

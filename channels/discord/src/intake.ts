@@ -10,14 +10,25 @@ import {
   ChannelType,
 } from "@discordjs/core/http-only";
 import type { SessionInfo } from "@discordjs/ws";
-import { findMissedStart, type ListedChannel, maxMissed, readMissed, toReadOn } from "./catch-up.ts";
+import {
+  findMissedStart,
+  type ListedChannel,
+  maxMissed,
+  readMissed,
+  toReadOn,
+} from "./catch-up.ts";
 import type { ChannelDirectory, ChannelFacts, Place } from "./channel-directory.ts";
 import type { ChannelMemory, Progress } from "./channel-memory.ts";
 import type { Clock } from "./clock.ts";
 import { createEventLine, type Task } from "./event-line.ts";
 import type { Handover } from "./handover.ts";
 import type { LoadedAttachments } from "./load-attachments.ts";
-import { collectAttachments, type DiscordMessage, type Question, readMessage } from "./read-message.ts";
+import {
+  collectAttachments,
+  type DiscordMessage,
+  type Question,
+  readMessage,
+} from "./read-message.ts";
 import { readClick, readReaction } from "./read-signs.ts";
 import { createRecentMap } from "./recent-map.ts";
 import { isNewer, toSnowflake } from "./snowflake.ts";
@@ -148,7 +159,7 @@ export function createIntake(options: IntakeOptions): Intake {
     for (const facts of [...guild.channels, ...guild.threads]) {
       directory.learn({ ...(facts as ChannelFacts), guild_id: guild.id });
       const { id, last_message_id: lastId } = facts as ListedChannel;
-      if (lastId != null) heard.push({ id, last_message_id: lastId });
+      if (typeof lastId === "string") heard.push({ id, last_message_id: lastId });
     }
     if (heard.length === 0) return undefined;
     const joinedAtMs = Date.parse(guild.joined_at);
@@ -247,7 +258,7 @@ function learnFrom(
   switch (payload.t) {
     case GatewayDispatchEvents.ChannelCreate:
     case GatewayDispatchEvents.ThreadCreate:
-      directory.learn(payload.d as ChannelFacts);
+      directory.learn(payload.d);
       return;
     // Changes do not say whether the bot has joined: what is known is asked for again when it matters.
     case GatewayDispatchEvents.ChannelDelete:

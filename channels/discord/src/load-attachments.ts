@@ -76,11 +76,11 @@ async function download(url: string, room: number, stop: AbortSignal): Promise<U
   }
   const chunks: Uint8Array[] = [];
   let bytes = 0;
-  for await (const chunk of response.body ?? []) {
+  const body = response.body as AsyncIterable<Uint8Array> | null;
+  for await (const chunk of body ?? []) {
     bytes += chunk.byteLength;
     // What was announced as smaller.
-    if (bytes > room)
-      throw new UnavailableError("the files of a message may have 30 MiB together");
+    if (bytes > room) throw new UnavailableError("the files of a message may have 30 MiB together");
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
@@ -94,7 +94,8 @@ function isTrusted(address: string, apiUrl: string): boolean {
 }
 
 function toMimeType({ content_type: type }: APIAttachment): string {
-  return type?.split(";")[0]?.trim().toLowerCase().slice(0, 255) || "application/octet-stream";
+  const [plain = ""] = (type ?? "").split(";");
+  return plain.trim() === "" ? "application/octet-stream" : plain.trim().toLowerCase();
 }
 
 /** The address of a file holds what opens it to everybody. */

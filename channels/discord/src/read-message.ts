@@ -63,7 +63,10 @@ export function toAddress(
   return { conversationId: place.id, threadId };
 }
 
-export function toName({ global_name, username }: Pick<APIUser, "global_name" | "username">): string {
+export function toName({
+  global_name,
+  username,
+}: Pick<APIUser, "global_name" | "username">): string {
   return global_name ?? username;
 }
 
@@ -108,10 +111,7 @@ function toOwnWords(message: DiscordMessage, botId: string, ownRole: string): st
     .map(({ content }) => content)
     .filter((content) => content !== "")
     .join("\n\n");
-  const addressed = new RegExp(
-    `<@!?${botId}>${ownRole === "" ? "" : `|<@&${ownRole}>`}`,
-    "g",
-  );
+  const addressed = new RegExp(`<@!?${botId}>${ownRole === "" ? "" : `|<@&${ownRole}>`}`, "g");
   return readable(text.replaceAll(addressed, ""), message.mentions).trim();
 }
 
@@ -119,8 +119,8 @@ function toOwnWords(message: DiscordMessage, botId: string, ownRole: string): st
 function findPointedAt(message: DiscordMessage, botId: string): APIMessage | undefined {
   const { referenced_message: pointedAt } = message;
   const isBare = message.content.replaceAll(/<@[!&]?\d+>/g, "").trim() === "";
-  if (!isBare || pointedAt == null || pointedAt.author.id === botId) return undefined;
-  return pointedAt;
+  const isThere = isBare && pointedAt !== undefined && pointedAt !== null;
+  return isThere && pointedAt.author.id !== botId ? pointedAt : undefined;
 }
 
 /** Mentions by name, and emoji of servers by theirs. */

@@ -56,7 +56,7 @@ export interface DiscordStub extends AsyncDisposable {
   /** Requests by method and end of the path, as they came. */
   readonly calls: (method: string, path: RegExp) => readonly StubRequest[];
   /** The JSON of a request, also of one that carries files. */
-  readonly readBody: (request: StubRequest) => Promise<Readonly<Record<string, unknown>>>;
+  readonly readBody: (request: StubRequest) => Readonly<Record<string, unknown>>;
 }
 
 const unknownChannel = refuse(404, 10_003, "Unknown Channel");
@@ -117,10 +117,10 @@ export async function startDiscordStub(): Promise<DiscordStub> {
   const find = (channelId = "", messageId = ""): StubMessage | undefined =>
     messages.get(channelId)?.find(({ id }) => id === messageId);
 
-  const post = async (request: StubRequest, channelId: string): Promise<StubAnswer> => {
+  const post = (request: StubRequest, channelId: string): StubAnswer => {
     const channel = channels.get(channelId);
     if (channel === undefined) return unknownChannel;
-    const body = await readBody(request);
+    const body = readBody(request);
     const { content, nonce, enforce_nonce: isEnforced } = body;
     const known = messages.get(channelId)?.find((each) => each.nonce === nonce);
     if (isEnforced === true && known !== undefined) return { json: known };
@@ -158,7 +158,7 @@ export async function startDiscordStub(): Promise<DiscordStub> {
     return { json: newer.slice(0, Number(query.get("limit") ?? 50)).toReversed() };
   };
 
-  const handle = async (request: StubRequest): Promise<StubAnswer> => {
+  const handle = (request: StubRequest): StubAnswer => {
     const { method, path, headers } = request;
     if (path.startsWith("/attachments/")) {
       return { body: "OggS-voice", headers: { "Content-Type": "audio/ogg" } };
@@ -195,7 +195,7 @@ export async function startDiscordStub(): Promise<DiscordStub> {
       case "PATCH channels messages": {
         const message = find(id, messageId);
         if (message === undefined) return unknownMessage;
-        Object.assign(message, await readBody(request));
+        Object.assign(message, readBody(request));
         return { json: message };
       }
       case "POST channels typing":
@@ -259,13 +259,9 @@ function findProblem(
   return undefined;
 }
 
-async function readBody({
-  headers,
-  body,
-  json,
-}: StubRequest): Promise<Readonly<Record<string, unknown>>> {
-  const type = headers["content-type"] ?? "";
-  if (!type.startsWith("multipart/")) return json;
-  const form = await new Response(body, { headers: { "content-type": type } }).formData();
-  return JSON.parse(String(form.get("payload_json"))) as Record<string, unknown>;
+function readBody({ headers, body, json }: StubRequest): Readonly<Record<string, unknown>> {
+  if (headers["content-type"]?.startsWith("multipart/") !== true) return json;
+  const [, text = "{}"] =
+    /name="payload_json"\r\n(?:[^\r\n]+\r\n)*\r\n(.*?)\r\n--/s.exec(body) ?? [];
+  return JSON.parse(text) as Record<string, unknown>;
 }

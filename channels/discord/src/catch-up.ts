@@ -25,9 +25,11 @@ export function findMissedStart(
   { joinedAtMs, nowMs }: { readonly joinedAtMs: number; readonly nowMs: number },
 ): string | undefined {
   if (lastId === null || lastId === undefined) return undefined;
+  const ownId = progress.channels.get(id)?.lastId;
+  if (ownId !== undefined && !isNewer(lastId, ownId)) return undefined;
   // In a channel nothing was heard of, what is newer than everything that was heard is new.
-  const seenId = progress.channels.get(id)?.lastId ?? progress.newestId;
-  if (seenId === undefined || !isNewer(lastId, seenId)) return undefined;
+  const seenId = ownId ?? progress.newestId;
+  if (seenId === undefined) return undefined;
   const afterMs = Math.max(toTimeMs(seenId) - overlapMs, joinedAtMs, nowMs - longestAgoMs);
   const after = toSnowflake(afterMs);
   return isNewer(lastId, after) ? after : undefined;

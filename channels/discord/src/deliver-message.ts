@@ -192,9 +192,11 @@ export function createDeliverer(options: DelivererOptions): Deliverer {
   return {
     send: async (message, signal) => {
       if (message.content.trim() === "" && message.files.length === 0) return { messageIds: [] };
+      // A thread that is opened now was written for beside the question.
+      const typingId = places.findOpen(message);
       try {
         const messageId = await sayFitting(message, signal);
-        onSaid(places.findOpen(message));
+        onSaid(typingId);
         return { messageIds: [messageId] };
       } catch (error) {
         throw new Error(explainProblem(error).words, { cause: error });

@@ -36,6 +36,11 @@ export async function findEarlierPost(
     });
   return found
     .toReversed()
-    .find(({ id, author, content: said }) => author.id === botId && said === text && !isTaken(id))
-    ?.id;
+    .find(
+      (message) =>
+        message.author.id === botId &&
+        message.content === text &&
+        (message.message_reference?.message_id ?? questionId) === questionId &&
+        !isTaken(message.id),
+    )?.id;
 }

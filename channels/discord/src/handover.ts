@@ -25,8 +25,13 @@ export function createHandover({ receive, signal }: HandoverOptions): Handover {
   let bytes = 0;
   let isStopped = false;
   let safe: Promise<void> = Promise.resolve();
-  let wake = (): void => {};
+  let waiting: (() => void)[] = [];
 
+  const wake = (): void => {
+    const woken = waiting;
+    waiting = [];
+    for (const resolve of woken) resolve();
+  };
   signal.addEventListener("abort", () => {
     isStopped = true;
     wake();
@@ -39,9 +44,7 @@ export function createHandover({ receive, signal }: HandoverOptions): Handover {
     give: async (message) => {
       const size = (message.files ?? []).reduce((sum, { data }) => sum + data.byteLength, 0);
       while (isFull(size) && !isStopped) {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
+        await new Promise<void>((resolve) => void waiting.push(resolve));
       }
       if (isStopped) return;
       count += 1;

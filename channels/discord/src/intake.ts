@@ -63,6 +63,8 @@ export interface Intake {
 const maxWaitingMessages = 512;
 const maxWaitingSigns = 1_024;
 const maxHandled = 5_000;
+/** Channels that are read on at once. */
+const parallelReads = 10;
 
 export function createIntake(options: IntakeOptions): Intake {
   const { api, botId, directory, memory, handover, clock, log, signal } = options;
@@ -139,15 +141,20 @@ export function createIntake(options: IntakeOptions): Intake {
 
   /** Direct messages are not listed: those that were talked in are asked for. */
   const onReady = (shardId: number): Task => {
+    let base: Progress | undefined;
     return async () => {
-      const base = memory.progress();
+      // Tried again, it goes by what was known the first time.
+      base ??= memory.progress();
       missedSince.set(shardId, base);
       const nowMs = clock.now();
       memory.beginAt(toSnowflake(nowMs));
-      for (const [id, { lastId, isDirect }] of base.channels) {
-        if (!isDirect || signal.aborted) continue;
-        directory.learn({ id, type: ChannelType.DM });
-        await readOn(id, toReadOn(lastId, nowMs));
+      const direct = [...base.channels].filter(([, { isDirect }]) => isDirect);
+      while (direct.length > 0 && !signal.aborted) {
+        const some = direct.splice(0, parallelReads).map(([id, { lastId }]) => {
+          directory.learn({ id, type: ChannelType.DM });
+          return readOn(id, toReadOn(lastId, nowMs));
+        });
+        await Promise.all(some);
       }
     };
   };

@@ -41,6 +41,7 @@ export function toTools({ tools = [] }: ChannelDefinition): messages.ToolsRespon
 export function toInboundMessage(
   message: IncomingMessage,
   channelId: string,
+  receipt: string,
 ): messages.InboundMessage {
   const { threadId = "", senderName = "", files = [], sentAt = new Date(), messageId } = message;
   const metadata: Record<string, string> = { ...message.metadata };
@@ -48,6 +49,7 @@ export function toInboundMessage(
   return create(messages.InboundMessageSchema, {
     channelId,
     kind: channelId,
+    receipt,
     conversationId: message.conversationId.toWellFormed(),
     threadId: threadId.toWellFormed(),
     senderId: message.senderId.toWellFormed(),
@@ -68,7 +70,7 @@ export function toInboundMessage(
 
 /** What OpenTalon says, as the author gets it. */
 export function toOutgoingMessage(message: messages.OutboundMessage): OutgoingMessage {
-  const { conversationId, threadId, content, metadata } = message;
+  const { conversationId, threadId, deliveryId, content, metadata } = message;
   const files = message.files.map(({ name, mimeType, data }) => ({ name, mimeType, data }));
-  return { conversationId, threadId, content, files, metadata };
+  return { conversationId, threadId, deliveryId, content, files, metadata };
 }

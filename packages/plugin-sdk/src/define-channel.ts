@@ -14,6 +14,11 @@ export interface ChannelAbilities {
    * `_live` and `_live_state: "final"`. One whose `_live` is not known, as after a restart, is a new message.
    */
   readonly liveUpdates?: boolean;
+  /**
+   * A `deliveryId` that was delivered before is recognised, also after a restart, and shown once. Then a message of which
+   * nobody knows whether it arrived is sent again.
+   */
+  readonly knowsRepeats?: boolean;
   /** Longest message in characters. Longer answers arrive in parts. No limit unless said. */
   readonly maxMessageLength?: number;
   /** How texts are written there; plain unless said. */
@@ -72,18 +77,32 @@ export interface ChannelPlace {
 
 /** Something OpenTalon says. */
 export interface OutgoingMessage extends ChannelPlace {
+  /** Names this delivery; the same whenever it is tried again. Empty when the host does not tell. */
+  readonly deliveryId: string;
   readonly content: string;
   readonly files: readonly ChannelFile[];
   /** Further facts by name, such as `type` and `error_code`. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/** What a message became on the platform. */
+export interface PostedMessage {
+  /** The platform's identifiers, the one people react to first. A reaction names one of them in `metadata.reaction_to`. */
+  readonly messageIds: readonly string[];
+}
+
+/** Thrown by `send` when nobody knows whether the platform has the message; anything else that is thrown says it has not. */
+export class UnknownDeliveryError extends Error {
+  override readonly name = "UnknownDeliveryError";
+}
+
 /** What `start` is given. */
 export interface ChannelContext {
   /**
-   * Hands a message over; resolves when the next one may come. Wait for it, so that a flood of messages waits on the
-   * platform instead of filling the memory. Messages arrive in the order of the calls.
-   * @throws Error when the channel is being stopped: the message was not taken.
+   * Hands a message over; resolves once it is on disk and need not be handed over again, or, with a host that does not tell,
+   * when the next one may come. Wait for it, so that a flood of messages waits on the platform instead of filling the
+   * memory. Messages arrive in the order of the calls.
+   * @throws Error when the channel is being stopped: hand the message over again after the next start.
    */
   readonly receive: (message: IncomingMessage) => Promise<void>;
   /** Resolves when the channel has to stop. */
@@ -137,13 +156,14 @@ export interface ChannelDefinition {
    */
   readonly start: (context: ChannelContext) => void | Promise<void>;
   /**
-   * Says something on the platform; resolves once the platform has it. Several may be under way at once. What it throws
-   * is a failed delivery, with its message for the operator.
+   * Says something on the platform; resolves once the platform has it, best with what it became there. Several may be under
+   * way at once. What it throws is a failed delivery, with its message for the operator; it is tried again, unless it is an
+   * `UnknownDeliveryError`.
    */
   readonly send: (
     message: OutgoingMessage,
     context: { readonly signal: AbortSignal },
-  ) => void | Promise<void>;
+  ) => void | PostedMessage | Promise<void | PostedMessage>;
   /** Shows that an answer is being written; called every 25 seconds or so until it is there. */
   readonly typing?: (place: ChannelPlace) => void | Promise<void>;
   /** Requests to the platform a model may make. */

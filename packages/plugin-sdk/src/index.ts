@@ -60,5 +60,7 @@ export type {
   ChannelTool,
   IncomingMessage,
   OutgoingMessage,
+  PostedMessage,
 } from "./define-channel.ts";
+export { UnknownDeliveryError } from "./define-channel.ts";
 export { serveChannel } from "./serve-channel.ts";

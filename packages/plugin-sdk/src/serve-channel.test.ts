@@ -88,6 +88,28 @@ describe("a channel made with serveChannel", () => {
     ).rejects.toThrow("did not answer within 200 ms");
   });
 
+  test("tells what a message became, and that nobody knows whether it arrived", async () => {
+    await using channel = await start();
+    const conversationId = "terminal";
+    expect(await channel.send({ conversationId, content: "here", deliveryId: "d1" })).toEqual({
+      messageIds: ["posted-d1"],
+    });
+    await expect(channel.send({ conversationId, content: "unclear" })).rejects.toThrow(
+      "DEADLINE_EXCEEDED: send: the platform went silent",
+    );
+  });
+
+  test("knows when a message is on disk, from a host that tells", async () => {
+    await using channel = await start();
+    channel.type("one\ntwo\n");
+    await channel.receive();
+    await expect.poll(() => channel.stderr, patience).toContain("stored one");
+    expect(channel.stderr).not.toContain("stored two");
+    await using other = await start({ acknowledges: false });
+    other.type("one\ntwo\n");
+    await expect.poll(() => other.stderr, patience).toContain("stored two");
+  });
+
   test("ends its stream when it ends, and stays for what is still to be said", async () => {
     await using channel = await start();
     channel.type(undefined);
@@ -104,7 +126,7 @@ describe("a channel made with serveChannel", () => {
   });
 
   test("waits for a host that reads slowly", async () => {
-    await using channel = await start();
+    await using channel = await start({ acknowledges: false });
     channel.type("flood\n");
     await channel.receive();
     await expect.poll(() => channel.stderr, patience).toContain("handed over 0");
@@ -120,7 +142,7 @@ describe("a channel made with serveChannel", () => {
     await channel.send({ conversationId: "terminal", content: "quick" });
     expect(await Promise.all([channel.stop(), sent])).toEqual([
       { exitCode: 0, signal: undefined, leftovers: [] },
-      undefined,
+      { messageIds: [] },
     ]);
     expect(channel.stderr).toContain("closed the platform");
   });

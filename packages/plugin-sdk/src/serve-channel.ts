@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,8 +13,9 @@ import {
   toTools,
 } from "./channel-messages.ts";
 import type { ChannelDefinition, ChannelContext } from "./define-channel.ts";
-import { checkChannelDefinition } from "./define-channel.ts";
+import { checkChannelDefinition, UnknownDeliveryError } from "./define-channel.ts";
 import { channelFolderVariable, endWithParent, takeStandardOutput } from "./own-process.ts";
+import { createReceipts, type Receipts } from "./receipts.ts";
 import { closeServer, createServer, endGraceMs, listen, toMessage } from "./own-server.ts";
 
 /**
@@ -70,8 +72,9 @@ function createHandlers(
 ): grpc.UntypedServiceImplementation {
   const capabilities = toCapabilities(channel);
   const tools = toTools(channel);
-  const instance = { id: "" };
-  const start = createStart(channel, instance, life);
+  const instance = { id: "", acknowledges: false };
+  const receipts = createReceipts();
+  const start = createStart({ channel, instance, receipts, life });
   return {
     capabilities: (_call: unknown, answer: sendUnaryData<messages.ChannelCapabilities>) =>
       answer(null, capabilities),
@@ -80,8 +83,9 @@ function createHandlers(
       call: ServerUnaryCall<messages.ConfigureRequest, messages.ConfigureResponse>,
       answer: sendUnaryData<messages.ConfigureResponse>,
     ) => {
-      const { config = {}, instanceId } = call.request;
+      const { config = {}, instanceId, acknowledges } = call.request;
       instance.id = instanceId;
+      instance.acknowledges = acknowledges;
       settle(async () => channel.onConfigure?.(config, instanceId)).then(
         () => answer(null, create(messages.ConfigureResponseSchema)),
         (error: unknown) =>
@@ -96,24 +100,37 @@ function createHandlers(
       const cancelled = new AbortController();
       call.on("cancelled", () => cancelled.abort());
       settle(() => deliver(channel, call.request, cancelled.signal)).then(
-        () => answer(null, create(messages.SendResponseSchema)),
-        (error: unknown) =>
-          answer({ code: grpc.status.UNKNOWN, details: `send: ${toMessage(error)}` }),
+        (posted) => {
+          const messageIds = [...(posted?.messageIds ?? [])];
+          answer(null, create(messages.SendResponseSchema, { messageIds }));
+        },
+        (error: unknown) => {
+          const isUnknown = error instanceof UnknownDeliveryError;
+          const code = isUnknown ? grpc.status.DEADLINE_EXCEEDED : grpc.status.UNKNOWN;
+          answer({ code, details: `send: ${toMessage(error)}` });
+        },
       );
+    },
+    acknowledge: (
+      call: ServerUnaryCall<messages.AcknowledgeRequest, messages.AcknowledgeResponse>,
+      answer: sendUnaryData<messages.AcknowledgeResponse>,
+    ) => {
+      receipts.acknowledge(call.request.receipt);
+      answer(null, create(messages.AcknowledgeResponseSchema));
     },
   };
 }
 
 /** A throw becomes a rejection, wherever it happens. */
-async function settle(task: () => void | Promise<void>): Promise<void> {
-  await task();
+async function settle<Value>(task: () => Value | Promise<Value>): Promise<Value> {
+  return task();
 }
 
 function deliver(
   channel: ChannelDefinition,
   message: messages.OutboundMessage,
   signal: AbortSignal,
-): void | Promise<void> {
+): ReturnType<ChannelDefinition["send"]> {
   const outgoing = toOutgoingMessage(message);
   // An empty message that only says that somebody writes must not appear as one.
   if (message.metadata["_typing"] !== "true") return channel.send(outgoing, { signal });
@@ -123,12 +140,26 @@ function deliver(
 
 type StartCall = ServerWritableStream<unknown, messages.InboundMessage>;
 
+/** What was told in Configure. */
+interface Instance {
+  readonly id: string;
+  readonly acknowledges: boolean;
+}
+
+interface StartOptions {
+  readonly channel: ChannelDefinition;
+  readonly instance: Instance;
+  readonly receipts: Receipts;
+  readonly life: AbortSignal;
+}
+
 /** Answers Start: one run of the channel at a time, for as long as its caller reads and the process may live. */
-function createStart(
-  channel: ChannelDefinition,
-  instance: { readonly id: string },
-  life: AbortSignal,
-): (call: StartCall) => void {
+function createStart({
+  channel,
+  instance,
+  receipts,
+  life,
+}: StartOptions): (call: StartCall) => void {
   let running: { readonly signal: AbortSignal; readonly ended: Promise<void> } | undefined;
   return (call) => {
     if (running?.signal.aborted === false) {
@@ -141,7 +172,7 @@ function createStart(
     const signal = AbortSignal.any([life, cancelled.signal]);
     // The earlier run, whose caller is gone, has to let go of the platform first.
     const ended = (running?.ended ?? Promise.resolve())
-      .then(() => channel.start(createContext(channel, instance.id, call, signal)))
+      .then(() => channel.start(createContext({ channel, instance, receipts, call, signal })))
       .then(
         () => void call.end(),
         (error: unknown) => {
@@ -150,32 +181,40 @@ function createStart(
           else call.emit("error", { code: grpc.status.UNKNOWN, details });
         },
       )
-      .finally(() => {
-        cancelled.abort();
-      });
+      .finally(() => cancelled.abort());
     running = { signal, ended };
   };
 }
 
-function createContext(
-  channel: ChannelDefinition,
-  instanceId: string,
-  call: StartCall,
-  signal: AbortSignal,
-): ChannelContext {
+interface ContextOptions extends Omit<StartOptions, "life"> {
+  readonly call: StartCall;
+  readonly signal: AbortSignal;
+}
+
+function createContext(options: ContextOptions): ChannelContext {
+  const { channel, instance, receipts, call, signal } = options;
   const stopped = new Promise<void>((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener("abort", () => resolve(), { once: true });
+    const stop = (): void => {
+      receipts.giveUp();
+      resolve();
+    };
+    if (signal.aborted) stop();
+    signal.addEventListener("abort", stop, { once: true });
   });
   return {
     receive: async (message) => {
-      const inbound = toInboundMessage(message, channel.id);
-      if (signal.aborted) throw new Error("the channel is being stopped");
-      if (call.write(inbound)) return;
-      await Promise.race([new Promise((resolve) => call.once("drain", resolve)), stopped]);
+      const { receipt, isAcknowledged } = instance.acknowledges ? receipts.issue() : untold;
+      const inbound = toInboundMessage(message, channel.id, receipt);
+      if (signal.aborted) throw new Error(stopping);
+      if (!call.write(inbound)) await once(call, "drain", { signal }).catch(() => undefined);
+      if (!(await isAcknowledged)) throw new Error(stopping);
     },
     stopped,
     signal,
-    instanceId,
+    instanceId: instance.id,
   };
 }
+
+/** With a host that does not acknowledge. */
+const untold = { receipt: "", isAcknowledged: true };
+const stopping = "the channel is being stopped";

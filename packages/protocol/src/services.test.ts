@@ -23,6 +23,7 @@ test("the methods have the paths existing plugins serve", () => {
     "/opentalon.channel.v1.ChannelService/Tools",
     "/opentalon.channel.v1.ChannelService/Start",
     "/opentalon.channel.v1.ChannelService/Send",
+    "/opentalon.channel.v1.ChannelService/Acknowledge",
   ]);
 });
 

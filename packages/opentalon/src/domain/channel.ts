@@ -54,6 +54,12 @@ export interface ChannelTool {
   }[];
 }
 
+/** What a delivered message became on its platform. */
+export interface SentMessage {
+  /** The platform's identifiers, the one people react to first; empty when they are not known. */
+  readonly messageIds: readonly string[];
+}
+
 /**
  * A connection to one messaging platform. Created stopped; `start` begins intake; disposal ends it and releases all.
  * `send` resolves when the platform has the message, rejects when it certainly has not.
@@ -71,7 +77,7 @@ export interface Channel {
   /** Stops taking messages; deliveries still work. */
   readonly stopIntake: () => Promise<void>;
   /** `deliveryId` is stable over retries of the same delivery. */
-  readonly send: (message: OutboundMessage, deliveryId: string) => Promise<void>;
+  readonly send: (message: OutboundMessage, deliveryId: string) => Promise<SentMessage | void>;
   /** Shows live progress of a turn (streamed text, running tool) where the platform can. */
   readonly show?: (turn: Turn, event: TurnEvent) => void;
   /** Where its platform reaches it; empty or absent when it reaches out itself. */

@@ -158,6 +158,20 @@ describe("delivery", () => {
     expect([sent, states.get("1")]).toEqual([["1"], "failed"]);
   });
 
+  it("sends again when the outcome is unknown and the platform recognises repeats", async () => {
+    const unknown = { kind: "unknown", problem: "timed out" } as const;
+    const { delivering, sent, states, clock } = loop(
+      [delivery("1")],
+      { "1": [unknown] },
+      () => true,
+    );
+    delivering.deliver(delivery("1"));
+    await vi.waitFor(() => expect(states.get("1")).toBe("waiting"));
+    clock.advance(2_000);
+    await delivering.idle();
+    expect([sent, states.get("1")]).toEqual([["1", "1"], "delivered"]);
+  });
+
   it("waits as long as the platform asked", async () => {
     const { delivering, sent, clock, states } = loop([delivery("1")], {
       "1": [{ ...refused, retryAfterMs: 90_000 }],

@@ -103,11 +103,13 @@ export function createDeliveryLoop(options: DeliveryOptions): DeliveryLoop {
       if (outcome === interrupted)
         return outbox.markWaiting(delivery.id, clock.now(), interrupted.problem);
       const about = { ...toLogFields(delivery), attempt };
-      if (outcome.kind === "unknown" || attempt >= maxAttempts) {
+      const isSettled = outcome.kind === "unknown" && !knowsRepeats(delivery.message.channel);
+      if (isSettled || attempt >= maxAttempts) {
         log.error({ ...about, problem: outcome.problem }, giveUpWords[outcome.kind]);
         return outbox.markFailed(delivery.id, outcome.problem);
       }
-      const askedMs = Math.min(outcome.retryAfterMs ?? 0, longestAskedMs);
+      const wantedMs = outcome.kind === "unknown" ? undefined : outcome.retryAfterMs;
+      const askedMs = Math.min(wantedMs ?? 0, longestAskedMs);
       const waitMs = Math.max(askedMs, backoff.nextMs());
       log.warn(
         { ...about, problem: outcome.problem, waitMs },

@@ -13,6 +13,8 @@ import { isUnimplemented } from "./reply.ts";
 export interface StartChannelOptions extends StartOptions {
   /** Key of the channel's entry; `test` unless given. */
   readonly instanceId?: string | undefined;
+  /** Whether what `receive` returns is acknowledged, as OpenTalon does once it is on disk; true unless given. */
+  readonly acknowledges?: boolean | undefined;
 }
 
 /** A message of a person, as the channel handed it over. Empty texts for what it left out. */
@@ -43,6 +45,8 @@ export interface SentMessage {
     readonly data: Uint8Array;
   }[];
   readonly metadata?: Readonly<Record<string, string>>;
+  /** Names the delivery. */
+  readonly deliveryId?: string;
 }
 
 /** What the channel said its platform can do. */
@@ -76,10 +80,13 @@ export interface StartedChannel extends StartedProcess {
    */
   readonly receive: (patience?: { readonly timeoutMs?: number }) => Promise<ReceivedMessage>;
   /**
-   * Has it say something; resolves once it says that the platform has it.
+   * Has it say something; resolves once it says that the platform has it, with the platform's identifiers of it.
    * @throws Error with its words when it failed.
    */
-  readonly send: (message: SentMessage, patience?: Partial<Patience>) => Promise<void>;
+  readonly send: (
+    message: SentMessage,
+    patience?: Partial<Patience>,
+  ) => Promise<{ readonly messageIds: readonly string[] }>;
   /** Resolves when its stream of messages ended in good order; rejects when it failed. */
   readonly ended: Promise<void>;
 }
@@ -110,10 +117,11 @@ export async function startChannel(options: StartChannelOptions): Promise<Starte
     "Capabilities",
     callUnary(client, methods.capabilities, create(EmptySchema), patience),
   );
-  const { config = {}, instanceId = "test" } = options;
+  const { config = {}, instanceId = "test", acknowledges = true } = options;
   const request = create(messages.ConfigureRequestSchema, {
     config: JSON.parse(JSON.stringify(config)) as Record<string, never>,
     instanceId,
+    acknowledges,
   });
   await demand("Configure", callUnary(client, methods.configure, request, patience));
   const tools = await callUnary(client, methods.tools, create(EmptySchema), patience);
@@ -143,7 +151,14 @@ export async function startChannel(options: StartChannelOptions): Promise<Starte
     receive: async ({ timeoutMs = defaultTimeoutMs } = {}) => {
       const next = inbox.next();
       const message = await within(timeoutMs, next.message);
-      if (message !== undefined) return toReceived(message);
+      if (message !== undefined) {
+        const { receipt } = message;
+        if (acknowledges && receipt !== "") {
+          const acknowledgement = create(messages.AcknowledgeRequestSchema, { receipt });
+          await callUnary(client, methods.acknowledge, acknowledgement, patience);
+        }
+        return toReceived(message);
+      }
       next.giveUp();
       const problem = inbox.problem() ?? `handed over no message within ${timeoutMs} ms`;
       throw toPluginError(process, problem);
@@ -154,6 +169,7 @@ export async function startChannel(options: StartChannelOptions): Promise<Starte
         signal,
       });
       if (reply.kind !== "reply") throw toPluginError(process, `${reply.words} (Send)`);
+      return { messageIds: reply.value.messageIds };
     },
     ended: inbox.ended,
   };
@@ -252,10 +268,12 @@ function toReceived(message: messages.InboundMessage): ReceivedMessage {
 
 function toOutbound(message: SentMessage): messages.OutboundMessage {
   const { conversationId, content, threadId = "", files = [], metadata = {} } = message;
+  const { deliveryId = "" } = message;
   return create(messages.OutboundMessageSchema, {
     conversationId,
     content,
     threadId,
+    deliveryId,
     files: files.map(({ name, mimeType, data }) => ({
       name,
       mimeType,

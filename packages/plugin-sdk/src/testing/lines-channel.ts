@@ -1,6 +1,6 @@
 /** A channel made with the SDK, for its tests: whoever types at its standard input, with a few odd habits. */
 import { createInterface } from "node:readline";
-import { serveChannel } from "../index.ts";
+import { serveChannel, UnknownDeliveryError } from "../index.ts";
 
 console.log("before serving");
 let greeting = "";
@@ -47,16 +47,21 @@ await serveChannel({
           metadata: { colour: "red" },
           sentAt: new Date(86_400_000),
         });
-      } else await receive({ ...message, content: `${content} ${greeting} ${instanceId}` });
+      } else {
+        await receive({ ...message, content: `${content} ${greeting} ${instanceId}` });
+        console.error(`stored ${content}`);
+      }
     }
     console.error("closed the platform");
   },
-  send: async ({ content, files, threadId }, { signal }) => {
+  send: async ({ content, files, threadId, deliveryId }, { signal }) => {
     if (content === "fail") throw new Error("the platform is full");
+    if (content === "unclear") throw new UnknownDeliveryError("the platform went silent");
     if (content === "wait")
       await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
     if (content === "slow") await new Promise((resolve) => setTimeout(resolve, 300));
     console.log(`said ${content} ${threadId} ${files.map(({ name }) => name).join()}`);
+    return deliveryId === "" ? undefined : { messageIds: [`posted-${deliveryId}`] };
   },
   typing: ({ conversationId }) => console.log(`typing in ${conversationId}`),
 });

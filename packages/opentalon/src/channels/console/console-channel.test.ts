@@ -65,7 +65,9 @@ async function startConsole(
       const turn = { message: { platformMessageId: messageId } } as Turn;
       for (const event of events) channel.show?.(turn, event);
     },
-    answer: (messageId, content) => channel.send(toReply(messageId, content), "d"),
+    answer: async (messageId, content) => {
+      await channel.send(toReply(messageId, content), "d");
+    },
   };
 }
 

@@ -3,7 +3,7 @@ import { createDeadline } from "../../base/deadline.ts";
 import { formatDuration } from "../../base/duration.ts";
 import { PluginError, toMessage } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
-import type { ChannelTool } from "../../domain/channel.ts";
+import type { ChannelTool, SentMessage } from "../../domain/channel.ts";
 import type { OutboundMessage } from "../../domain/message.ts";
 import { createCallsUnderWay } from "../../plugins/calls-under-way.ts";
 import { explainLoss } from "../../plugins/open-endpoint.ts";
@@ -28,7 +28,7 @@ export interface ChannelSession {
   /** See `ChannelWire.receive`; also rejects when the channel ended or hangs. */
   readonly receive: (take: TakeMessage) => Promise<void>;
   /** See `ChannelWire.send`. */
-  readonly send: (message: OutboundMessage) => Promise<void>;
+  readonly send: (message: OutboundMessage, deliveryId: string) => Promise<SentMessage>;
   /** Ends it and everything it holds. Never rejects. */
   readonly stop: () => Promise<void>;
 }
@@ -158,7 +158,7 @@ function createSession(opened: OpenedSession): ChannelSession {
         stopWatching();
       }
     },
-    send: (message) => calls.track(sendTimeoutMs, () => wire.send(message)),
+    send: (message, deliveryId) => calls.track(sendTimeoutMs, () => wire.send(message, deliveryId)),
     stop: async () => {
       stopWatching();
       gone.removeEventListener("abort", closeSoon);

@@ -1,4 +1,4 @@
-import type { ChannelCapabilities, ChannelTool } from "../../domain/channel.ts";
+import type { ChannelCapabilities, ChannelTool, SentMessage } from "../../domain/channel.ts";
 import type { InboundMessage, OutboundMessage } from "../../domain/message.ts";
 
 /** What a channel says of itself. */
@@ -11,6 +11,8 @@ export interface ReportedChannel {
   readonly liveUpdates: boolean;
   /** It shows that an answer is being written. */
   readonly typing: boolean;
+  /** See `Channel.knowsRepeats`. */
+  readonly knowsRepeats: boolean;
 }
 
 /** What somebody wrote, as it came. */
@@ -25,8 +27,11 @@ export interface WireMessage extends Omit<
   readonly sentAtMs: number | undefined;
 }
 
-/** Takes a message; nothing more is read before it resolves. Must not reject. */
-export type TakeMessage = (message: WireMessage) => Promise<void>;
+/**
+ * Takes a message; nothing more is read before it resolves. `false` when it was left: it is neither on disk nor dealt with
+ * otherwise. Must not reject.
+ */
+export type TakeMessage = (message: WireMessage) => Promise<boolean>;
 
 /** The host's end of one connection to a channel program, whatever that speaks. */
 export interface ChannelWire {
@@ -45,7 +50,7 @@ export interface ChannelWire {
    */
   readonly receive: (take: TakeMessage) => Promise<void>;
   /** Rejects with `DeliveryError` only. */
-  readonly send: (message: OutboundMessage) => Promise<void>;
+  readonly send: (message: OutboundMessage, deliveryId: string) => Promise<SentMessage>;
   /** Whether it still answers; absent where asking could disturb it. */
   readonly check?: ((signal: AbortSignal) => Promise<void>) | undefined;
   /** Ends what is under way, for this reason. */

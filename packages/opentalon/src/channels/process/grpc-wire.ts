@@ -25,6 +25,8 @@ export interface GrpcWireOptions extends Omit<GrpcClientOptions, "interceptor"> 
 
 /** How long a message waits for a connection before it counts as not delivered. */
 const connectTimeoutMs = 5_000;
+const acknowledgeTimeoutMs = 10_000;
+const maxMessageIds = 100;
 /** The end of a connection is known a moment after that of the calls over it. */
 const doubtMs = 50;
 
@@ -70,6 +72,14 @@ export function createGrpcWire(options: GrpcWireOptions): ChannelWire {
   const capabilities = async (signal: AbortSignal): Promise<ReportedChannel> =>
     toReported(await askOwn(methods.capabilities, create(EmptySchema), signal));
 
+  /** What is not heard is handed over again; its identity keeps it from being answered twice. */
+  const acknowledge = (receipt: string): void => {
+    if (receipt === "") return;
+    const request = create(messages.AcknowledgeRequestSchema, { receipt });
+    const limit = { clock, timeoutMs: acknowledgeTimeoutMs, toError: () => unheard(plugin) };
+    ask(methods.acknowledge, request, closed.signal, limit).catch(() => undefined);
+  };
+
   return {
     capabilities,
     check: async (signal) => void (await capabilities(signal)),
@@ -77,6 +87,7 @@ export function createGrpcWire(options: GrpcWireOptions): ChannelWire {
       const request = create(messages.ConfigureRequestSchema, {
         config: config as JsonObject,
         instanceId,
+        acknowledges: true,
       });
       const missing = create(messages.ConfigureResponseSchema);
       await askIfKnown(methods.configure, request, signal, missing);
@@ -112,13 +123,16 @@ export function createGrpcWire(options: GrpcWireOptions): ChannelWire {
         stream.on("data", (message: messages.InboundMessage) => {
           if (isOver) return;
           gate.close();
-          taking = taking.then(() => take(toWireMessage(message))).finally(gate.open);
+          taking = taking
+            .then(() => take(toWireMessage(message)))
+            .then((isTaken) => isTaken && acknowledge(message.receipt))
+            .then(gate.open);
         });
         // After the end an error still comes when the call was cancelled.
         stream.on("error", (error: unknown) => settle(() => reject(toPluginError(plugin, error))));
         stream.on("end", () => settle(resolve));
       }),
-    send: async (message) => {
+    send: async (message, deliveryId) => {
       await untilConnected(client, plugin);
       const limit = {
         clock,
@@ -131,7 +145,9 @@ export function createGrpcWire(options: GrpcWireOptions): ChannelWire {
           ),
       };
       try {
-        await ask(methods.send, toOutbound(message), closed.signal, limit);
+        const request = toOutbound(message, deliveryId);
+        const { messageIds } = await ask(methods.send, request, closed.signal, limit);
+        return { messageIds: messageIds.slice(0, maxMessageIds) };
       } catch (error) {
         throw await toDeliveryError(error, { plugin, client, clock });
       }
@@ -142,6 +158,10 @@ export function createGrpcWire(options: GrpcWireOptions): ChannelWire {
       listener.close();
     },
   };
+}
+
+function unheard(plugin: string): PluginError {
+  return new PluginError(plugin, "timed-out", `the channel "${plugin}" heard no acknowledgement`);
 }
 
 /** @throws DeliveryError: nothing was sent. */
@@ -205,7 +225,8 @@ function isConnectedStill(client: Client): boolean {
 
 function toReported(reported: messages.ChannelCapabilities): ReportedChannel {
   const { id, name, threads, files, reactions, edits } = reported;
-  const { maxMessageLength, responseFormat, responseFormatPrompt, liveUpdates, typing } = reported;
+  const { maxMessageLength, responseFormat, responseFormatPrompt } = reported;
+  const { liveUpdates, typing, knowsRepeats } = reported;
   return {
     id,
     name,
@@ -220,6 +241,7 @@ function toReported(reported: messages.ChannelCapabilities): ReportedChannel {
     },
     liveUpdates,
     typing,
+    knowsRepeats,
   };
 }
 
@@ -268,9 +290,10 @@ function toMilliseconds(timestamp: Timestamp | undefined): number | undefined {
   return timeMs > 0 && timeMs <= 8.64e15 ? timeMs : undefined;
 }
 
-function toOutbound(message: OutboundMessage): messages.OutboundMessage {
+function toOutbound(message: OutboundMessage, deliveryId: string): messages.OutboundMessage {
   const { conversationId, threadId, content, metadata, files } = message;
   return create(messages.OutboundMessageSchema, {
+    deliveryId,
     conversationId: conversationId.toWellFormed(),
     threadId: threadId.toWellFormed(),
     content: content.toWellFormed(),

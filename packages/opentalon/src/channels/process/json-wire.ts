@@ -141,7 +141,14 @@ export function createJsonWire(options: JsonWireOptions): ChannelWire {
         throw fail("protocol-violated", `does not say what it can do${why}`);
       }
       const { id, name, ...rest } = capabilities;
-      return { id, name, capabilities: rest, liveUpdates: false, typing: false };
+      return {
+        id,
+        name,
+        capabilities: rest,
+        liveUpdates: false,
+        typing: false,
+        knowsRepeats: false,
+      };
     },
     configure: async (config) => {
       if (Object.keys(config).length > 0)
@@ -184,6 +191,7 @@ export function createJsonWire(options: JsonWireOptions): ChannelWire {
       }
       if (error !== "")
         throw refuse("not-delivered", `did not deliver it: ${error.slice(0, 1_000)}`);
+      return { messageIds: [] };
     },
     close: (reason) => {
       const controller = new AbortController();

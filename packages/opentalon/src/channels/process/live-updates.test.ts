@@ -43,6 +43,7 @@ function open(reported: Partial<ReportedChannel> = {}, post = async (): Promise<
     capabilities: plainCapabilities,
     liveUpdates: false,
     typing: false,
+    knowsRepeats: false,
     ...reported,
   };
   const live = createLiveUpdates({

@@ -87,6 +87,34 @@ describe("a channel that is a program", () => {
     expect(environment).not.toContain("very secret");
   });
 
+  it("is told which message is on disk, and not of one that was left", async () => {
+    const { channel, chat, host } = await start({ fake: { receipts: true } });
+    const storing = Promise.withResolvers<{ readonly kind: "accepted" }>();
+    host.answerWith(() => storing.promise);
+    await chat.say("first");
+    await vi.waitFor(() => expect(host.contents()).toEqual(["first"]));
+    await chat.say("second");
+    expect(chat.acknowledged).toEqual([]);
+    storing.resolve({ kind: "accepted" });
+    await vi.waitFor(() => {
+      expect(chat.acknowledged).toEqual(["receipt of first", "receipt of second"]);
+    });
+    host.answerWith(() => new Promise(() => {}));
+    await chat.say("third");
+    await vi.waitFor(() => expect(host.contents()).toHaveLength(3));
+    await channel[Symbol.asyncDispose]();
+    expect(chat.acknowledged).toHaveLength(2);
+  });
+
+  it("may recognise a delivery that it has seen", async () => {
+    const { channel, chat } = await start({ fake: { knowsRepeats: true } });
+    expect(channel.knowsRepeats).toBe(true);
+    await channel.send(toReply("once"), "d1");
+    await vi.waitFor(() => expect(chat.sent[0]?.delivery_id).toBe("d1"));
+    const { channel: other } = await start();
+    expect(other.knowsRepeats).toBe(false);
+  });
+
   describe.each(generations)("over %s", (generation) => {
     it("hands over all of a message, and is given all of a reply", async () => {
       const { channel, chat, host } = await start({ fake: { generation, id: "slack" } });
@@ -125,6 +153,7 @@ describe("a channel that is a program", () => {
       );
       await vi.waitFor(() => expect(chat.sent).toHaveLength(1));
       expect(chat.sent[0]).toEqual({
+        delivery_id: generation === "grpc" ? "d1" : "",
         conversation_id: "c:1",
         thread_id: "t",
         content: "ho",

@@ -5,7 +5,12 @@ import { untilAborted } from "../../base/deadline.ts";
 import { formatDuration } from "../../base/duration.ts";
 import { toMessage } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
-import { type Channel, type ChannelHost, plainCapabilities } from "../../domain/channel.ts";
+import {
+  type Channel,
+  type ChannelHost,
+  plainCapabilities,
+  type SentMessage,
+} from "../../domain/channel.ts";
 import type { InboundMessage, OutboundMessage } from "../../domain/message.ts";
 import { createRestartPolicy } from "../../plugins/restart-policy.ts";
 import { DeliveryError } from "../delivery-error.ts";
@@ -58,17 +63,17 @@ export function createProcessChannel(options: ProcessChannelOptions): Channel {
   let problem: string | undefined = "it is not started yet";
   let living: Promise<void> = Promise.resolve();
 
-  const sendNow = async (message: OutboundMessage): Promise<void> => {
+  const sendNow = async (message: OutboundMessage, deliveryId: string): Promise<SentMessage> => {
     if (session === undefined) {
       const why = `the channel "${name}" does not run: ${problem ?? "it is starting"}`;
       throw new DeliveryError(why, { outcome: "not-delivered" });
     }
-    await session.send(withPlatformIdentity(message));
+    return session.send(withPlatformIdentity(message), deliveryId);
   };
 
   const live = createLiveUpdates({
     reported: () => (session === undefined ? undefined : known),
-    post: sendNow,
+    post: async (message) => void (await sendNow(message, randomUUID())),
     clock,
   });
 
@@ -76,24 +81,29 @@ export function createProcessChannel(options: ProcessChannelOptions): Channel {
   const take = async (
     host: ChannelHost,
     message: Omit<InboundMessage, "channel">,
-  ): Promise<void> => {
+  ): Promise<boolean> => {
     const backoff = createBackoff({ initialMs: firstRetakeMs, maxMs: slowestRetakeMs });
     for (let isFirst = true; ; isFirst = false) {
-      if (intake.signal.aborted) return untilEnd(ending.signal);
+      if (intake.signal.aborted) {
+        await untilEnd(ending.signal);
+        return false;
+      }
       const outcome = await untilAborted(ending.signal, host.accept(message)).catch(
         () => undefined,
       );
-      if (outcome?.kind !== "refused") return;
+      if (outcome === undefined) return false;
+      if (outcome.kind !== "refused") return true;
       if (outcome.retryAfterMs <= 0) {
         log.warn({ reason: outcome.reason }, "a message cannot be taken");
-        return explainRefusal(message, outcome.reason);
+        await explainRefusal(message, outcome.reason);
+        return true;
       }
       if (isFirst) log.warn({ reason: outcome.reason }, "a message waits until it can be stored");
       await clock.sleep(
         Math.max(backoff.nextMs(), Math.min(outcome.retryAfterMs, slowestRetakeMs)),
         ending.signal,
       );
-      if (ending.signal.aborted) return;
+      if (ending.signal.aborted) return false;
     }
   };
 
@@ -108,12 +118,9 @@ export function createProcessChannel(options: ProcessChannelOptions): Channel {
       error_code: "internal_error",
     };
     const content = `This message was not taken: ${reason}.`;
-    await sendNow({ channel: name, conversationId, threadId, content, files: [], metadata }).catch(
-      (error: unknown) =>
-        log.warn(
-          { problem: toMessage(error) },
-          "nobody could be told that a message was not taken",
-        ),
+    const explanation = { channel: name, conversationId, threadId, content, files: [], metadata };
+    await sendNow(explanation, randomUUID()).catch((error: unknown) =>
+      log.warn({ problem: toMessage(error) }, "nobody could be told that a message was not taken"),
     );
   };
 
@@ -185,10 +192,14 @@ export function createProcessChannel(options: ProcessChannelOptions): Channel {
       patience.abort();
     },
     stopIntake: async () => intake.abort(),
-    send: async (message) => {
+    get knowsRepeats() {
+      return known?.knowsRepeats ?? false;
+    },
+    send: async (message, deliveryId) => {
       const whole = await live.finish(message);
-      await sendNow(whole);
+      const sent = await sendNow(whole, deliveryId);
       live.settle(message);
+      return sent;
     },
     show: live.show,
     [Symbol.asyncDispose]: async () => {

@@ -14,6 +14,10 @@ export interface FakeChannelOptions {
   readonly maxMessageLength?: number;
   readonly liveUpdates?: boolean;
   readonly typing?: boolean;
+  /** Recognises deliveries it has seen. */
+  readonly knowsRepeats?: boolean;
+  /** Its messages wait to be acknowledged. */
+  readonly receipts?: boolean;
   /** Its messages carry no identity of their own. */
   readonly anonymous?: boolean;
   /** Reads lines of standard input as messages, and writes answers to standard output, as a console does. */

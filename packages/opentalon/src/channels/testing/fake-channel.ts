@@ -17,7 +17,7 @@
  *     {"do": "invalid-utf8"}  a message with bytes that are no UTF-8
  *     {"do": "oversize"}  announces a message of 1 GB
  *
- * It writes there {"sent": {…}} for each message, {"ready": {"config", "instance"}} once it is started, and {"pid"}.
+ * It writes there {"sent": {…}} for each message, {"acknowledged": "receipt"}, {"ready": {"config", "instance"}} once it is started, and {"pid"}.
  */
 import { createConnection, createServer, type Socket } from "node:net";
 import { appendFileSync, mkdtempSync } from "node:fs";
@@ -144,6 +144,7 @@ if (chat !== undefined) {
 let announce = (): void => {};
 
 interface Sent {
+  readonly delivery_id: string;
   readonly conversation_id: string;
   readonly thread_id: string;
   readonly content: string;
@@ -215,6 +216,7 @@ function toInboundMessage(message: Inbound): Buffer {
     ...toMapFields(8, message.metadata),
     bytesField(9, varintField(1, Math.floor(nowMs / 1_000))),
     bytesField(10, message.kind),
+    bytesField(11, options.receipts === true ? `receipt of ${String(message.content)}` : ""),
   ]);
 }
 
@@ -228,6 +230,7 @@ function readSent(request: Buffer): Sent {
     conversation_id: text(1),
     thread_id: text(2),
     content: text(3),
+    delivery_id: text(6),
     files: inner(4).map((file) => ({
       name: text(1, file),
       size: file.find(({ number }) => number === 3)?.value.length ?? 0,
@@ -268,6 +271,7 @@ function serveGrpcCall(stream: ServerHttp2Stream, path: string, request: Buffer)
           bytesField(8, "markdown"),
           booleanField(10, options.liveUpdates === true),
           booleanField(11, options.typing === true),
+          booleanField(12, options.knowsRepeats === true),
         ]),
       );
     case "Configure": {
@@ -328,6 +332,10 @@ function serveGrpcCall(stream: ServerHttp2Stream, path: string, request: Buffer)
       return deliver(readSent(request), (problem) =>
         problem === "" ? respond(Buffer.alloc(0)) : refuse(2, `send: ${problem}`),
       );
+    case "Acknowledge":
+      if (options.receipts !== true) return refuse(12, "unknown method Acknowledge");
+      tell({ acknowledged: readBytesFields(request)[0]?.value.toString() });
+      return respond(Buffer.alloc(0));
     default:
       return refuse(12, `unknown method ${path}`);
   }
@@ -408,7 +416,8 @@ function serveJson(socket: Socket): void {
         write({});
         begin(pushJson);
       } else {
-        const sent = { thread_id: "", content: "", metadata: {}, conversation_id: "", ...msg };
+        const empty = { delivery_id: "", thread_id: "", content: "", metadata: {} };
+        const sent = { ...empty, conversation_id: "", ...msg };
         const files = (msg?.files ?? []).map(({ name, size }) => ({ name, size }));
         deliver({ ...sent, files }, (problem) => write(problem === "" ? {} : { error: problem }));
       }

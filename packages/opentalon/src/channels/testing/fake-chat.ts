@@ -8,6 +8,7 @@ import type { FakeChannelOptions } from "./fake-channel-options.ts";
 
 /** What a fake channel was given to deliver. */
 export interface SentMessage {
+  readonly delivery_id: string;
   readonly conversation_id: string;
   readonly thread_id: string;
   readonly content: string;
@@ -24,6 +25,8 @@ export interface FakeChat extends AsyncDisposable {
   readonly tell: (command: object) => Promise<void>;
   readonly say: (content: string, more?: object) => Promise<void>;
   readonly sent: readonly SentMessage[];
+  /** Receipts that were acknowledged. */
+  readonly acknowledged: readonly string[];
   /** Processes, each once it has begun to listen to its people. */
   readonly pids: readonly number[];
   /** How often one was started by the host, with what it was told. */
@@ -40,6 +43,7 @@ export async function createFakeChat(): Promise<FakeChat> {
   const sockets = new Set<Socket>();
   let newest: Socket | undefined;
   const sent: SentMessage[] = [];
+  const acknowledged: string[] = [];
   const pids: number[] = [];
   const starts: { readonly config: string | undefined; readonly instance: string }[] = [];
   let wake = (): void => {};
@@ -55,10 +59,12 @@ export async function createFakeChat(): Promise<FakeChat> {
     lines.on("line", (line) => {
       const event = JSON.parse(line) as {
         readonly sent?: SentMessage;
+        readonly acknowledged?: string;
         readonly pid?: number;
         readonly ready?: { readonly config: string | undefined; readonly instance: string };
       };
       if (event.sent !== undefined) sent.push(event.sent);
+      if (event.acknowledged !== undefined) acknowledged.push(event.acknowledged);
       if (event.pid !== undefined) pids.push(event.pid);
       if (event.ready !== undefined) {
         starts.push(event.ready);
@@ -86,6 +92,7 @@ export async function createFakeChat(): Promise<FakeChat> {
     tell,
     say: (content, more = {}) => tell({ say: { content, ...more } }),
     sent,
+    acknowledged,
     pids,
     starts,
     connections: () => sockets.size,

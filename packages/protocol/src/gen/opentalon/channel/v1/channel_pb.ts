@@ -26,7 +26,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file opentalon/channel/v1/channel.proto.
  */
 export const file_opentalon_channel_v1_channel: GenFile = /*@__PURE__*/
-  fileDesc("CiJvcGVudGFsb24vY2hhbm5lbC92MS9jaGFubmVsLnByb3RvEhRvcGVudGFsb24uY2hhbm5lbC52MSJQChBDb25maWd1cmVSZXF1ZXN0EicKBmNvbmZpZxgBIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEwoLaW5zdGFuY2VfaWQYAiABKAkiEwoRQ29uZmlndXJlUmVzcG9uc2UiRAoNVG9vbHNSZXNwb25zZRIzCgV0b29scxgBIAMoCzIkLm9wZW50YWxvbi5jaGFubmVsLnYxLlRvb2xEZWZpbml0aW9uIssCCg5Ub29sRGVmaW5pdGlvbhIOCgZwbHVnaW4YASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSDgoGYWN0aW9uGAMgASgJEhoKEmFjdGlvbl9kZXNjcmlwdGlvbhgEIAEoCRIOCgZtZXRob2QYBSABKAkSCwoDdXJsGAYgASgJEgwKBGJvZHkYByABKAkSQgoHaGVhZGVycxgIIAMoCzIxLm9wZW50YWxvbi5jaGFubmVsLnYxLlRvb2xEZWZpbml0aW9uLkhlYWRlcnNFbnRyeRIUCgxyZXF1aXJlZF9lbnYYCSADKAkSMwoKcGFyYW1ldGVycxgKIAMoCzIfLm9wZW50YWxvbi5jaGFubmVsLnYxLlRvb2xQYXJhbRouCgxIZWFkZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJACglUb29sUGFyYW0SDAoEbmFtZRgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCRIQCghyZXF1aXJlZBgDIAEoCCLyAgoOSW5ib3VuZE1lc3NhZ2USEgoKY2hhbm5lbF9pZBgBIAEoCRIXCg9jb252ZXJzYXRpb25faWQYAiABKAkSEQoJdGhyZWFkX2lkGAMgASgJEhEKCXNlbmRlcl9pZBgEIAEoCRITCgtzZW5kZXJfbmFtZRgFIAEoCRIPCgdjb250ZW50GAYgASgJEjMKBWZpbGVzGAcgAygLMiQub3BlbnRhbG9uLmNoYW5uZWwudjEuRmlsZUF0dGFjaG1lbnQSRAoIbWV0YWRhdGEYCCADKAsyMi5vcGVudGFsb24uY2hhbm5lbC52MS5JbmJvdW5kTWVzc2FnZS5NZXRhZGF0YUVudHJ5Ei0KCXRpbWVzdGFtcBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEa2luZBgKIAEoCRovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEi+wEKD091dGJvdW5kTWVzc2FnZRIXCg9jb252ZXJzYXRpb25faWQYASABKAkSEQoJdGhyZWFkX2lkGAIgASgJEg8KB2NvbnRlbnQYAyABKAkSMwoFZmlsZXMYBCADKAsyJC5vcGVudGFsb24uY2hhbm5lbC52MS5GaWxlQXR0YWNobWVudBJFCghtZXRhZGF0YRgFIAMoCzIzLm9wZW50YWxvbi5jaGFubmVsLnYxLk91dGJvdW5kTWVzc2FnZS5NZXRhZGF0YUVudHJ5Gi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIOCgxTZW5kUmVzcG9uc2UiTQoORmlsZUF0dGFjaG1lbnQSDAoEbmFtZRgBIAEoCRIRCgltaW1lX3R5cGUYAiABKAkSDAoEZGF0YRgDIAEoDBIMCgRzaXplGAQgASgDIuwBChNDaGFubmVsQ2FwYWJpbGl0aWVzEgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSDwoHdGhyZWFkcxgDIAEoCBINCgVmaWxlcxgEIAEoCBIRCglyZWFjdGlvbnMYBSABKAgSDQoFZWRpdHMYBiABKAgSGgoSbWF4X21lc3NhZ2VfbGVuZ3RoGAcgASgDEhcKD3Jlc3BvbnNlX2Zvcm1hdBgIIAEoCRIeChZyZXNwb25zZV9mb3JtYXRfcHJvbXB0GAkgASgJEhQKDGxpdmVfdXBkYXRlcxgKIAEoCBIOCgZ0eXBpbmcYCyABKAgyowMKDkNoYW5uZWxTZXJ2aWNlElEKDENhcGFiaWxpdGllcxIWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRopLm9wZW50YWxvbi5jaGFubmVsLnYxLkNoYW5uZWxDYXBhYmlsaXRpZXMSXAoJQ29uZmlndXJlEiYub3BlbnRhbG9uLmNoYW5uZWwudjEuQ29uZmlndXJlUmVxdWVzdBonLm9wZW50YWxvbi5jaGFubmVsLnYxLkNvbmZpZ3VyZVJlc3BvbnNlEkQKBVRvb2xzEhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5GiMub3BlbnRhbG9uLmNoYW5uZWwudjEuVG9vbHNSZXNwb25zZRJHCgVTdGFydBIWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRokLm9wZW50YWxvbi5jaGFubmVsLnYxLkluYm91bmRNZXNzYWdlMAESUQoEU2VuZBIlLm9wZW50YWxvbi5jaGFubmVsLnYxLk91dGJvdW5kTWVzc2FnZRoiLm9wZW50YWxvbi5jaGFubmVsLnYxLlNlbmRSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_empty, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("CiJvcGVudGFsb24vY2hhbm5lbC92MS9jaGFubmVsLnByb3RvEhRvcGVudGFsb24uY2hhbm5lbC52MSJmChBDb25maWd1cmVSZXF1ZXN0EicKBmNvbmZpZxgBIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEwoLaW5zdGFuY2VfaWQYAiABKAkSFAoMYWNrbm93bGVkZ2VzGAMgASgIIhMKEUNvbmZpZ3VyZVJlc3BvbnNlIkQKDVRvb2xzUmVzcG9uc2USMwoFdG9vbHMYASADKAsyJC5vcGVudGFsb24uY2hhbm5lbC52MS5Ub29sRGVmaW5pdGlvbiLLAgoOVG9vbERlZmluaXRpb24SDgoGcGx1Z2luGAEgASgJEhMKC2Rlc2NyaXB0aW9uGAIgASgJEg4KBmFjdGlvbhgDIAEoCRIaChJhY3Rpb25fZGVzY3JpcHRpb24YBCABKAkSDgoGbWV0aG9kGAUgASgJEgsKA3VybBgGIAEoCRIMCgRib2R5GAcgASgJEkIKB2hlYWRlcnMYCCADKAsyMS5vcGVudGFsb24uY2hhbm5lbC52MS5Ub29sRGVmaW5pdGlvbi5IZWFkZXJzRW50cnkSFAoMcmVxdWlyZWRfZW52GAkgAygJEjMKCnBhcmFtZXRlcnMYCiADKAsyHy5vcGVudGFsb24uY2hhbm5lbC52MS5Ub29sUGFyYW0aLgoMSGVhZGVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiQAoJVG9vbFBhcmFtEgwKBG5hbWUYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSEAoIcmVxdWlyZWQYAyABKAgigwMKDkluYm91bmRNZXNzYWdlEhIKCmNoYW5uZWxfaWQYASABKAkSFwoPY29udmVyc2F0aW9uX2lkGAIgASgJEhEKCXRocmVhZF9pZBgDIAEoCRIRCglzZW5kZXJfaWQYBCABKAkSEwoLc2VuZGVyX25hbWUYBSABKAkSDwoHY29udGVudBgGIAEoCRIzCgVmaWxlcxgHIAMoCzIkLm9wZW50YWxvbi5jaGFubmVsLnYxLkZpbGVBdHRhY2htZW50EkQKCG1ldGFkYXRhGAggAygLMjIub3BlbnRhbG9uLmNoYW5uZWwudjEuSW5ib3VuZE1lc3NhZ2UuTWV0YWRhdGFFbnRyeRItCgl0aW1lc3RhbXAYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGtpbmQYCiABKAkSDwoHcmVjZWlwdBgLIAEoCRovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiJQoSQWNrbm93bGVkZ2VSZXF1ZXN0Eg8KB3JlY2VpcHQYASABKAkiFQoTQWNrbm93bGVkZ2VSZXNwb25zZSKQAgoPT3V0Ym91bmRNZXNzYWdlEhcKD2NvbnZlcnNhdGlvbl9pZBgBIAEoCRIRCgl0aHJlYWRfaWQYAiABKAkSDwoHY29udGVudBgDIAEoCRIzCgVmaWxlcxgEIAMoCzIkLm9wZW50YWxvbi5jaGFubmVsLnYxLkZpbGVBdHRhY2htZW50EkUKCG1ldGFkYXRhGAUgAygLMjMub3BlbnRhbG9uLmNoYW5uZWwudjEuT3V0Ym91bmRNZXNzYWdlLk1ldGFkYXRhRW50cnkSEwoLZGVsaXZlcnlfaWQYBiABKAkaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIiMKDFNlbmRSZXNwb25zZRITCgttZXNzYWdlX2lkcxgBIAMoCSJNCg5GaWxlQXR0YWNobWVudBIMCgRuYW1lGAEgASgJEhEKCW1pbWVfdHlwZRgCIAEoCRIMCgRkYXRhGAMgASgMEgwKBHNpemUYBCABKAMigwIKE0NoYW5uZWxDYXBhYmlsaXRpZXMSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIPCgd0aHJlYWRzGAMgASgIEg0KBWZpbGVzGAQgASgIEhEKCXJlYWN0aW9ucxgFIAEoCBINCgVlZGl0cxgGIAEoCBIaChJtYXhfbWVzc2FnZV9sZW5ndGgYByABKAMSFwoPcmVzcG9uc2VfZm9ybWF0GAggASgJEh4KFnJlc3BvbnNlX2Zvcm1hdF9wcm9tcHQYCSABKAkSFAoMbGl2ZV91cGRhdGVzGAogASgIEg4KBnR5cGluZxgLIAEoCBIVCg1rbm93c19yZXBlYXRzGAwgASgIMocECg5DaGFubmVsU2VydmljZRJRCgxDYXBhYmlsaXRpZXMSFi5nb29nbGUucHJvdG9idWYuRW1wdHkaKS5vcGVudGFsb24uY2hhbm5lbC52MS5DaGFubmVsQ2FwYWJpbGl0aWVzElwKCUNvbmZpZ3VyZRImLm9wZW50YWxvbi5jaGFubmVsLnYxLkNvbmZpZ3VyZVJlcXVlc3QaJy5vcGVudGFsb24uY2hhbm5lbC52MS5Db25maWd1cmVSZXNwb25zZRJECgVUb29scxIWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRojLm9wZW50YWxvbi5jaGFubmVsLnYxLlRvb2xzUmVzcG9uc2USRwoFU3RhcnQSFi5nb29nbGUucHJvdG9idWYuRW1wdHkaJC5vcGVudGFsb24uY2hhbm5lbC52MS5JbmJvdW5kTWVzc2FnZTABElEKBFNlbmQSJS5vcGVudGFsb24uY2hhbm5lbC52MS5PdXRib3VuZE1lc3NhZ2UaIi5vcGVudGFsb24uY2hhbm5lbC52MS5TZW5kUmVzcG9uc2USYgoLQWNrbm93bGVkZ2USKC5vcGVudGFsb24uY2hhbm5lbC52MS5BY2tub3dsZWRnZVJlcXVlc3QaKS5vcGVudGFsb24uY2hhbm5lbC52MS5BY2tub3dsZWRnZVJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_empty, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * The configuration of a channel.
@@ -47,6 +47,13 @@ export type ConfigureRequest = Message<"opentalon.channel.v1.ConfigureRequest"> 
    * @generated from field: string instance_id = 2;
    */
   instanceId: string;
+
+  /**
+   * Messages with a receipt are acknowledged.
+   *
+   * @generated from field: bool acknowledges = 3;
+   */
+  acknowledges: boolean;
 };
 
 /**
@@ -286,6 +293,13 @@ export type InboundMessage = Message<"opentalon.channel.v1.InboundMessage"> & {
    * @generated from field: string kind = 10;
    */
   kind: string;
+
+  /**
+   * Names this message in Acknowledge; empty means that nobody waits for it. One message of a stream has it, no other.
+   *
+   * @generated from field: string receipt = 11;
+   */
+  receipt: string;
 };
 
 /**
@@ -294,6 +308,42 @@ export type InboundMessage = Message<"opentalon.channel.v1.InboundMessage"> & {
  */
 export const InboundMessageSchema: GenMessage<InboundMessage> = /*@__PURE__*/
   messageDesc(file_opentalon_channel_v1_channel, 5);
+
+/**
+ * A message is on disk.
+ *
+ * @generated from message opentalon.channel.v1.AcknowledgeRequest
+ */
+export type AcknowledgeRequest = Message<"opentalon.channel.v1.AcknowledgeRequest"> & {
+  /**
+   * As in the message.
+   *
+   * @generated from field: string receipt = 1;
+   */
+  receipt: string;
+};
+
+/**
+ * Describes the message opentalon.channel.v1.AcknowledgeRequest.
+ * Use `create(AcknowledgeRequestSchema)` to create a new message.
+ */
+export const AcknowledgeRequestSchema: GenMessage<AcknowledgeRequest> = /*@__PURE__*/
+  messageDesc(file_opentalon_channel_v1_channel, 6);
+
+/**
+ * Empty: the channel knows.
+ *
+ * @generated from message opentalon.channel.v1.AcknowledgeResponse
+ */
+export type AcknowledgeResponse = Message<"opentalon.channel.v1.AcknowledgeResponse"> & {
+};
+
+/**
+ * Describes the message opentalon.channel.v1.AcknowledgeResponse.
+ * Use `create(AcknowledgeResponseSchema)` to create a new message.
+ */
+export const AcknowledgeResponseSchema: GenMessage<AcknowledgeResponse> = /*@__PURE__*/
+  messageDesc(file_opentalon_channel_v1_channel, 7);
 
 /**
  * Something OpenTalon says.
@@ -335,6 +385,13 @@ export type OutboundMessage = Message<"opentalon.channel.v1.OutboundMessage"> & 
    * @generated from field: map<string, string> metadata = 5;
    */
   metadata: { [key: string]: string };
+
+  /**
+   * Names this delivery; the same whenever it is tried again.
+   *
+   * @generated from field: string delivery_id = 6;
+   */
+  deliveryId: string;
 };
 
 /**
@@ -342,14 +399,20 @@ export type OutboundMessage = Message<"opentalon.channel.v1.OutboundMessage"> & 
  * Use `create(OutboundMessageSchema)` to create a new message.
  */
 export const OutboundMessageSchema: GenMessage<OutboundMessage> = /*@__PURE__*/
-  messageDesc(file_opentalon_channel_v1_channel, 6);
+  messageDesc(file_opentalon_channel_v1_channel, 8);
 
 /**
- * Empty: the platform has the message.
+ * The platform has the message.
  *
  * @generated from message opentalon.channel.v1.SendResponse
  */
 export type SendResponse = Message<"opentalon.channel.v1.SendResponse"> & {
+  /**
+   * The platform's identifiers of what it became, the one people react to first. May be empty.
+   *
+   * @generated from field: repeated string message_ids = 1;
+   */
+  messageIds: string[];
 };
 
 /**
@@ -357,7 +420,7 @@ export type SendResponse = Message<"opentalon.channel.v1.SendResponse"> & {
  * Use `create(SendResponseSchema)` to create a new message.
  */
 export const SendResponseSchema: GenMessage<SendResponse> = /*@__PURE__*/
-  messageDesc(file_opentalon_channel_v1_channel, 7);
+  messageDesc(file_opentalon_channel_v1_channel, 9);
 
 /**
  * A file on its way.
@@ -399,7 +462,7 @@ export type FileAttachment = Message<"opentalon.channel.v1.FileAttachment"> & {
  * Use `create(FileAttachmentSchema)` to create a new message.
  */
 export const FileAttachmentSchema: GenMessage<FileAttachment> = /*@__PURE__*/
-  messageDesc(file_opentalon_channel_v1_channel, 8);
+  messageDesc(file_opentalon_channel_v1_channel, 10);
 
 /**
  * What a platform can do.
@@ -486,6 +549,14 @@ export type ChannelCapabilities = Message<"opentalon.channel.v1.ChannelCapabilit
    * @generated from field: bool typing = 11;
    */
   typing: boolean;
+
+  /**
+   * A `delivery_id` it has delivered before is recognised, also after a restart, and shown once. Then a message of which
+   * nobody knows whether it arrived is sent again.
+   *
+   * @generated from field: bool knows_repeats = 12;
+   */
+  knowsRepeats: boolean;
 };
 
 /**
@@ -493,7 +564,7 @@ export type ChannelCapabilities = Message<"opentalon.channel.v1.ChannelCapabilit
  * Use `create(ChannelCapabilitiesSchema)` to create a new message.
  */
 export const ChannelCapabilitiesSchema: GenMessage<ChannelCapabilities> = /*@__PURE__*/
-  messageDesc(file_opentalon_channel_v1_channel, 9);
+  messageDesc(file_opentalon_channel_v1_channel, 11);
 
 /**
  * Served by the channel, called by OpenTalon.
@@ -542,7 +613,8 @@ export const ChannelService: GenService<{
     output: typeof InboundMessageSchema;
   },
   /**
-   * Delivers one message; answers once the platform has it. Several may be under way at once.
+   * Delivers one message; answers once the platform has it. Several may be under way at once. DEADLINE_EXCEEDED says that
+   * nobody knows whether the platform has it, any other error that it has not.
    *
    * @generated from rpc opentalon.channel.v1.ChannelService.Send
    */
@@ -550,6 +622,17 @@ export const ChannelService: GenService<{
     methodKind: "unary";
     input: typeof OutboundMessageSchema;
     output: typeof SendResponseSchema;
+  },
+  /**
+   * Says that a message with a receipt is on disk, or dealt with for good, and need not be handed over again. Called only by
+   * hosts that said so in Configure. May be UNIMPLEMENTED where there are no receipts.
+   *
+   * @generated from rpc opentalon.channel.v1.ChannelService.Acknowledge
+   */
+  acknowledge: {
+    methodKind: "unary";
+    input: typeof AcknowledgeRequestSchema;
+    output: typeof AcknowledgeResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_opentalon_channel_v1_channel, 0);

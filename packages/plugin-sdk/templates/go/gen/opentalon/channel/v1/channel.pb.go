@@ -44,7 +44,9 @@ type ConfigureRequest struct {
 	// What stands under `config` of the channel's entry. Numbers arrive as doubles.
 	Config *structpb.Struct `protobuf:"bytes,1,opt,name=config,proto3" json:"config,omitempty"`
 	// Key of the entry: which channel this is when a platform is joined more than once.
-	InstanceId    string `protobuf:"bytes,2,opt,name=instance_id,json=instanceId,proto3" json:"instance_id,omitempty"`
+	InstanceId string `protobuf:"bytes,2,opt,name=instance_id,json=instanceId,proto3" json:"instance_id,omitempty"`
+	// Messages with a receipt are acknowledged.
+	Acknowledges  bool `protobuf:"varint,3,opt,name=acknowledges,proto3" json:"acknowledges,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -91,6 +93,13 @@ func (x *ConfigureRequest) GetInstanceId() string {
 		return x.InstanceId
 	}
 	return ""
+}
+
+func (x *ConfigureRequest) GetAcknowledges() bool {
+	if x != nil {
+		return x.Acknowledges
+	}
+	return false
 }
 
 // Empty: the configuration was taken.
@@ -389,7 +398,9 @@ type InboundMessage struct {
 	// When it was written, by the platform's clock.
 	Timestamp *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
 	// Kind of the platform, such as `slack`; empty means: as in `channel_id`.
-	Kind          string `protobuf:"bytes,10,opt,name=kind,proto3" json:"kind,omitempty"`
+	Kind string `protobuf:"bytes,10,opt,name=kind,proto3" json:"kind,omitempty"`
+	// Names this message in Acknowledge; empty means that nobody waits for it. One message of a stream has it, no other.
+	Receipt       string `protobuf:"bytes,11,opt,name=receipt,proto3" json:"receipt,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -494,6 +505,96 @@ func (x *InboundMessage) GetKind() string {
 	return ""
 }
 
+func (x *InboundMessage) GetReceipt() string {
+	if x != nil {
+		return x.Receipt
+	}
+	return ""
+}
+
+// A message is on disk.
+type AcknowledgeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in the message.
+	Receipt       string `protobuf:"bytes,1,opt,name=receipt,proto3" json:"receipt,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AcknowledgeRequest) Reset() {
+	*x = AcknowledgeRequest{}
+	mi := &file_opentalon_channel_v1_channel_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AcknowledgeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AcknowledgeRequest) ProtoMessage() {}
+
+func (x *AcknowledgeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_opentalon_channel_v1_channel_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AcknowledgeRequest.ProtoReflect.Descriptor instead.
+func (*AcknowledgeRequest) Descriptor() ([]byte, []int) {
+	return file_opentalon_channel_v1_channel_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *AcknowledgeRequest) GetReceipt() string {
+	if x != nil {
+		return x.Receipt
+	}
+	return ""
+}
+
+// Empty: the channel knows.
+type AcknowledgeResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AcknowledgeResponse) Reset() {
+	*x = AcknowledgeResponse{}
+	mi := &file_opentalon_channel_v1_channel_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AcknowledgeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AcknowledgeResponse) ProtoMessage() {}
+
+func (x *AcknowledgeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_opentalon_channel_v1_channel_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AcknowledgeResponse.ProtoReflect.Descriptor instead.
+func (*AcknowledgeResponse) Descriptor() ([]byte, []int) {
+	return file_opentalon_channel_v1_channel_proto_rawDescGZIP(), []int{7}
+}
+
 // Something OpenTalon says.
 type OutboundMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -506,14 +607,16 @@ type OutboundMessage struct {
 	// What to attach.
 	Files []*FileAttachment `protobuf:"bytes,4,rep,name=files,proto3" json:"files,omitempty"`
 	// Further facts by name, as channel and OpenTalon agree on.
-	Metadata      map[string]string `protobuf:"bytes,5,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Metadata map[string]string `protobuf:"bytes,5,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Names this delivery; the same whenever it is tried again.
+	DeliveryId    string `protobuf:"bytes,6,opt,name=delivery_id,json=deliveryId,proto3" json:"delivery_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *OutboundMessage) Reset() {
 	*x = OutboundMessage{}
-	mi := &file_opentalon_channel_v1_channel_proto_msgTypes[6]
+	mi := &file_opentalon_channel_v1_channel_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -525,7 +628,7 @@ func (x *OutboundMessage) String() string {
 func (*OutboundMessage) ProtoMessage() {}
 
 func (x *OutboundMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalon_channel_v1_channel_proto_msgTypes[6]
+	mi := &file_opentalon_channel_v1_channel_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -538,7 +641,7 @@ func (x *OutboundMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutboundMessage.ProtoReflect.Descriptor instead.
 func (*OutboundMessage) Descriptor() ([]byte, []int) {
-	return file_opentalon_channel_v1_channel_proto_rawDescGZIP(), []int{6}
+	return file_opentalon_channel_v1_channel_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *OutboundMessage) GetConversationId() string {
@@ -576,16 +679,25 @@ func (x *OutboundMessage) GetMetadata() map[string]string {
 	return nil
 }
 
-// Empty: the platform has the message.
+func (x *OutboundMessage) GetDeliveryId() string {
+	if x != nil {
+		return x.DeliveryId
+	}
+	return ""
+}
+
+// The platform has the message.
 type SendResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The platform's identifiers of what it became, the one people react to first. May be empty.
+	MessageIds    []string `protobuf:"bytes,1,rep,name=message_ids,json=messageIds,proto3" json:"message_ids,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SendResponse) Reset() {
 	*x = SendResponse{}
-	mi := &file_opentalon_channel_v1_channel_proto_msgTypes[7]
+	mi := &file_opentalon_channel_v1_channel_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -597,7 +709,7 @@ func (x *SendResponse) String() string {
 func (*SendResponse) ProtoMessage() {}
 
 func (x *SendResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalon_channel_v1_channel_proto_msgTypes[7]
+	mi := &file_opentalon_channel_v1_channel_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -610,7 +722,14 @@ func (x *SendResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendResponse.ProtoReflect.Descriptor instead.
 func (*SendResponse) Descriptor() ([]byte, []int) {
-	return file_opentalon_channel_v1_channel_proto_rawDescGZIP(), []int{7}
+	return file_opentalon_channel_v1_channel_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *SendResponse) GetMessageIds() []string {
+	if x != nil {
+		return x.MessageIds
+	}
+	return nil
 }
 
 // A file on its way.
@@ -630,7 +749,7 @@ type FileAttachment struct {
 
 func (x *FileAttachment) Reset() {
 	*x = FileAttachment{}
-	mi := &file_opentalon_channel_v1_channel_proto_msgTypes[8]
+	mi := &file_opentalon_channel_v1_channel_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -642,7 +761,7 @@ func (x *FileAttachment) String() string {
 func (*FileAttachment) ProtoMessage() {}
 
 func (x *FileAttachment) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalon_channel_v1_channel_proto_msgTypes[8]
+	mi := &file_opentalon_channel_v1_channel_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -655,7 +774,7 @@ func (x *FileAttachment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FileAttachment.ProtoReflect.Descriptor instead.
 func (*FileAttachment) Descriptor() ([]byte, []int) {
-	return file_opentalon_channel_v1_channel_proto_rawDescGZIP(), []int{8}
+	return file_opentalon_channel_v1_channel_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *FileAttachment) GetName() string {
@@ -713,14 +832,17 @@ type ChannelCapabilities struct {
 	LiveUpdates bool `protobuf:"varint,10,opt,name=live_updates,json=liveUpdates,proto3" json:"live_updates,omitempty"`
 	// It shows that an answer is being written, when Send brings an empty message with `_typing: true` in its metadata.
 	// It comes again every 25 seconds.
-	Typing        bool `protobuf:"varint,11,opt,name=typing,proto3" json:"typing,omitempty"`
+	Typing bool `protobuf:"varint,11,opt,name=typing,proto3" json:"typing,omitempty"`
+	// A `delivery_id` it has delivered before is recognised, also after a restart, and shown once. Then a message of which
+	// nobody knows whether it arrived is sent again.
+	KnowsRepeats  bool `protobuf:"varint,12,opt,name=knows_repeats,json=knowsRepeats,proto3" json:"knows_repeats,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ChannelCapabilities) Reset() {
 	*x = ChannelCapabilities{}
-	mi := &file_opentalon_channel_v1_channel_proto_msgTypes[9]
+	mi := &file_opentalon_channel_v1_channel_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -732,7 +854,7 @@ func (x *ChannelCapabilities) String() string {
 func (*ChannelCapabilities) ProtoMessage() {}
 
 func (x *ChannelCapabilities) ProtoReflect() protoreflect.Message {
-	mi := &file_opentalon_channel_v1_channel_proto_msgTypes[9]
+	mi := &file_opentalon_channel_v1_channel_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -745,7 +867,7 @@ func (x *ChannelCapabilities) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChannelCapabilities.ProtoReflect.Descriptor instead.
 func (*ChannelCapabilities) Descriptor() ([]byte, []int) {
-	return file_opentalon_channel_v1_channel_proto_rawDescGZIP(), []int{9}
+	return file_opentalon_channel_v1_channel_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ChannelCapabilities) GetId() string {
@@ -825,15 +947,23 @@ func (x *ChannelCapabilities) GetTyping() bool {
 	return false
 }
 
+func (x *ChannelCapabilities) GetKnowsRepeats() bool {
+	if x != nil {
+		return x.KnowsRepeats
+	}
+	return false
+}
+
 var File_opentalon_channel_v1_channel_proto protoreflect.FileDescriptor
 
 const file_opentalon_channel_v1_channel_proto_rawDesc = "" +
 	"\n" +
-	"\"opentalon/channel/v1/channel.proto\x12\x14opentalon.channel.v1\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"d\n" +
+	"\"opentalon/channel/v1/channel.proto\x12\x14opentalon.channel.v1\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x88\x01\n" +
 	"\x10ConfigureRequest\x12/\n" +
 	"\x06config\x18\x01 \x01(\v2\x17.google.protobuf.StructR\x06config\x12\x1f\n" +
 	"\vinstance_id\x18\x02 \x01(\tR\n" +
-	"instanceId\"\x13\n" +
+	"instanceId\x12\"\n" +
+	"\facknowledges\x18\x03 \x01(\bR\facknowledges\"\x13\n" +
 	"\x11ConfigureResponse\"K\n" +
 	"\rToolsResponse\x12:\n" +
 	"\x05tools\x18\x01 \x03(\v2$.opentalon.channel.v1.ToolDefinitionR\x05tools\"\xbc\x03\n" +
@@ -857,7 +987,7 @@ const file_opentalon_channel_v1_channel_proto_rawDesc = "" +
 	"\tToolParam\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
 	"\vdescription\x18\x02 \x01(\tR\vdescription\x12\x1a\n" +
-	"\brequired\x18\x03 \x01(\bR\brequired\"\xe4\x03\n" +
+	"\brequired\x18\x03 \x01(\bR\brequired\"\xfe\x03\n" +
 	"\x0eInboundMessage\x12\x1d\n" +
 	"\n" +
 	"channel_id\x18\x01 \x01(\tR\tchannelId\x12'\n" +
@@ -871,25 +1001,33 @@ const file_opentalon_channel_v1_channel_proto_rawDesc = "" +
 	"\bmetadata\x18\b \x03(\v22.opentalon.channel.v1.InboundMessage.MetadataEntryR\bmetadata\x128\n" +
 	"\ttimestamp\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12\x12\n" +
 	"\x04kind\x18\n" +
-	" \x01(\tR\x04kind\x1a;\n" +
+	" \x01(\tR\x04kind\x12\x18\n" +
+	"\areceipt\x18\v \x01(\tR\areceipt\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xbb\x02\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\".\n" +
+	"\x12AcknowledgeRequest\x12\x18\n" +
+	"\areceipt\x18\x01 \x01(\tR\areceipt\"\x15\n" +
+	"\x13AcknowledgeResponse\"\xdc\x02\n" +
 	"\x0fOutboundMessage\x12'\n" +
 	"\x0fconversation_id\x18\x01 \x01(\tR\x0econversationId\x12\x1b\n" +
 	"\tthread_id\x18\x02 \x01(\tR\bthreadId\x12\x18\n" +
 	"\acontent\x18\x03 \x01(\tR\acontent\x12:\n" +
 	"\x05files\x18\x04 \x03(\v2$.opentalon.channel.v1.FileAttachmentR\x05files\x12O\n" +
-	"\bmetadata\x18\x05 \x03(\v23.opentalon.channel.v1.OutboundMessage.MetadataEntryR\bmetadata\x1a;\n" +
+	"\bmetadata\x18\x05 \x03(\v23.opentalon.channel.v1.OutboundMessage.MetadataEntryR\bmetadata\x12\x1f\n" +
+	"\vdelivery_id\x18\x06 \x01(\tR\n" +
+	"deliveryId\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x0e\n" +
-	"\fSendResponse\"i\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"/\n" +
+	"\fSendResponse\x12\x1f\n" +
+	"\vmessage_ids\x18\x01 \x03(\tR\n" +
+	"messageIds\"i\n" +
 	"\x0eFileAttachment\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1b\n" +
 	"\tmime_type\x18\x02 \x01(\tR\bmimeType\x12\x12\n" +
 	"\x04data\x18\x03 \x01(\fR\x04data\x12\x12\n" +
-	"\x04size\x18\x04 \x01(\x03R\x04size\"\xe5\x02\n" +
+	"\x04size\x18\x04 \x01(\x03R\x04size\"\x8a\x03\n" +
 	"\x13ChannelCapabilities\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
@@ -902,13 +1040,15 @@ const file_opentalon_channel_v1_channel_proto_rawDesc = "" +
 	"\x16response_format_prompt\x18\t \x01(\tR\x14responseFormatPrompt\x12!\n" +
 	"\flive_updates\x18\n" +
 	" \x01(\bR\vliveUpdates\x12\x16\n" +
-	"\x06typing\x18\v \x01(\bR\x06typing2\xa3\x03\n" +
+	"\x06typing\x18\v \x01(\bR\x06typing\x12#\n" +
+	"\rknows_repeats\x18\f \x01(\bR\fknowsRepeats2\x87\x04\n" +
 	"\x0eChannelService\x12Q\n" +
 	"\fCapabilities\x12\x16.google.protobuf.Empty\x1a).opentalon.channel.v1.ChannelCapabilities\x12\\\n" +
 	"\tConfigure\x12&.opentalon.channel.v1.ConfigureRequest\x1a'.opentalon.channel.v1.ConfigureResponse\x12D\n" +
 	"\x05Tools\x12\x16.google.protobuf.Empty\x1a#.opentalon.channel.v1.ToolsResponse\x12G\n" +
 	"\x05Start\x12\x16.google.protobuf.Empty\x1a$.opentalon.channel.v1.InboundMessage0\x01\x12Q\n" +
-	"\x04Send\x12%.opentalon.channel.v1.OutboundMessage\x1a\".opentalon.channel.v1.SendResponseb\x06proto3"
+	"\x04Send\x12%.opentalon.channel.v1.OutboundMessage\x1a\".opentalon.channel.v1.SendResponse\x12b\n" +
+	"\vAcknowledge\x12(.opentalon.channel.v1.AcknowledgeRequest\x1a).opentalon.channel.v1.AcknowledgeResponseb\x06proto3"
 
 var (
 	file_opentalon_channel_v1_channel_proto_rawDescOnce sync.Once
@@ -922,7 +1062,7 @@ func file_opentalon_channel_v1_channel_proto_rawDescGZIP() []byte {
 	return file_opentalon_channel_v1_channel_proto_rawDescData
 }
 
-var file_opentalon_channel_v1_channel_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_opentalon_channel_v1_channel_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_opentalon_channel_v1_channel_proto_goTypes = []any{
 	(*ConfigureRequest)(nil),      // 0: opentalon.channel.v1.ConfigureRequest
 	(*ConfigureResponse)(nil),     // 1: opentalon.channel.v1.ConfigureResponse
@@ -930,39 +1070,43 @@ var file_opentalon_channel_v1_channel_proto_goTypes = []any{
 	(*ToolDefinition)(nil),        // 3: opentalon.channel.v1.ToolDefinition
 	(*ToolParam)(nil),             // 4: opentalon.channel.v1.ToolParam
 	(*InboundMessage)(nil),        // 5: opentalon.channel.v1.InboundMessage
-	(*OutboundMessage)(nil),       // 6: opentalon.channel.v1.OutboundMessage
-	(*SendResponse)(nil),          // 7: opentalon.channel.v1.SendResponse
-	(*FileAttachment)(nil),        // 8: opentalon.channel.v1.FileAttachment
-	(*ChannelCapabilities)(nil),   // 9: opentalon.channel.v1.ChannelCapabilities
-	nil,                           // 10: opentalon.channel.v1.ToolDefinition.HeadersEntry
-	nil,                           // 11: opentalon.channel.v1.InboundMessage.MetadataEntry
-	nil,                           // 12: opentalon.channel.v1.OutboundMessage.MetadataEntry
-	(*structpb.Struct)(nil),       // 13: google.protobuf.Struct
-	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
-	(*emptypb.Empty)(nil),         // 15: google.protobuf.Empty
+	(*AcknowledgeRequest)(nil),    // 6: opentalon.channel.v1.AcknowledgeRequest
+	(*AcknowledgeResponse)(nil),   // 7: opentalon.channel.v1.AcknowledgeResponse
+	(*OutboundMessage)(nil),       // 8: opentalon.channel.v1.OutboundMessage
+	(*SendResponse)(nil),          // 9: opentalon.channel.v1.SendResponse
+	(*FileAttachment)(nil),        // 10: opentalon.channel.v1.FileAttachment
+	(*ChannelCapabilities)(nil),   // 11: opentalon.channel.v1.ChannelCapabilities
+	nil,                           // 12: opentalon.channel.v1.ToolDefinition.HeadersEntry
+	nil,                           // 13: opentalon.channel.v1.InboundMessage.MetadataEntry
+	nil,                           // 14: opentalon.channel.v1.OutboundMessage.MetadataEntry
+	(*structpb.Struct)(nil),       // 15: google.protobuf.Struct
+	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
+	(*emptypb.Empty)(nil),         // 17: google.protobuf.Empty
 }
 var file_opentalon_channel_v1_channel_proto_depIdxs = []int32{
-	13, // 0: opentalon.channel.v1.ConfigureRequest.config:type_name -> google.protobuf.Struct
+	15, // 0: opentalon.channel.v1.ConfigureRequest.config:type_name -> google.protobuf.Struct
 	3,  // 1: opentalon.channel.v1.ToolsResponse.tools:type_name -> opentalon.channel.v1.ToolDefinition
-	10, // 2: opentalon.channel.v1.ToolDefinition.headers:type_name -> opentalon.channel.v1.ToolDefinition.HeadersEntry
+	12, // 2: opentalon.channel.v1.ToolDefinition.headers:type_name -> opentalon.channel.v1.ToolDefinition.HeadersEntry
 	4,  // 3: opentalon.channel.v1.ToolDefinition.parameters:type_name -> opentalon.channel.v1.ToolParam
-	8,  // 4: opentalon.channel.v1.InboundMessage.files:type_name -> opentalon.channel.v1.FileAttachment
-	11, // 5: opentalon.channel.v1.InboundMessage.metadata:type_name -> opentalon.channel.v1.InboundMessage.MetadataEntry
-	14, // 6: opentalon.channel.v1.InboundMessage.timestamp:type_name -> google.protobuf.Timestamp
-	8,  // 7: opentalon.channel.v1.OutboundMessage.files:type_name -> opentalon.channel.v1.FileAttachment
-	12, // 8: opentalon.channel.v1.OutboundMessage.metadata:type_name -> opentalon.channel.v1.OutboundMessage.MetadataEntry
-	15, // 9: opentalon.channel.v1.ChannelService.Capabilities:input_type -> google.protobuf.Empty
+	10, // 4: opentalon.channel.v1.InboundMessage.files:type_name -> opentalon.channel.v1.FileAttachment
+	13, // 5: opentalon.channel.v1.InboundMessage.metadata:type_name -> opentalon.channel.v1.InboundMessage.MetadataEntry
+	16, // 6: opentalon.channel.v1.InboundMessage.timestamp:type_name -> google.protobuf.Timestamp
+	10, // 7: opentalon.channel.v1.OutboundMessage.files:type_name -> opentalon.channel.v1.FileAttachment
+	14, // 8: opentalon.channel.v1.OutboundMessage.metadata:type_name -> opentalon.channel.v1.OutboundMessage.MetadataEntry
+	17, // 9: opentalon.channel.v1.ChannelService.Capabilities:input_type -> google.protobuf.Empty
 	0,  // 10: opentalon.channel.v1.ChannelService.Configure:input_type -> opentalon.channel.v1.ConfigureRequest
-	15, // 11: opentalon.channel.v1.ChannelService.Tools:input_type -> google.protobuf.Empty
-	15, // 12: opentalon.channel.v1.ChannelService.Start:input_type -> google.protobuf.Empty
-	6,  // 13: opentalon.channel.v1.ChannelService.Send:input_type -> opentalon.channel.v1.OutboundMessage
-	9,  // 14: opentalon.channel.v1.ChannelService.Capabilities:output_type -> opentalon.channel.v1.ChannelCapabilities
-	1,  // 15: opentalon.channel.v1.ChannelService.Configure:output_type -> opentalon.channel.v1.ConfigureResponse
-	2,  // 16: opentalon.channel.v1.ChannelService.Tools:output_type -> opentalon.channel.v1.ToolsResponse
-	5,  // 17: opentalon.channel.v1.ChannelService.Start:output_type -> opentalon.channel.v1.InboundMessage
-	7,  // 18: opentalon.channel.v1.ChannelService.Send:output_type -> opentalon.channel.v1.SendResponse
-	14, // [14:19] is the sub-list for method output_type
-	9,  // [9:14] is the sub-list for method input_type
+	17, // 11: opentalon.channel.v1.ChannelService.Tools:input_type -> google.protobuf.Empty
+	17, // 12: opentalon.channel.v1.ChannelService.Start:input_type -> google.protobuf.Empty
+	8,  // 13: opentalon.channel.v1.ChannelService.Send:input_type -> opentalon.channel.v1.OutboundMessage
+	6,  // 14: opentalon.channel.v1.ChannelService.Acknowledge:input_type -> opentalon.channel.v1.AcknowledgeRequest
+	11, // 15: opentalon.channel.v1.ChannelService.Capabilities:output_type -> opentalon.channel.v1.ChannelCapabilities
+	1,  // 16: opentalon.channel.v1.ChannelService.Configure:output_type -> opentalon.channel.v1.ConfigureResponse
+	2,  // 17: opentalon.channel.v1.ChannelService.Tools:output_type -> opentalon.channel.v1.ToolsResponse
+	5,  // 18: opentalon.channel.v1.ChannelService.Start:output_type -> opentalon.channel.v1.InboundMessage
+	9,  // 19: opentalon.channel.v1.ChannelService.Send:output_type -> opentalon.channel.v1.SendResponse
+	7,  // 20: opentalon.channel.v1.ChannelService.Acknowledge:output_type -> opentalon.channel.v1.AcknowledgeResponse
+	15, // [15:21] is the sub-list for method output_type
+	9,  // [9:15] is the sub-list for method input_type
 	9,  // [9:9] is the sub-list for extension type_name
 	9,  // [9:9] is the sub-list for extension extendee
 	0,  // [0:9] is the sub-list for field type_name
@@ -979,7 +1123,7 @@ func file_opentalon_channel_v1_channel_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_opentalon_channel_v1_channel_proto_rawDesc), len(file_opentalon_channel_v1_channel_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   13,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

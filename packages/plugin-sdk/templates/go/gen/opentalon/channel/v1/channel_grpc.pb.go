@@ -39,6 +39,7 @@ const (
 	ChannelService_Tools_FullMethodName        = "/opentalon.channel.v1.ChannelService/Tools"
 	ChannelService_Start_FullMethodName        = "/opentalon.channel.v1.ChannelService/Start"
 	ChannelService_Send_FullMethodName         = "/opentalon.channel.v1.ChannelService/Send"
+	ChannelService_Acknowledge_FullMethodName  = "/opentalon.channel.v1.ChannelService/Acknowledge"
 )
 
 // ChannelServiceClient is the client API for ChannelService service.
@@ -55,8 +56,12 @@ type ChannelServiceClient interface {
 	Tools(ctx context.Context, in *emptypb.Empty, opts ...grpc.CallOption) (*ToolsResponse, error)
 	// Begins to listen to the platform and streams what people write. The stream ends when the channel does.
 	Start(ctx context.Context, in *emptypb.Empty, opts ...grpc.CallOption) (grpc.ServerStreamingClient[InboundMessage], error)
-	// Delivers one message; answers once the platform has it. Several may be under way at once.
+	// Delivers one message; answers once the platform has it. Several may be under way at once. DEADLINE_EXCEEDED says that
+	// nobody knows whether the platform has it, any other error that it has not.
 	Send(ctx context.Context, in *OutboundMessage, opts ...grpc.CallOption) (*SendResponse, error)
+	// Says that a message with a receipt is on disk, or dealt with for good, and need not be handed over again. Called only by
+	// hosts that said so in Configure. May be UNIMPLEMENTED where there are no receipts.
+	Acknowledge(ctx context.Context, in *AcknowledgeRequest, opts ...grpc.CallOption) (*AcknowledgeResponse, error)
 }
 
 type channelServiceClient struct {
@@ -126,6 +131,16 @@ func (c *channelServiceClient) Send(ctx context.Context, in *OutboundMessage, op
 	return out, nil
 }
 
+func (c *channelServiceClient) Acknowledge(ctx context.Context, in *AcknowledgeRequest, opts ...grpc.CallOption) (*AcknowledgeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AcknowledgeResponse)
+	err := c.cc.Invoke(ctx, ChannelService_Acknowledge_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ChannelServiceServer is the server API for ChannelService service.
 // All implementations must embed UnimplementedChannelServiceServer
 // for forward compatibility.
@@ -140,8 +155,12 @@ type ChannelServiceServer interface {
 	Tools(context.Context, *emptypb.Empty) (*ToolsResponse, error)
 	// Begins to listen to the platform and streams what people write. The stream ends when the channel does.
 	Start(*emptypb.Empty, grpc.ServerStreamingServer[InboundMessage]) error
-	// Delivers one message; answers once the platform has it. Several may be under way at once.
+	// Delivers one message; answers once the platform has it. Several may be under way at once. DEADLINE_EXCEEDED says that
+	// nobody knows whether the platform has it, any other error that it has not.
 	Send(context.Context, *OutboundMessage) (*SendResponse, error)
+	// Says that a message with a receipt is on disk, or dealt with for good, and need not be handed over again. Called only by
+	// hosts that said so in Configure. May be UNIMPLEMENTED where there are no receipts.
+	Acknowledge(context.Context, *AcknowledgeRequest) (*AcknowledgeResponse, error)
 	mustEmbedUnimplementedChannelServiceServer()
 }
 
@@ -166,6 +185,9 @@ func (UnimplementedChannelServiceServer) Start(*emptypb.Empty, grpc.ServerStream
 }
 func (UnimplementedChannelServiceServer) Send(context.Context, *OutboundMessage) (*SendResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Send not implemented")
+}
+func (UnimplementedChannelServiceServer) Acknowledge(context.Context, *AcknowledgeRequest) (*AcknowledgeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Acknowledge not implemented")
 }
 func (UnimplementedChannelServiceServer) mustEmbedUnimplementedChannelServiceServer() {}
 func (UnimplementedChannelServiceServer) testEmbeddedByValue()                        {}
@@ -271,6 +293,24 @@ func _ChannelService_Send_Handler(srv interface{}, ctx context.Context, dec func
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ChannelService_Acknowledge_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AcknowledgeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ChannelServiceServer).Acknowledge(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ChannelService_Acknowledge_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ChannelServiceServer).Acknowledge(ctx, req.(*AcknowledgeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ChannelService_ServiceDesc is the grpc.ServiceDesc for ChannelService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -293,6 +333,10 @@ var ChannelService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Send",
 			Handler:    _ChannelService_Send_Handler,
+		},
+		{
+			MethodName: "Acknowledge",
+			Handler:    _ChannelService_Acknowledge_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

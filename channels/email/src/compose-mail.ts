@@ -24,7 +24,7 @@ export interface ComposeOptions {
 }
 
 /**
- * A mail of OpenTalon's. An answer that is sent again is the same mail, under the same Message-ID, so that mailboxes can tell.
+ * A mail of OpenTalon's. A delivery that is tried again has the same Message-ID, so that mailboxes can tell.
  * @throws Error when the conversation is nobody's address.
  */
 export async function composeMail(
@@ -36,7 +36,9 @@ export async function composeMail(
     throw new Error(
       `nobody can be written to at ${JSON.stringify(toOneLine(message.conversationId, 80))}`,
     );
-  const messageId = `${toIdentity(message, randomId)}@${toDomain(from.address)}`;
+  const { deliveryId } = message;
+  const identity = deliveryId === "" ? randomId() : hash([from.address, deliveryId]).slice(0, 40);
+  const messageId = `${identity}@${toDomain(from.address)}`;
   const answeredId = answered?.messageId ?? "";
   const references = shortenChain([
     ...(answered?.references ?? []),
@@ -68,15 +70,6 @@ export async function composeMail(
     disableUrlAccess: true,
   });
   return { messageId, to, subject, references, source: await mail.compile().build() };
-}
-
-/** The same for the same answer; one nobody asked for may say the same every day and is another mail each time. */
-function toIdentity(message: OutgoingMessage, randomId: () => string): string {
-  const { conversationId, threadId, content, files, metadata } = message;
-  if ((metadata["in_reply_to"] ?? "") === "") return randomId();
-  const facts = Object.entries(metadata).toSorted(([one], [other]) => (one < other ? -1 : 1));
-  const names = files.map(({ name, data }) => `${name} ${data.byteLength}`);
-  return hash([conversationId, threadId, content, JSON.stringify(facts), ...names]).slice(0, 40);
 }
 
 function toSubject(answered: KnownMail | undefined, ownName: string): string {

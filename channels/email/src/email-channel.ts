@@ -1,5 +1,10 @@
 import { randomUUID } from "node:crypto";
-import type { ChannelContext, ChannelDefinition, OutgoingMessage } from "@opentalon/plugin-sdk";
+import {
+  type ChannelContext,
+  type ChannelDefinition,
+  type OutgoingMessage,
+  UnknownDeliveryError,
+} from "@opentalon/plugin-sdk";
 import { type AccessTokens, createAccessTokens } from "./access-tokens.ts";
 import { composeMail } from "./compose-mail.ts";
 import { judgeMail } from "./judge-mail.ts";
@@ -114,17 +119,16 @@ export function createEmailChannel(options: EmailChannelOptions): ChannelDefinit
         now: new Date(now()),
         randomId: randomUUID,
       });
+      const sent = memory.find(message.conversationId, toName(mail.messageId));
+      if (sent?.direction === "out") return { messageIds: [sent.name] };
       const smtp = { from: settings.address, to: mail.to, source: mail.source };
       const greetingName = toDomain(settings.address);
       const outcome = await queue.run(
         () => sendMail(smtp, { server: settings.smtp, tokens, greetingName, signal }),
         signal,
       );
-      if (outcome.kind === "unknown") {
-        log(outcome.problem);
-        await untilGivenUp(signal);
-      }
-      if (outcome.kind !== "sent") throw new Error(outcome.problem);
+      if (outcome.kind === "unknown") throw new UnknownDeliveryError(outcome.problem);
+      if (outcome.kind === "not-sent") throw new Error(outcome.problem);
       const messageId = outcome.messageId ?? mail.messageId;
       memory.add({
         conversation: message.conversationId,
@@ -152,12 +156,4 @@ function findAnswered(
 ): KnownMail | undefined {
   const name = metadata["in_reply_to"] ?? "";
   return memory.find(conversationId, name) ?? memory.newest(conversationId, threadId);
-}
-
-/** An error would mean that the mail was not sent; that nobody knows is said by no answer at all. */
-function untilGivenUp(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }

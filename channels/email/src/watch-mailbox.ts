@@ -96,11 +96,10 @@ async function listenOnce(options: MailboxOptions, wasRefused: boolean): Promise
       const woken = new Promise<void>((resolve) => {
         wake = resolve;
       });
-      const idling = client.idle();
+      // The next command ends it; whether the connection ended is told elsewhere.
+      client.idle().catch(() => {});
       const timer = setTimeout(wake, pollIntervalMs);
       await Promise.race([woken, lost.promise]).finally(() => clearTimeout(timer));
-      // The next command ends it; what it says of the end of a connection is known already.
-      void idling.catch(() => {});
     }
   } finally {
     signal.removeEventListener("abort", close);
@@ -117,7 +116,7 @@ function createClient({ imap }: EmailSettings, accessToken: string | undefined):
     doSTARTTLS: protection === "starttls",
     tls: ca === undefined ? {} : { ca },
     auth: accessToken === undefined ? { user, pass: password } : { user, accessToken },
-    clientInfo: { name: "OpenTalon" },
+    clientInfo: { name: "OpenTalon", vendor: "OpenTalon", version: "1", "support-url": "" },
     logger: false,
     disableAutoIdle: true,
     connectionTimeout: 15_000,

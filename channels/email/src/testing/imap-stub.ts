@@ -294,6 +294,7 @@ export async function startImapStub(options: ImapStubOptions = {}): Promise<Imap
   const server = createServer((socket) => {
     if (!isOpen) return void socket.destroy();
     sockets.add(socket);
+    socket.setNoDelay();
     serve(socket);
   });
   await new Promise<void>((resolve) => {

@@ -101,6 +101,7 @@ export async function startSmtpStub(options: SmtpStubOptions = {}): Promise<Smtp
   server.on("error", () => {});
   server.server.on("connection", (socket: Socket) => {
     sockets.add(socket);
+    socket.setNoDelay();
     socket.once("close", () => sockets.delete(socket));
   });
   await new Promise<void>((resolve) => {

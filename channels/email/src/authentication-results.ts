@@ -50,7 +50,10 @@ export function checkSender(
         (method === "spf" && isAligned(sender, properties.get("smtp.mailfrom") ?? ""))),
   );
   if (isProven) return { kind: "authentic" };
-  return { kind: "forged", reason: `its sender ${from} is not proven: neither DKIM nor SPF passed` };
+  return {
+    kind: "forged",
+    reason: `its sender ${from} is not proven: neither DKIM nor SPF passed`,
+  };
 }
 
 /** Who may sign for `example.com` may speak for all below it, and nobody else may. */
@@ -74,9 +77,10 @@ function readOwnResults(
   return run.flatMap((each) => each?.results ?? []);
 }
 
-function parseHeader({ key, value }: MailHeader):
-  | { readonly server: string; readonly results: readonly Result[] }
-  | undefined {
+function parseHeader({
+  key,
+  value,
+}: MailHeader): { readonly server: string; readonly results: readonly Result[] } | undefined {
   if (key !== "authentication-results" || value.length > longestHeader) return undefined;
   const [server = "", ...parts] = splitResults(value);
   return {
@@ -89,7 +93,8 @@ const longestHeader = 20_000;
 
 function parseResult(part: string): readonly Result[] {
   const words = part.split(/\s+/).filter((word) => word !== "");
-  const [, method = "", value = ""] = /^([a-z0-9-]+)(?:\/\d+)?=([a-z0-9]+)$/i.exec(words[0] ?? "") ?? [];
+  const [, method = "", value = ""] =
+    /^([a-z0-9-]+)(?:\/\d+)?=([a-z0-9]+)$/i.exec(words[0] ?? "") ?? [];
   if (method === "") return [];
   const properties = words.slice(1).flatMap((word) => {
     const [, name = "", text = ""] = /^([a-z0-9.-]+)=(.*)$/i.exec(word) ?? [];

@@ -73,7 +73,8 @@ export async function composeMail(
 }
 
 function toSubject(answered: KnownMail | undefined, ownName: string): string {
-  if (answered === undefined) return ownName === "" ? "A message for you" : `A message from ${ownName}`;
+  if (answered === undefined)
+    return ownName === "" ? "A message for you" : `A message from ${ownName}`;
   const subject = toOneLine(answered.subject, 250).replace(/^(?:(?:re|aw|antw|sv)\s*:\s*)+/i, "");
   return `Re: ${subject === "" ? "your mail" : subject}`;
 }

@@ -96,8 +96,7 @@ export function createEmailChannel(options: EmailChannelOptions): ChannelDefinit
     onConfigure: (config) => {
       const settings = readSettings(config);
       account?.memory[Symbol.dispose]();
-      const tokens =
-        settings.tokens && createAccessTokens(settings.tokens, settings.imap.user);
+      const tokens = settings.tokens && createAccessTokens(settings.tokens, settings.imap.user);
       account = { settings, tokens, memory: openMailMemory(folder) };
     },
     start: async ({ receive, signal }) => {

@@ -7,8 +7,33 @@
 const longestHtml = 2_000_000;
 
 const skipped = new Set(["head", "noscript", "script", "style", "svg", "template", "title"]);
-const paragraphs = new Set(["blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "ol", "p", "pre", "table", "ul"]);
-const lines = new Set(["address", "article", "div", "dd", "dt", "footer", "header", "hr", "li", "section", "tr"]);
+const paragraphs = new Set([
+  "blockquote",
+  "h1",
+  "h2",
+  "h3",
+  "h4",
+  "h5",
+  "h6",
+  "ol",
+  "p",
+  "pre",
+  "table",
+  "ul",
+]);
+const lines = new Set([
+  "address",
+  "article",
+  "div",
+  "dd",
+  "dt",
+  "footer",
+  "header",
+  "hr",
+  "li",
+  "section",
+  "tr",
+]);
 
 export function toText(html: string): string {
   const text = createText();
@@ -169,11 +194,14 @@ const names: Readonly<Record<string, string>> = {
 };
 
 function decode(text: string): string {
-  return text.replaceAll(/&(?:#(\d{1,7})|#x([0-9a-f]{1,6})|([a-z]{2,8}));?/gi, (whole, ...found) => {
-    const [decimal, hex, name] = found as (string | undefined)[];
-    if (name !== undefined) return Object.hasOwn(names, name) ? (names[name] ?? whole) : whole;
-    const code = decimal === undefined ? Number.parseInt(hex ?? "", 16) : Number(decimal);
-    const isText = code > 0 && code <= 0x10_ff_ff && !(code >= 0xd8_00 && code <= 0xdf_ff);
-    return isText ? String.fromCodePoint(code) : "\ufffd";
-  });
+  return text.replaceAll(
+    /&(?:#(\d{1,7})|#x([0-9a-f]{1,6})|([a-z]{2,8}));?/gi,
+    (whole, ...found) => {
+      const [decimal, hex, name] = found as (string | undefined)[];
+      if (name !== undefined) return Object.hasOwn(names, name) ? (names[name] ?? whole) : whole;
+      const code = decimal === undefined ? Number.parseInt(hex ?? "", 16) : Number(decimal);
+      const isText = code > 0 && code <= 0x10_ff_ff && !(code >= 0xd8_00 && code <= 0xdf_ff);
+      return isText ? String.fromCodePoint(code) : "\ufffd";
+    },
+  );
 }

@@ -12,7 +12,8 @@ export interface MailAddress {
 const longestAddress = 254;
 /** Nothing that means something in a header or in SMTP. */
 const localPart = /^[^\p{C}\p{Z}@<>"(),:;\\[\]]+$/u;
-const domain = /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/;
+const domain =
+  /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/;
 
 /** `undefined` for what cannot be written to without a doubt; so are quoted names, and addresses of numbers. */
 export function toAddress(text: string): string | undefined {

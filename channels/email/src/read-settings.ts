@@ -63,7 +63,9 @@ export function readSettings(config: Entry): EmailSettings {
   refuseUnknown(config, keys, "config");
   const address = toAddress(readText(config, "address", "config"));
   if (address === undefined)
-    throw new Error("config.address has to be the address people write to, such as talon@example.com");
+    throw new Error(
+      "config.address has to be the address people write to, such as talon@example.com",
+    );
   const tokens = readTokens(config);
   const password = readText(config, "password", "config", "");
   const common = {
@@ -102,10 +104,12 @@ function readServer(
 ): MailServer {
   const path = `config.${name}`;
   const entry = readEntry(config, name);
-  if (entry === undefined) throw new Error(`set ${path}.host to the server of ${name.toUpperCase()}`);
+  if (entry === undefined)
+    throw new Error(`set ${path}.host to the server of ${name.toUpperCase()}`);
   refuseUnknown(entry, serverKeys, path);
   const host = readText(entry, "host", path).trim();
-  if (!/^[a-zA-Z0-9.:_-]{1,253}$/.test(host)) throw new Error(`${path}.host has to be the name of a server`);
+  if (!/^[a-zA-Z0-9.:_-]{1,253}$/.test(host))
+    throw new Error(`${path}.host has to be the name of a server`);
   const given = readNumber(entry, "port", path, 0, 65_535);
   const protection = readProtection(entry, path, given === ports[name].starttls || given === 25);
   if (protection === "none" && !isLoopback(host))
@@ -165,7 +169,9 @@ function readAddresses(config: Entry): readonly string[] {
 function refuseUnknown(entry: Entry, known: readonly string[], path: string): void {
   const unknown = Object.keys(entry).find((key) => !known.includes(key));
   if (unknown !== undefined)
-    throw new Error(`${path}.${toOneLine(unknown, 50)} is not known; there are ${known.join(", ")}`);
+    throw new Error(
+      `${path}.${toOneLine(unknown, 50)} is not known; there are ${known.join(", ")}`,
+    );
 }
 
 function readEntry(config: Entry, key: string): Entry | undefined {
@@ -192,7 +198,8 @@ function readTexts(config: Entry, key: string): readonly string[] {
   const list: readonly unknown[] = Array.isArray(value) ? value : [value];
   if (list.length > 50) throw new Error(`config.${key} has too many entries`);
   return list.flatMap((each) => {
-    if (typeof each !== "string") throw new Error(`config.${key} has to be a text, or a list of texts`);
+    if (typeof each !== "string")
+      throw new Error(`config.${key} has to be a text, or a list of texts`);
     return each.trim() === "" ? [] : [each.trim()];
   });
 }
@@ -203,7 +210,13 @@ function readFlag(config: Entry, key: string, whenAbsent: boolean): boolean {
   return value;
 }
 
-function readNumber(entry: Entry, key: string, path: string, whenAbsent: number, max: number): number {
+function readNumber(
+  entry: Entry,
+  key: string,
+  path: string,
+  whenAbsent: number,
+  max: number,
+): number {
   const value = entry[key];
   if (value === undefined || value === null) return whenAbsent;
   const number = typeof value === "string" && /^\d{1,9}$/.test(value) ? Number(value) : value;

@@ -15,8 +15,7 @@ const introductions = [
 const dividers =
   /^[-_*\s]*(?:original message|original appointment|forwarded message|reply message|ursprüngliche nachricht|original-?nachricht|weitergeleitete nachricht|ursprünglicher termin)[-_*\s]*$/i;
 const firstHeader = /^[*\s]*(?:From|Von)[*\s]*:[*\s]*\S/i;
-const otherHeader =
-  /^[*\s]*(?:Sent|Gesendet|Date|Datum|To|An|Cc|Subject|Betreff)[*\s]*:[*\s]*\S/i;
+const otherHeader = /^[*\s]*(?:Sent|Gesendet|Date|Datum|To|An|Cc|Subject|Betreff)[*\s]*:[*\s]*\S/i;
 
 /** What telephones put below a mail by themselves. */
 const deviceSignature =
@@ -33,7 +32,10 @@ export function toOwnWords({ text, isReply }: WrittenMail): string {
   const whole = text.replaceAll(/\r\n?/g, "\n").replaceAll("\u00a0", " ").trim();
   const all = whole.split("\n").map((line) => line.trimEnd());
   const own = isReply ? withoutHistory(all) : all;
-  return withoutSignature(own).join("\n").replaceAll(/\n{3,}/g, "\n\n").trim();
+  return withoutSignature(own)
+    .join("\n")
+    .replaceAll(/\n{3,}/g, "\n\n")
+    .trim();
 }
 
 function withoutHistory(lines: readonly string[]): readonly string[] {

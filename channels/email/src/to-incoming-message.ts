@@ -102,7 +102,9 @@ function toContent(mail: Mail, isReply: boolean, isCut: boolean): string {
   const parts = [withSubject(words.slice(0, longestContent), mail.subject, isReply)];
   if (words.length > longestContent) parts.push("[the rest of this mail was left out]");
   if (mail.filesLeftOut > 0)
-    parts.push(`[${mail.filesLeftOut} files of this mail were left out: they are too many or too large]`);
+    parts.push(
+      `[${mail.filesLeftOut} files of this mail were left out: they are too many or too large]`,
+    );
   if (isCut) parts.push("[this mail is too large; its end was left out]");
   return parts.filter((part) => part !== "").join("\n\n");
 }

@@ -154,7 +154,8 @@ async function takeNewMails(
   const { folder } = settings;
   const lastUid = memory.cursor(folder)?.lastUid ?? 0;
   const found = await client.search({ uid: `${lastUid + 1}:*` }, { uid: true });
-  if (found === false || found === undefined) throw new Error("the search for new mails was refused");
+  if (found === false || found === undefined)
+    throw new Error("the search for new mails was refused");
   // A range that begins behind the last mail still names the last mail.
   const uids = found.filter((uid) => uid > lastUid).toSorted((one, other) => one - other);
   for (const uid of uids) {
@@ -165,7 +166,9 @@ async function takeNewMails(
       { uid: true },
     );
     const isGone =
-      mail === false || mail.flags?.has("\\Deleted") === true || mail.flags?.has("\\Draft") === true;
+      mail === false ||
+      mail.flags?.has("\\Deleted") === true ||
+      mail.flags?.has("\\Draft") === true;
     let isDone = false;
     if (!isGone && mail.source !== undefined) {
       const isCut = (mail.size ?? 0) > longestMail;
@@ -173,10 +176,11 @@ async function takeNewMails(
     }
     // Only what is on disk counts as read: this comes after it, and whatever follows may fail.
     memory.setCursor(folder, { uidValidity, lastUid: uid });
-    if (isDone) await markAsRead(client, uid, settings).catch((error: unknown) => {
-      if (!client.usable) throw error;
-      log(`a mail could not be marked or moved: ${toProblem(error, settings.imap)}`);
-    });
+    if (isDone)
+      await markAsRead(client, uid, settings).catch((error: unknown) => {
+        if (!client.usable) throw error;
+        log(`a mail could not be marked or moved: ${toProblem(error, settings.imap)}`);
+      });
   }
 }
 

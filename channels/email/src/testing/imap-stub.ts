@@ -110,7 +110,8 @@ export async function startImapStub(options: ImapStubOptions = {}): Promise<Imap
 
     const logIn = (tag: string, isRight: boolean): void => {
       if (refusal !== undefined) return line(`${tag} NO ${refusal}`);
-      if (!isRight || !isSecure) return line(`${tag} NO [AUTHENTICATIONFAILED] Invalid credentials`);
+      if (!isRight || !isSecure)
+        return line(`${tag} NO [AUTHENTICATIONFAILED] Invalid credentials`);
       logins += 1;
       line(`${tag} OK [CAPABILITY ${capabilities()}] Logged in`);
     };

@@ -24,8 +24,7 @@ export async function openProgramChannel(
   options: ProgramChannelOptions,
 ): Promise<AsyncDisposable & { readonly channel: Channel }> {
   const { program, config, longestDelayMs, log = createSilentLog() } = options;
-  const dataDirectory =
-    options.dataDirectory ?? (await mkdtemp(join(tmpdir(), "opentalon-test-")));
+  const dataDirectory = options.dataDirectory ?? (await mkdtemp(join(tmpdir(), "opentalon-test-")));
   const clock = systemClock;
   const programs = createChannelPrograms({ environment: process.env, dataDirectory, clock, log });
   const name = "program";

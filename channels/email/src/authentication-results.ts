@@ -126,7 +126,7 @@ function splitResults(value: string): readonly string[] {
     } else if (character === ";") parts.push("");
     else add(character);
   }
-  return parts.map((part) => part.replaceAll(/\s*=\s*/g, "=").trim());
+  return parts.map((part) => part.replaceAll(/\s+/g, " ").replaceAll(/ ?= ?/g, "=").trim());
 }
 
 function namesOfOthers(headers: readonly MailHeader[]): string {

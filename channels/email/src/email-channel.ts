@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import {
   type ChannelContext,
   type ChannelDefinition,
+  type IncomingMessage,
   type OutgoingMessage,
   UnknownDeliveryError,
 } from "@opentalon/plugin-sdk";
@@ -11,7 +12,7 @@ import { judgeMail } from "./judge-mail.ts";
 import { toDomain, toOneLine } from "./mail-address.ts";
 import { type KnownMail, type MailMemory, openMailMemory } from "./mail-memory.ts";
 import { toName } from "./message-ids.ts";
-import { type Mail, readMail } from "./read-mail.ts";
+import { readMail } from "./read-mail.ts";
 import { type EmailSettings, readSettings } from "./read-settings.ts";
 import { createSendQueue } from "./send-queue.ts";
 import { sendMail } from "./send-mail.ts";
@@ -60,12 +61,14 @@ export function createEmailChannel(options: EmailChannelOptions): ChannelDefinit
       log(`mail ${raw.uid}${sender === "" ? "" : ` from ${sender}`} is not answered: ${reason}`);
       return false;
     };
-    const mail = await readMail(raw.source).catch((error: unknown) => toOneLine(String(error)));
+    const mail = await readMail(raw.source, raw.isCut).catch((error: unknown) =>
+      toOneLine(String(error)),
+    );
     if (typeof mail === "string") return ignore(`it cannot be read: ${mail}`);
     const verdict = judgeMail(mail, settings);
     if (verdict.kind === "ignore") return ignore(verdict.reason, mail.from[0]?.address);
     const { message, known } = toIncomingMessage(mail, verdict, raw, { memory, nowMs: now() });
-    if (isEmpty(message.content, mail)) return ignore("it is empty", verdict.sender);
+    if (isEmpty(message)) return ignore("it is empty", verdict.sender);
     if (memory.find(known.conversation, known.name) === undefined) {
       const { ofThread, ofConversation } = memory.countSince(
         known.conversation,
@@ -145,8 +148,8 @@ export function createEmailChannel(options: EmailChannelOptions): ChannelDefinit
   };
 }
 
-function isEmpty(content: string, { files, reaction }: Mail): boolean {
-  return content === "" && files.length === 0 && reaction === "";
+function isEmpty({ content, files = [], metadata }: IncomingMessage): boolean {
+  return content === "" && files.length === 0 && metadata?.["reaction"] === undefined;
 }
 
 function findAnswered(

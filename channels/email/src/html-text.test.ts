@@ -26,7 +26,18 @@ describe("text of HTML", () => {
         expect(typeof toText(html)).toBe("string");
       }),
     );
-    for (const part of ["<", "<a ", "<!--", "<script>", "<blockquote>", "&#", "<p <p"])
+    const links = "<a href='https://x.example/'>b</a>";
+    for (const part of [
+      "<",
+      "<a ",
+      "<!--",
+      "<script>",
+      "<blockquote>",
+      "&#",
+      "<p <p",
+      "x<b>",
+      links,
+    ])
       expect(typeof toText(part.repeat(100_000))).toBe("string");
   });
 });

@@ -74,7 +74,7 @@ export function toText(html: string): string {
         text.startLine();
       }
     } else if (name === "td" || name === "th") text.add(" ");
-    else if (name === "a" && !isEnd) links.push({ url: toUrl(tag), from: text.length() });
+    else if (name === "a" && !isEnd) links.push({ url: toUrl(tag), from: text.position() });
     else if (name === "a") {
       const link = links.pop();
       if (link !== undefined && link.url !== "" && !text.since(link.from).includes(link.url))
@@ -109,25 +109,28 @@ interface Text {
   readonly startLine: () => void;
   readonly breakParagraph: () => void;
   readonly quote: (isEnd: boolean) => void;
-  readonly length: () => number;
-  readonly since: (from: number) => string;
+  /** Where in the line the next words stand. */
+  readonly position: () => number;
+  readonly since: (position: number) => string;
   readonly finish: () => string;
 }
 
 /** Lines as they will be shown; what is quoted begins with `> `, as it does in mails of plain text. */
 function createText(): Text {
   const done: string[] = [];
-  let line = "";
+  /** The line that is being written. */
+  let pieces: string[] = [];
+  let endsWithSpace = true;
   let depth = 0;
   const breakLine = (): void => {
-    const words = line.trim();
+    const words = pieces.join("").trim();
     const prefix = "> ".repeat(Math.min(depth, 5));
     done.push(words === "" ? prefix.trimEnd() : `${prefix}${words}`);
-    line = "";
+    pieces = [];
+    endsWithSpace = true;
   };
   const startLine = (): void => {
-    if (line.trim() !== "") breakLine();
-    else line = "";
+    if (pieces.length > 0) breakLine();
   };
   const breakParagraph = (): void => {
     startLine();
@@ -136,7 +139,10 @@ function createText(): Text {
   return {
     add: (html) => {
       const words = decode(html).replaceAll(/\s+/g, " ");
-      line += line === "" || line.endsWith(" ") ? words.trimStart() : words;
+      const piece = endsWithSpace ? words.trimStart() : words;
+      if (piece === "") return;
+      pieces.push(piece);
+      endsWithSpace = piece.endsWith(" ");
     },
     breakLine,
     startLine,
@@ -145,8 +151,8 @@ function createText(): Text {
       startLine();
       depth = Math.max(0, depth + (isEnd ? -1 : 1));
     },
-    length: () => line.length,
-    since: (from) => line.slice(from),
+    position: () => pieces.length,
+    since: (position) => pieces.slice(position).join(""),
     finish: () => {
       startLine();
       return done

@@ -49,8 +49,11 @@ const signatureTypes = new Set([
 ]);
 const reportTypes = new Set(["message/delivery-status", "message/disposition-notification"]);
 
-/** @throws Error when it is no mail, or one that is nested beyond reason. */
-export async function readMail(source: Uint8Array): Promise<Mail> {
+/**
+ * `isCut` says that the end is missing.
+ * @throws Error when it is no mail, or one that is nested beyond reason.
+ */
+export async function readMail(source: Uint8Array, isCut = false): Promise<Mail> {
   const parsed = await PostalMime.parse(source, {
     rfc822Attachments: true,
     maxNestingDepth: 32,
@@ -64,7 +67,9 @@ export async function readMail(source: Uint8Array): Promise<Mail> {
     valuesOf(name).flatMap((value) => parseAddresses(value.slice(0, longestHeader)));
   const ids = (name: string): readonly string[] => parseMessageIds(valuesOf(name)[0] ?? "");
   const sentAt = new Date(valuesOf("date")[0] ?? "");
-  const parts = parsed.attachments.map(({ filename, mimeType, content }) => ({
+  // The file a cut goes through is not what it says it is.
+  const whole = isCut ? parsed.attachments.slice(0, -1) : parsed.attachments;
+  const parts = whole.map(({ filename, mimeType, content }) => ({
     name: toFileName(filename ?? ""),
     mimeType: toOneLine(mimeType, 100) || "application/octet-stream",
     data: typeof content === "string" ? Buffer.from(content) : new Uint8Array(content),

@@ -34,7 +34,8 @@ describe("Markdown as HTML of a mail", () => {
     expect(html).toContain('<a href="https://evil.example/pixel.png?secret">see</a>');
   });
 
-  it("is left out of what is too long for it", () => {
-    expect(renderMarkdown("a".repeat(100_001))).toBeUndefined();
+  it("is left out of what is too long or too odd for it", () => {
+    expect(renderMarkdown("a".repeat(30_001))).toBeUndefined();
+    expect(renderMarkdown("> ".repeat(15_000))).toBeUndefined();
   });
 });

@@ -1,10 +1,10 @@
 import { Marked } from "marked";
 
 /** Longer texts go out as plain text only. */
-const longestMarkdown = 100_000;
+const longestMarkdown = 30_000;
 
 /**
- * Markdown as HTML for mail programs; `undefined` when it is too long. The text may be anything: HTML in it is shown, not
+ * Markdown as HTML for mail programs; `undefined` when it is too long or too odd for that. The text may be anything: HTML in it is shown, not
  * meant, links lead to addresses of the web or of mail only, and images become links, since loading one would tell its
  * owner who reads what.
  */
@@ -22,8 +22,12 @@ export function renderMarkdown(markdown: string): string | undefined {
       image: ({ href, text }) => toLink(href, escape(text === "" ? href : text)),
     },
   });
-  const body = marked.parse(markdown, { async: false });
-  return `<!DOCTYPE html><html><body>${body}</body></html>`;
+  try {
+    const body = marked.parse(markdown, { async: false });
+    return `<!DOCTYPE html><html><body>${body}</body></html>`;
+  } catch {
+    return undefined;
+  }
 }
 
 function toLink(href: string, words: string): string {

@@ -45,13 +45,20 @@ function withoutHistory(lines: readonly string[]): readonly string[] {
     if (dividers.test(line) || isOutlookHistory(lines, index)) return kept;
     const length = introductionLength(lines, index);
     if (length > 0) {
-      const next = lines.slice(index + length).find((each) => each !== "");
+      const next = lines[nextWords(lines, index + length)];
       // Answers may stand between what they answer; history that is not marked ends the mail.
       if (next === undefined || !next.startsWith(">")) return kept;
       index += length - 1;
     } else if (!line.startsWith(">")) kept.push(line);
   }
   return kept;
+}
+
+/** The first of the next few lines that is not empty. */
+function nextWords(lines: readonly string[], from: number): number {
+  let index = from;
+  while (index < from + 5 && lines[index] === "") index += 1;
+  return index;
 }
 
 /** How many lines an introduction takes that begins here; 0 when none does. */
@@ -68,8 +75,8 @@ function introductionLength(lines: readonly string[], index: number): number {
 /** A line of underscores, or none, and a block of headers. */
 function isOutlookHistory(lines: readonly string[], index: number): boolean {
   const isRule = /^_{8,}$/.test(lines[index] ?? "");
-  const from = isRule ? lines.findIndex((line, at) => at > index && line !== "") : index;
-  if (from < 0 || from > index + 2 || !firstHeader.test(lines[from] ?? "")) return false;
+  const from = isRule ? nextWords(lines, index + 1) : index;
+  if (!firstHeader.test(lines[from] ?? "")) return false;
   const headers = lines.slice(from + 1, from + 6).filter((line) => otherHeader.test(line));
   return headers.length >= 2;
 }

@@ -61,8 +61,7 @@ export function toIncomingMessage(
     senderName,
     content: reaction === undefined ? toContent(mail, earlier.length > 0, origin.isCut) : "",
     messageId: name,
-    // The file a cut goes through is not what it says it is.
-    files: reaction !== undefined ? [] : origin.isCut ? mail.files.slice(0, -1) : mail.files,
+    files: reaction === undefined ? mail.files : [],
     metadata,
     sentAt: mail.sentAt ?? new Date(nowMs),
   };

@@ -185,8 +185,12 @@ async function takeNewMails(
 }
 
 async function markAsRead(client: ImapFlow, uid: number, { moveTo }: EmailSettings): Promise<void> {
-  await client.messageFlagsAdd(String(uid), ["\\Seen"], { uid: true });
-  if (moveTo !== "") await client.messageMove(String(uid), moveTo, { uid: true });
+  const range = String(uid);
+  const isMarked = await client.messageFlagsAdd(range, ["\\Seen"], { uid: true });
+  if (!isMarked) throw new Error("the server does not let it be marked as read");
+  if (moveTo === "") return;
+  const moved = await client.messageMove(range, moveTo, { uid: true });
+  if (moved === false) throw new Error(`the server does not let it be moved to ${moveTo}`);
 }
 
 interface ImapError {

@@ -24,8 +24,8 @@ export interface ImapStubOptions {
 /** As much of a server of IMAP4rev1 as the channel speaks with, over real sockets. */
 export interface ImapStub extends AsyncDisposable {
   readonly port: number;
-  /** A mail arrives in INBOX; its UID. */
-  readonly deliver: (source: string | Buffer) => number;
+  /** A mail arrives in INBOX; its UID. It may claim to be larger than it is. */
+  readonly deliver: (source: string | Buffer, size?: number) => number;
   /** The same without a word to who listens. */
   readonly deliverSilently: (source: string | Buffer) => number;
   readonly mails: () => readonly StubMail[];
@@ -52,6 +52,7 @@ interface Stored {
   folder: string;
   readonly flags: Set<string>;
   readonly source: Buffer;
+  readonly size: number;
 }
 
 export async function startImapStub(options: ImapStubOptions = {}): Promise<ImapStub> {
@@ -206,11 +207,11 @@ export async function startImapStub(options: ImapStubOptions = {}): Promise<Imap
         }
         case "FETCH": {
           const all = inFolder(folder ?? "");
-          const [mail] = all.filter(({ uid }) => isInRange(uid, values[0] ?? "", 0));
+          const mail = all.find(({ uid }) => isInRange(uid, values[0] ?? "", 0));
           if (mail === undefined) return ok();
           const [, start = "0", length = "0"] = /<(\d+)\.(\d+)>/.exec(rest) ?? [];
           const limited = mail.source.subarray(Number(start), Number(start) + Number(length));
-          const head = `* ${all.indexOf(mail) + 1} FETCH (UID ${mail.uid} FLAGS (${[...mail.flags].join(" ")}) RFC822.SIZE ${mail.source.length} BODY[]<${start}> {${limited.length}}\r\n`;
+          const head = `* ${all.indexOf(mail) + 1} FETCH (UID ${mail.uid} FLAGS (${[...mail.flags].join(" ")}) RFC822.SIZE ${mail.size} BODY[]<${start}> {${limited.length}}\r\n`;
           if (breaks > 0) {
             breaks -= 1;
             socket.write(head);
@@ -304,16 +305,17 @@ export async function startImapStub(options: ImapStubOptions = {}): Promise<Imap
   const drop = (): void => {
     for (const socket of sockets) socket.destroy();
   };
-  const store = (source: string | Buffer): number => {
+  const store = (given: string | Buffer, size?: number): number => {
     const uid = nextUid;
     nextUid += 1;
-    mails.push({ uid, folder: "INBOX", flags: new Set(), source: Buffer.from(source) });
+    const source = Buffer.from(given);
+    mails.push({ uid, folder: "INBOX", flags: new Set(), source, size: size ?? source.length });
     return uid;
   };
   return {
     port: (server.address() as AddressInfo).port,
-    deliver: (source) => {
-      const uid = store(source);
+    deliver: (source, size) => {
+      const uid = store(source, size);
       for (const tellNews of idlers) tellNews();
       return uid;
     },

@@ -1,6 +1,6 @@
 import type { AddressInfo, Socket } from "node:net";
 import PostalMime, { type Email } from "postal-mime";
-import { SMTPServer } from "smtp-server";
+import { SMTPServer, type SMTPServerSession } from "smtp-server";
 
 export interface ReceivedMail {
   readonly from: string;
@@ -51,10 +51,19 @@ export async function startSmtpStub(options: SmtpStubOptions = {}): Promise<Smtp
     troubles.shift();
     return Object.assign(new Error(next.text), { responseCode: next.code });
   };
+  const keep = async (
+    source: string,
+    { mailFrom, rcptTo }: SMTPServerSession["envelope"],
+  ): Promise<void> => {
+    const mail = await PostalMime.parse(source);
+    const from = mailFrom === false ? "" : mailFrom.address;
+    received.push({ from, to: rcptTo.map(({ address }) => address), source, mail });
+  };
   const server = new SMTPServer({
     authMethods: ["PLAIN", "LOGIN", "XOAUTH2"],
     allowInsecureAuth: tls === undefined,
-    ...(tls === undefined ? { disabledCommands: ["STARTTLS"] } : tls),
+    disabledCommands: tls === undefined ? ["STARTTLS"] : [],
+    ...tls,
     disableReverseLookup: true,
     onAuth: (auth, _session, callback) => {
       const isRight =
@@ -83,17 +92,9 @@ export async function startSmtpStub(options: SmtpStubOptions = {}): Promise<Smtp
         const answer = findAnswer("data");
         if (answer !== undefined) return callback(answer);
         const source = Buffer.concat(chunks).toString();
-        const { mailFrom, rcptTo } = session.envelope;
-        void PostalMime.parse(source).then((mail) => {
-          received.push({
-            from: mailFrom === false ? "" : mailFrom.address,
-            to: rcptTo.map(({ address }) => address),
-            source,
-            mail,
-          });
-          if (kind === "drop-after") drop();
-          else if (kind !== "hang-after") callback();
-          return undefined;
+        void keep(source, session.envelope).then(() => {
+          if (kind === "drop-after") return drop();
+          return kind === "hang-after" ? undefined : setImmediate(callback);
         });
       });
     },

@@ -11,6 +11,8 @@ export interface WrittenMail {
   readonly messageId?: string | null;
   readonly inReplyTo?: string;
   readonly references?: string;
+  /** In place of all that follows the headers: its own type, an empty line, and the rest. */
+  readonly raw?: string;
   /** Further header lines, on top. */
   readonly headers?: readonly string[];
   readonly files?: readonly {
@@ -52,6 +54,12 @@ export async function writeMail(mail: WrittenMail = {}): Promise<Buffer> {
     date: new Date("2026-05-03T10:00:00Z"),
   });
   const source = (await composer.compile().build()).toString("latin1");
+  const lines = headers.map((line) => `${line}\r\n`).join("");
+  if (mail.raw !== undefined) {
+    const head = source.split("\r\n\r\n")[0] ?? "";
+    const own = head.split(/\r\n(?!\s)/).filter((line) => !/^(?:content-|mime-)/i.test(line));
+    return Buffer.from(`${lines}${own.join("\r\n")}\r\nMIME-Version: 1.0\r\n${mail.raw}`);
+  }
   const known = messageId === null ? source.replace(/^Message-ID:.*\r\n/im, "") : source;
-  return Buffer.from(headers.map((line) => `${line}\r\n`).join("") + known, "latin1");
+  return Buffer.from(lines + known, "latin1");
 }

@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,15 +20,20 @@ export interface ProgramChannelOptions {
   readonly log?: Log;
 }
 
+export interface ProgramChannel extends AsyncDisposable {
+  readonly channel: Channel;
+  /** Processes, in the order they were started. */
+  readonly pids: () => readonly number[];
+}
+
 /** A channel that comes along, started from its sources as OpenTalon would start what is built of it. */
-export async function openProgramChannel(
-  options: ProgramChannelOptions,
-): Promise<AsyncDisposable & { readonly channel: Channel }> {
+export async function openProgramChannel(options: ProgramChannelOptions): Promise<ProgramChannel> {
   const { program, config, longestDelayMs, log = createSilentLog() } = options;
   const dataDirectory = options.dataDirectory ?? (await mkdtemp(join(tmpdir(), "opentalon-test-")));
   const clock = systemClock;
   const programs = createChannelPrograms({ environment: process.env, dataDirectory, clock, log });
   const name = "program";
+  const pidFile = join(dataDirectory, "pids");
   const channel = createProcessChannel({
     name,
     kind: "binary",
@@ -36,7 +42,15 @@ export async function openProgramChannel(
       launchChannel(
         {
           name,
-          command: [process.execPath, "--conditions=@opentalon/source", program],
+          command: [
+            "/bin/sh",
+            "-c",
+            'echo $$ >> "$0"; exec "$@"',
+            pidFile,
+            process.execPath,
+            "--conditions=@opentalon/source",
+            program,
+          ],
           ownsTerminal: false,
           signal,
         },
@@ -49,6 +63,8 @@ export async function openProgramChannel(
   });
   return {
     channel,
+    pids: () =>
+      existsSync(pidFile) ? readFileSync(pidFile, "utf8").trimEnd().split("\n").map(Number) : [],
     [Symbol.asyncDispose]: async () => {
       await channel[Symbol.asyncDispose]();
       await programs[Symbol.asyncDispose]();

@@ -18,7 +18,9 @@ async function openBench(): Promise<ChannelBench> {
       await mail.listening();
       const uid = await mail.write({ text });
       // A mail that nobody takes any more is not marked.
-      await vi.waitFor(() => expect(mail.isRead(uid)).toBe(true), { timeout: 1_000, interval: 5 }).catch(() => {});
+      await vi
+        .waitFor(() => expect(mail.isRead(uid)).toBe(true), { timeout: 1_000, interval: 5 })
+        .catch(() => {});
     },
     readReplies: () => mail.texts().filter((text) => !isRefusal(text)),
     sawRefusal: () => mail.texts().some(isRefusal),

@@ -98,6 +98,8 @@ export function createEmailChannel(options: EmailChannelOptions): ChannelDefinit
     },
     onConfigure: (config) => {
       const settings = readSettings(config);
+      if (!settings.requireAuthentication)
+        log("require_authentication is off: anybody can write in the name of anybody");
       account?.memory[Symbol.dispose]();
       const tokens = settings.tokens && createAccessTokens(settings.tokens, settings.imap.user);
       account = { settings, tokens, memory: openMailMemory(folder) };

@@ -42,6 +42,14 @@ describe("whether a sender is who they say", () => {
       expect([weak, kindOf([results(`mx.example.com; ${weak}`)])]).toEqual([weak, "forged"]);
   });
 
+  it("is a login at the own server under the same address", () => {
+    expect(kindOf([results("mx.example.com; auth=pass smtp.auth=Ann@example.com")])).toBe(
+      "authentic",
+    );
+    expect(kindOf([results("mx.example.com; auth=pass smtp.auth=eve@example.com")])).toBe("forged");
+    expect(kindOf([results("mx.example.com; auth=pass")])).toBe("forged");
+  });
+
   it("is not what somebody else says", () => {
     const lie = results("mx.evil.example; dmarc=pass header.from=example.com");
     expect(checkSender([lie], "ann@example.com", own)).toEqual({

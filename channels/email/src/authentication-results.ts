@@ -32,6 +32,12 @@ export function checkSender(
     const reason = `it has no Authentication-Results of ${authservIds.join(" or ")}${namesOfOthers(headers)}`;
     return { kind: "unchecked", reason };
   }
+  // The server itself let this person in, and took the mail from them.
+  const hasLoggedIn = results.some(
+    ({ method, value, properties }) =>
+      method === "auth" && value === "pass" && properties.get("smtp.auth")?.toLowerCase() === from,
+  );
+  if (hasLoggedIn) return { kind: "authentic" };
   const sender = toDomain(from);
   const verdicts = results.filter(({ method }) => method === "dmarc");
   if (verdicts.length > 0) {

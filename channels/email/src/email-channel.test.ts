@@ -382,6 +382,16 @@ describe("an answer", () => {
     expect(run.messages[0]?.threadId).toBe("");
   });
 
+  it("to a mail that was forgotten still comes after it", async () => {
+    await using mail = await startMailBench();
+    await using run = await runChannel(mail);
+    await run.answer("late", { metadata: { in_reply_to: "old@example.com" } });
+    expect(mail.smtp.received[0]?.mail).toMatchObject({
+      subject: "Re: your mail",
+      inReplyTo: "<old@example.com>",
+    });
+  });
+
   it("that the server does not take now is not delivered, and tried again is the same mail", async () => {
     await using mail = await startMailBench();
     await using run = await runChannel(mail);

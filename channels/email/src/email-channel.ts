@@ -1,23 +1,19 @@
 import { randomUUID } from "node:crypto";
 import {
-  type ChannelContext,
   type ChannelDefinition,
-  type IncomingMessage,
   type OutgoingMessage,
   UnknownDeliveryError,
 } from "@opentalon/plugin-sdk";
 import { type AccessTokens, createAccessTokens } from "./access-tokens.ts";
 import { composeMail } from "./compose-mail.ts";
-import { judgeMail } from "./judge-mail.ts";
-import { toDomain, toOneLine } from "./mail-address.ts";
+import { toDomain } from "./mail-address.ts";
 import { type KnownMail, type MailMemory, openMailMemory } from "./mail-memory.ts";
-import { toName } from "./message-ids.ts";
-import { readMail } from "./read-mail.ts";
+import { parseMessageIds, toName } from "./message-ids.ts";
 import { type EmailSettings, readSettings } from "./read-settings.ts";
 import { createSendQueue } from "./send-queue.ts";
 import { sendMail } from "./send-mail.ts";
-import { toIncomingMessage } from "./to-incoming-message.ts";
-import { type RawMail, watchMailbox } from "./watch-mailbox.ts";
+import { takeMail } from "./take-mail.ts";
+import { watchMailbox } from "./watch-mailbox.ts";
 
 export interface EmailChannelOptions {
   /** Where it keeps what it has to know after a restart. */
@@ -36,9 +32,6 @@ interface Account {
 }
 
 const usualPollIntervalMs = 120_000;
-const hourMs = 3_600_000;
-/** So many times as of one thread may come of one person in an hour. */
-const threadsAtOnce = 3;
 
 /** Mails to one address are messages, answers to them are mails. */
 export function createEmailChannel(options: EmailChannelOptions): ChannelDefinition {
@@ -49,40 +42,6 @@ export function createEmailChannel(options: EmailChannelOptions): ChannelDefinit
   const useAccount = (): Account => {
     if (account === undefined) throw new Error("the channel is not configured");
     return account;
-  };
-
-  /** Whether the mail was handed over. */
-  const take = async (
-    raw: RawMail,
-    { settings, memory }: Account,
-    receive: ChannelContext["receive"],
-  ): Promise<boolean> => {
-    const ignore = (reason: string, sender = ""): false => {
-      log(`mail ${raw.uid}${sender === "" ? "" : ` from ${sender}`} is not answered: ${reason}`);
-      return false;
-    };
-    const mail = await readMail(raw.source, raw.isCut).catch((error: unknown) =>
-      toOneLine(String(error)),
-    );
-    if (typeof mail === "string") return ignore(`it cannot be read: ${mail}`);
-    const verdict = judgeMail(mail, settings);
-    if (verdict.kind === "ignore") return ignore(verdict.reason, mail.from[0]?.address);
-    const { message, known } = toIncomingMessage(mail, verdict, raw, { memory, nowMs: now() });
-    if (isEmpty(message)) return ignore("it is empty", verdict.sender);
-    if (memory.find(known.conversation, known.name) === undefined) {
-      const { ofThread, ofConversation } = memory.countSince(
-        known.conversation,
-        known.threadId,
-        now() - hourMs,
-      );
-      const most = settings.maxMailsPerHour;
-      if (ofThread >= most || ofConversation >= most * threadsAtOnce)
-        return ignore("too many came within an hour (config.max_mails_per_hour)", verdict.sender);
-      // Before it is handed over: the answer may be there before that is done.
-      memory.add(known);
-    }
-    await receive(message);
-    return true;
   };
 
   return {
@@ -108,7 +67,7 @@ export function createEmailChannel(options: EmailChannelOptions): ChannelDefinit
       const opened = useAccount();
       await watchMailbox({
         ...opened,
-        take: (mail) => take(mail, opened, receive),
+        take: (mail) => takeMail(mail, { ...opened, receive, now, log }),
         signal,
         sleep,
         log,
@@ -150,14 +109,26 @@ export function createEmailChannel(options: EmailChannelOptions): ChannelDefinit
   };
 }
 
-function isEmpty({ content, files = [], metadata }: IncomingMessage): boolean {
-  return content === "" && files.length === 0 && metadata?.["reaction"] === undefined;
-}
-
+/** The mail a message answers, else the newest of the thread. */
 function findAnswered(
   { conversationId, threadId, metadata }: OutgoingMessage,
   memory: MailMemory,
 ): KnownMail | undefined {
   const name = metadata["in_reply_to"] ?? "";
-  return memory.find(conversationId, name) ?? memory.newest(conversationId, threadId);
+  const known = memory.find(conversationId, name) ?? memory.newest(conversationId, threadId);
+  if (known !== undefined) return known;
+  // One that was forgotten still has its identifier.
+  const [messageId] = parseMessageIds(name.includes("@") ? `<${name}>` : "");
+  if (messageId === undefined) return undefined;
+  return {
+    conversation: conversationId,
+    name,
+    threadId,
+    messageId,
+    subject: "",
+    references: [],
+    answerTo: conversationId,
+    direction: "in",
+    atMs: 0,
+  };
 }

@@ -121,6 +121,21 @@ describe("a mailbox", () => {
     expect(run.log.filter((line) => line.includes("is not answered"))).toHaveLength(3);
   });
 
+  it("leaves out a mail that a server makes unreadable, and goes on", async () => {
+    await using mail = await startMailBench();
+    await using run = await runChannel(mail);
+    await mail.listening();
+    mail.imap.lieAboutSizes(true);
+    const uid = await mail.write({ text: "one" });
+    await vi.waitFor(
+      () => expect(run.log.join("\n")).toContain(`mail ${uid} is left out`),
+      patient,
+    );
+    mail.imap.lieAboutSizes(false);
+    await mail.write({ text: "two" });
+    await vi.waitFor(() => expect(contents(run)).toEqual(["two"]), patient);
+  });
+
   it("moves what was handed over, where that is wanted", async () => {
     await using mail = await startMailBench({ imap: { folders: ["INBOX", "Done"] } });
     await using run = await runChannel({ config: { ...mail.config, move_to: "Done" } });

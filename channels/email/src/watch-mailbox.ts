@@ -75,7 +75,12 @@ async function listenOnce(options: MailboxOptions, wasRefused: boolean): Promise
   const lost = Promise.withResolvers<never>();
   lost.promise.catch(() => {});
   const close = (): void => client.close();
-  client.on("error", lost.reject);
+  /** Why the connection ended, where that is known; commands only learn that it did. */
+  let cause: Error | undefined;
+  client.on("error", (error) => {
+    cause = error;
+    lost.reject(error);
+  });
   client.on("close", () => lost.reject(new Error("the connection was closed")));
   signal.addEventListener("abort", close, { once: true });
   let hasNews: boolean;
@@ -84,10 +89,11 @@ async function listenOnce(options: MailboxOptions, wasRefused: boolean): Promise
     hasNews = true;
     wake();
   });
+  let mailbox: OpenFolder | undefined;
   try {
     signal.throwIfAborted();
     await client.connect();
-    const mailbox = await openFolder(client, options);
+    mailbox = await openFolder(client, options);
     log(`listening to ${settings.folder} of ${settings.imap.user} at ${settings.imap.host}`);
     for (;;) {
       hasNews = false;
@@ -101,10 +107,24 @@ async function listenOnce(options: MailboxOptions, wasRefused: boolean): Promise
       const timer = setTimeout(wake, pollIntervalMs);
       await Promise.race([woken, lost.promise]).finally(() => clearTimeout(timer));
     }
+  } catch (error) {
+    if (cause !== undefined && mailbox !== undefined) leaveOut(cause, mailbox, options);
+    throw cause ?? error;
   } finally {
     signal.removeEventListener("abort", close);
     client.close();
   }
+}
+
+/** A mail that breaks the connection each time would keep everything behind it from being read. */
+function leaveOut(
+  cause: Error,
+  { uidValidity, fetching: { uid } }: OpenFolder,
+  { settings: { folder }, memory, log }: MailboxOptions,
+): void {
+  if (uid === undefined || !isUnreadable((cause as ImapError).code ?? "")) return;
+  log(`mail ${uid} is left out: what the server sends of it breaks every bound`);
+  memory.setCursor(folder, { uidValidity, lastUid: uid });
 }
 
 function createClient({ imap }: EmailSettings, accessToken: string | undefined): ImapFlow {
@@ -129,6 +149,8 @@ function createClient({ imap }: EmailSettings, accessToken: string | undefined):
 
 interface OpenFolder {
   readonly uidValidity: string;
+  /** The mail that is on its way. */
+  readonly fetching: { uid: number | undefined };
 }
 
 async function openFolder(client: ImapFlow, options: MailboxOptions): Promise<OpenFolder> {
@@ -140,14 +162,21 @@ async function openFolder(client: ImapFlow, options: MailboxOptions): Promise<Op
   if (cursor?.uidValidity !== uidValidity) {
     if (cursor !== undefined)
       log(`the server has numbered ${folder} anew; mails are read from now on`);
-    memory.setCursor(folder, { uidValidity, lastUid: Math.max(0, mailbox.uidNext - 1) });
+    memory.setCursor(folder, { uidValidity, lastUid: await findLastUid(client, mailbox.uidNext) });
   }
-  return { uidValidity };
+  return { uidValidity, fetching: { uid: undefined } };
+}
+
+/** Servers have to tell the next UID, and not all do. */
+async function findLastUid(client: ImapFlow, next: number): Promise<number> {
+  if (Number.isSafeInteger(next) && next > 0) return next - 1;
+  const found = await client.search({ uid: "*" }, { uid: true });
+  return found === false || found === undefined ? 0 : (found.at(-1) ?? 0);
 }
 
 async function takeNewMails(
   client: ImapFlow,
-  { uidValidity }: OpenFolder,
+  { uidValidity, fetching }: OpenFolder,
   options: MailboxOptions,
 ): Promise<void> {
   const { settings, memory, take, signal, log } = options;
@@ -160,11 +189,13 @@ async function takeNewMails(
   const uids = found.filter((uid) => uid > lastUid).toSorted((one, other) => one - other);
   for (const uid of uids) {
     signal.throwIfAborted();
+    fetching.uid = uid;
     const mail = await client.fetchOne(
       String(uid),
       { uid: true, flags: true, size: true, source: { start: 0, maxLength: longestMail } },
       { uid: true },
     );
+    fetching.uid = undefined;
     const isGone =
       mail === false ||
       mail.flags?.has("\\Deleted") === true ||
@@ -205,6 +236,13 @@ function isRefusal(error: unknown): boolean {
   const { authenticationFailed, serverResponseCode, mailboxMissing, code } = error as ImapError;
   if (authenticationFailed === true) return serverResponseCode !== "UNAVAILABLE";
   return mailboxMissing === true || isCertificateProblem(code ?? "");
+}
+
+/** An answer that breaks the bounds of a connection, or its language, does so each time. */
+function isUnreadable(code: string): boolean {
+  return /^(?:Line|Literal|Response)TooLarge$|^TooManyTokens$|^ParserError|^MAX_IMAP_NESTING/.test(
+    code,
+  );
 }
 
 function isCertificateProblem(code: string): boolean {

@@ -34,6 +34,8 @@ export interface ImapStub extends AsyncDisposable {
   readonly dropConnections: () => void;
   /** So many times the connection ends in the middle of a mail. */
   readonly breakFetches: (count: number) => void;
+  /** Announces a mail of 1 GB in place of each that is asked for, while it is on. */
+  readonly lieAboutSizes: (isOn: boolean) => void;
   /** Answers logins with this, from now on; none to let people in again. */
   readonly refuseLogins: (answer: string | undefined) => void;
   /** Answers that late, from now on. */
@@ -66,6 +68,7 @@ export async function startImapStub(options: ImapStubOptions = {}): Promise<Imap
   let nextUid = 1;
   let logins = 0;
   let breaks = 0;
+  let isLying = false;
   let refusal: string | undefined;
   let delayMs = 0;
   let isOpen = true;
@@ -212,6 +215,7 @@ export async function startImapStub(options: ImapStubOptions = {}): Promise<Imap
           const [, start = "0", length = "0"] = /<(\d+)\.(\d+)>/.exec(rest) ?? [];
           const limited = mail.source.subarray(Number(start), Number(start) + Number(length));
           const head = `* ${all.indexOf(mail) + 1} FETCH (UID ${mail.uid} FLAGS (${[...mail.flags].join(" ")}) RFC822.SIZE ${mail.size} BODY[]<${start}> {${limited.length}}\r\n`;
+          if (isLying) return void socket.write(head.replace(/\{\d+\}/, "{1073741824}"));
           if (breaks > 0) {
             breaks -= 1;
             socket.write(head);
@@ -330,6 +334,9 @@ export async function startImapStub(options: ImapStubOptions = {}): Promise<Imap
     dropConnections: drop,
     breakFetches: (count) => {
       breaks = count;
+    },
+    lieAboutSizes: (isOn) => {
+      isLying = isOn;
     },
     refuseLogins: (answer) => {
       refusal = answer;

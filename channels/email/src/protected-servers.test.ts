@@ -143,4 +143,32 @@ describe("accounts with tokens", () => {
     expect(asked).toHaveLength(2);
     expect(new URLSearchParams(asked[0]).get("refresh_token")).toBe("refresh");
   });
+
+  it("that are closed to us end the channel with a reason", async () => {
+    const giver = createHttpServer((request, response) => {
+      request.resume();
+      request.on("end", () => {
+        response.writeHead(400, { "content-type": "application/json" });
+        response.end(JSON.stringify({ error: "invalid_grant", error_description: "withdrawn" }));
+      });
+    });
+    await new Promise<void>((resolve) => {
+      giver.listen(0, "127.0.0.1", resolve);
+    });
+    onTestFinished(() => {
+      giver.close();
+      giver.closeAllConnections();
+    });
+    await using mail = await startMailBench();
+    const { port } = giver.address() as AddressInfo;
+    const oauth = {
+      token_url: `http://127.0.0.1:${port}/`,
+      client_id: "client",
+      refresh_token: "refresh-me",
+    };
+    await using run = await runChannel({ config: { ...mail.config, oauth } });
+    const problem = String(await run.ended);
+    expect(problem).toContain("config.oauth brought no access token: invalid_grant: withdrawn");
+    expect(problem).not.toContain("refresh-me");
+  });
 });

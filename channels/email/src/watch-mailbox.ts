@@ -1,5 +1,5 @@
 import { ImapFlow } from "imapflow";
-import type { AccessTokens } from "./access-tokens.ts";
+import { type AccessTokens, TokenRefusedError } from "./access-tokens.ts";
 import { toProblem } from "./mail-problem.ts";
 import type { MailMemory } from "./mail-memory.ts";
 import type { EmailSettings } from "./read-settings.ts";
@@ -52,7 +52,8 @@ export async function watchMailbox(options: MailboxOptions): Promise<void> {
       if (signal.aborted) return;
       if (isRefusal(error)) {
         // A token may have been withdrawn before its time.
-        if (wasRefused || options.tokens === undefined) throw toRefusal(error, settings);
+        const mayRenew = options.tokens !== undefined && !(error instanceof TokenRefusedError);
+        if (wasRefused || !mayRenew) throw toRefusal(error, settings);
         wasRefused = true;
         continue;
       }
@@ -235,7 +236,11 @@ interface ImapError {
 function isRefusal(error: unknown): boolean {
   const { authenticationFailed, serverResponseCode, mailboxMissing, code } = error as ImapError;
   if (authenticationFailed === true) return serverResponseCode !== "UNAVAILABLE";
-  return mailboxMissing === true || isCertificateProblem(code ?? "");
+  return (
+    error instanceof TokenRefusedError ||
+    mailboxMissing === true ||
+    isCertificateProblem(code ?? "")
+  );
 }
 
 /** An answer that breaks the bounds of a connection, or its language, does so each time. */
@@ -250,6 +255,7 @@ function isCertificateProblem(code: string): boolean {
 }
 
 function toRefusal(error: unknown, { imap, folder }: EmailSettings): Error {
+  if (error instanceof TokenRefusedError) return error;
   const { authenticationFailed, mailboxMissing } = error as ImapError;
   const words = toProblem(error, imap);
   if (authenticationFailed === true)

@@ -1,9 +1,6 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { expect, it, onTestFinished, vi } from "vitest";
+import { expect, it, vi } from "vitest";
 import { openProgramChannel } from "../../../packages/opentalon/src/channels/testing/open-program-channel.ts";
 import {
   createRecordingHost,
@@ -17,21 +14,9 @@ const everyMs = 20;
 const patient = { timeout: 30_000 };
 
 it("loses nothing and says nothing twice while its process is killed again and again", async () => {
-  const folder = await mkdtemp(join(tmpdir(), "opentalon-test-"));
-  onTestFinished(() => rm(folder, { recursive: true }));
-  const pids = join(folder, "pids");
   await using discord = await startDiscordStub();
   await using opened = await openProgramChannel({
-    // Says who it is before it becomes the program.
-    command: [
-      "/bin/sh",
-      "-c",
-      'echo $$ >> "$0"; exec "$@"',
-      pids,
-      process.execPath,
-      "--conditions=@opentalon/source",
-      program,
-    ],
+    program,
     config: { bot_token: discordBot.token, api_url: discord.apiUrl },
     longestDelayMs: 100,
   });
@@ -46,10 +31,11 @@ it("loses nothing and says nothing twice while its process is killed again and a
     const metadata = { in_reply_to: id };
     const place = { channel: "one", conversationId, threadId: "", files: [], metadata };
     for (;;) {
-      const problem = await channel.send({ ...place, content }, content).catch((error: unknown) => {
-        return error;
-      });
-      if (problem === undefined) return;
+      const isSent = await channel.send({ ...place, content }, content).then(
+        () => true,
+        () => false,
+      );
+      if (isSent) return;
       retries += 1;
       await sleep(50);
     }
@@ -78,7 +64,7 @@ it("loses nothing and says nothing twice while its process is killed again and a
   for (let kill = 1; kill <= kills; kill += 1) {
     const before = accepted.length;
     await vi.waitFor(() => expect(accepted.length).toBeGreaterThan(before + 10), patient);
-    const running = (await readFile(pids, "utf8")).trim().split("\n").at(-1);
+    const running = opened.pids().at(-1);
     // Every other time the connection cannot be taken up again.
     if (kill % 2 === 0) discord.gateway.forgetSessions();
     process.kill(Number(running), "SIGKILL");

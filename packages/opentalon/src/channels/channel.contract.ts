@@ -47,8 +47,7 @@ export function describeChannelContract(name: string, open: OpenBench, lacks?: L
     });
 
     const count = lacks === undefined ? 50 : 1_000;
-    const title = `keeps the order of ${count} in both directions, and gives every message an identity of its own`;
-    it(title, { timeout: 60_000 }, async () => {
+    it(`keeps the order of ${count} in both directions, and gives every message an identity of its own`, async () => {
       const { bench, host } = await start();
       const contents = toContents(count, "message");
       await sayAll({ bench, host }, contents);
@@ -59,7 +58,7 @@ export function describeChannelContract(name: string, open: OpenBench, lacks?: L
       for (const content of contents)
         await bench.channel.send(reply(content, { bench, host }), content);
       await vi.waitFor(() => expect(bench.readReplies()).toEqual(contents), patient);
-    });
+    }, 60_000);
 
     it("tells when a message was not stored, and goes on", async () => {
       const { bench, host } = await start();

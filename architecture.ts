@@ -82,6 +82,8 @@ export const folders: Readonly<Record<string, Folder>> = {
       "node:https",
       "node:net",
       { name: "node:readline", within: "console" },
+      // For answers in the words of platforms.
+      { name: "marked", within: "format/" },
       // For the definitions of channels.
       { name: "yaml", within: "yaml/" },
       // For answers in the words of a platform.
@@ -206,7 +208,6 @@ export const folders: Readonly<Record<string, Folder>> = {
     imports: ["base", "domain", "observe", "opentalon.ts"],
     uses: [
       "hono",
-      "@hono/node-server",
       "ws",
       "node:http",
       "node:https",

@@ -2,13 +2,15 @@ import type { Clock } from "../base/clock.ts";
 import { ConfigError, toMessage } from "../base/errors.ts";
 import type { HttpRoute } from "../base/http-route.ts";
 import type { Log } from "../base/log.ts";
+import { isSecret, type Secret } from "../base/secret.ts";
 import type { SocketRoute } from "../base/socket-route.ts";
 import type { ConsoleTerminal } from "../channels/console/console-channel.ts";
 import { createChannel } from "../channels/create-channel.ts";
-import { splitMessage } from "../channels/split-message.ts";
-import { parseChannelAddress } from "../channels/parse-channel-address.ts";
+import { formatMessage, splitFormattedMessage } from "../channels/format/format-message.ts";
+import { type ChannelAddress, parseChannelAddress } from "../channels/parse-channel-address.ts";
 import { createChannelPrograms } from "../channels/process/channel-programs.ts";
 import { isLoopbackHost, parseListenAddress } from "../base/listen-address.ts";
+import type { ChannelTools } from "../channels/tools/channel-tools.ts";
 import { createWebhookInlet } from "../channels/webhook-inlet.ts";
 import { createSocketInlet } from "../channels/websocket/socket-inlet.ts";
 import { createChatInlet } from "../channels/webchat/chat-inlet.ts";
@@ -23,7 +25,8 @@ import type { InboundMessage, OutboundMessage } from "../domain/message.ts";
 import type { Turn, TurnEvent } from "../domain/turn.ts";
 import { type SendOutcome, toSendOutcome } from "../orchestrator/delivery.ts";
 import type { KeyValueStore } from "../store/ports.ts";
-import { toChannelAddress } from "./channel-address.ts";
+import { type ChannelPlace, createBuiltChannels } from "./built-channels.ts";
+import { findChannelProgram } from "./channel-program.ts";
 import { createChannelPorts, type PortRoutes } from "./channel-ports.ts";
 import { findTerminalOwner } from "./find-terminal-owner.ts";
 import { toLimits } from "./plugin-entries.ts";
@@ -41,7 +44,7 @@ export interface Channels extends AsyncDisposable {
   readonly capabilitiesOf: (channel: string) => ChannelCapabilities;
   readonly start: (accept: (message: InboundMessage) => Promise<AcceptOutcome>) => Promise<void>;
   readonly stopIntake: () => Promise<void>;
-  /** A reply as the messages its platform takes. */
+  /** A reply as the messages its platform takes, in the format it shows. */
   readonly split: (message: OutboundMessage) => readonly OutboundMessage[];
   readonly send: (message: OutboundMessage, deliveryId: string) => Promise<SendOutcome>;
   /** See `Channel.knowsRepeats`. */
@@ -57,6 +60,8 @@ export interface AssembleChannelsOptions {
   /** Where channels keep what must survive a restart. */
   readonly keyValue: KeyValueStore;
   readonly terminal: Terminal;
+  /** Is given the tools that channels bring along. */
+  readonly tools: Pick<ChannelTools, "offer">;
   /** Called when the terminal ended that is the only channel, or that a person sits at. */
   readonly onFinished: () => void;
   readonly clock: Clock;
@@ -64,15 +69,27 @@ export interface AssembleChannelsOptions {
 }
 
 /**
- * All enabled channels. One that cannot be made is left out and named; the others run.
+ * All enabled channels. One that cannot be made is left out and named; the others run. One that has to be fetched and built
+ * holds up the rest for seconds at most.
  * @throws ConfigError when none is left.
  */
-export function assembleChannels(options: AssembleChannelsOptions): Channels {
-  const { config, environment, bundledChannels, keyValue, terminal, onFinished, clock, log } =
-    options;
+export async function assembleChannels(options: AssembleChannelsOptions): Promise<Channels> {
+  const {
+    config,
+    environment,
+    bundledChannels,
+    keyValue,
+    terminal,
+    tools,
+    onFinished,
+    clock,
+    log,
+  } = options;
   const { dataDir } = config.state;
   const programs = createChannelPrograms({ environment, dataDirectory: dataDir, clock, log });
-  const terminalOwner = findTerminalOwner(config, terminal.isTerminal);
+  const { isTerminal } = terminal;
+  const terminalOwner = findTerminalOwner(config, { isTerminal, bundledChannels });
+  const built = createBuiltChannels({ config, environment, clock, log });
   const webhooks = createWebhookInlet();
   const sockets = createSocketInlet();
   const chats = createChatInlet();
@@ -88,15 +105,41 @@ export function assembleChannels(options: AssembleChannelsOptions): Channels {
     ["webchat", { routes: chats.routes, sockets: [chats.socketRoute] }],
   ]);
   const kinds = new Set<string>();
+  const offers = new Map<string, () => void>();
+  const offerTools = (
+    channel: Channel,
+    entry: ChannelEntry,
+    kind: ChannelAddress["kind"],
+  ): void => {
+    const { name } = channel;
+    const brought = channel.tools?.() ?? [];
+    if (brought.length > 0 && !entry.network) {
+      log.warn(
+        { channel: name },
+        "a channel without network has tools that need it; they are left out",
+      );
+      return;
+    }
+    // A definition says itself what it needs; a program gets what its entry gives it.
+    tools.offer(name, brought, (variable) =>
+      kind === "yaml" ? environment[variable] : toPlainText(entry.env[variable]),
+    );
+  };
   const ports = createChannelPorts(parseListenAddress(config.server.addr).port);
 
+  const leaveOut = (name: string, error: unknown): void => {
+    problems.set(name, toMessage(error));
+    log.error({ channel: name, problem: toMessage(error) }, "a channel cannot run and is left out");
+  };
+
   for (const [name, entry] of enabled) {
-    try {
-      const address = toChannelAddress(entry, bundledChannels);
-      const { kind } = parseChannelAddress(address);
-      const channel = createChannel({
+    let kind: ChannelAddress["kind"] | undefined;
+    const create = ({ address, folder, prepare }: ChannelPlace): Promise<Channel> => {
+      ({ kind } = parseChannelAddress(address));
+      return createChannel({
         name,
         address,
+        folder,
         config: revealBlock(entry.config),
         door: {
           webhooks,
@@ -110,6 +153,7 @@ export function assembleChannels(options: AssembleChannelsOptions): Channels {
         terminal,
         programs,
         programSettings: {
+          prepare,
           env: entry.env,
           limits: toLimits(config, entry.limits),
           sandbox: entry.sandbox,
@@ -121,18 +165,49 @@ export function assembleChannels(options: AssembleChannelsOptions): Channels {
         clock,
         log: log.child({ channel: name }),
       });
+    };
+    const offer = (): void => {
+      const channel = channels.get(name);
+      if (channel !== undefined && kind !== undefined) offerTools(channel, entry, kind);
+    };
+    offers.set(name, offer);
+    try {
+      const program = findChannelProgram(name, entry, bundledChannels);
+      if (program.kind === "built") {
+        channels.set(name, built.open(program.wanted, create, log.child({ channel: name })));
+        continue;
+      }
+      // One after the other, so that of two that claim the same place the first has it.
+      const channel = await create(program);
       ports.add(name, channel);
       channels.set(name, channel);
-      kinds.add(kind);
+      kinds.add(parseChannelAddress(program.address).kind);
+      offer();
     } catch (error) {
-      problems.set(name, toMessage(error));
-      log.error(
-        { channel: name, problem: toMessage(error) },
-        "a channel cannot run and is left out",
-      );
+      leaveOut(name, error);
     }
   }
-  if (channels.size === 0) throw noChannelError(problems);
+  for (const { channel, refusal } of await built.settle()) {
+    try {
+      if (refusal !== undefined) throw refusal;
+      ports.add(channel.name, channel);
+      offers.get(channel.name)?.();
+    } catch (error) {
+      leaveOut(channel.name, error);
+      channels.delete(channel.name);
+      await channel[Symbol.asyncDispose]();
+    }
+  }
+  const dispose = async (): Promise<void> => {
+    await Promise.allSettled(
+      [...channels.values()].map((channel) => channel[Symbol.asyncDispose]()),
+    );
+    await Promise.all([programs[Symbol.asyncDispose](), built[Symbol.asyncDispose]()]);
+  };
+  if (channels.size === 0) {
+    await dispose();
+    throw noChannelError(problems);
+  }
 
   const capabilitiesOf = (name: string): ChannelCapabilities =>
     channels.get(name)?.capabilities() ?? plainCapabilities;
@@ -156,6 +231,7 @@ export function assembleChannels(options: AssembleChannelsOptions): Channels {
           try {
             await channel.start({
               accept: (message) => accept({ ...message, channel: name }),
+              toolsChanged: offers.get(name) ?? (() => {}),
               finished: () => {
                 if (channels.size === 1 || terminal.isTerminal) onFinished();
               },
@@ -170,7 +246,13 @@ export function assembleChannels(options: AssembleChannelsOptions): Channels {
     stopIntake: async () => {
       await Promise.all([...channels.values()].map((channel) => channel.stopIntake()));
     },
-    split: (message) => splitMessage(message, capabilitiesOf(message.channel).maxMessageLength),
+    split: (message) => {
+      const channel = channels.get(message.channel);
+      return (
+        channel?.split?.(message) ??
+        splitFormattedMessage(message, channel?.capabilities() ?? plainCapabilities)
+      );
+    },
     send: async (message, deliveryId) => {
       const channel = channels.get(message.channel);
       if (channel === undefined) {
@@ -181,21 +263,23 @@ export function assembleChannels(options: AssembleChannelsOptions): Channels {
         };
       }
       try {
-        await channel.send(message, deliveryId);
-        return { kind: "delivered" };
+        const formatted = formatMessage(message, channel.capabilities());
+        const sent = await channel.send(formatted, deliveryId);
+        return { kind: "delivered", messageIds: sent?.messageIds };
       } catch (error) {
         return toSendOutcome(error);
       }
     },
     knowsRepeats: (name) => channels.get(name)?.knowsRepeats === true,
     show: (turn, event) => channels.get(turn.message.channel)?.show?.(turn, event),
-    [Symbol.asyncDispose]: async () => {
-      await Promise.allSettled(
-        [...channels.values()].map((channel) => channel[Symbol.asyncDispose]()),
-      );
-      await programs[Symbol.asyncDispose]();
-    },
+    [Symbol.asyncDispose]: dispose,
   };
+}
+
+type ChannelEntry = Config["channels"][string];
+
+function toPlainText(value: string | Secret | undefined): string | undefined {
+  return isSecret(value) ? value.reveal() : value;
 }
 
 /** A door on loopback lets in only this machine; another one asks for its token, or somebody in front of it checks. */

@@ -16,6 +16,7 @@ import {
 import type { ToolDesk } from "../domain/tool-desk.ts";
 import type { Turn } from "../domain/turn.ts";
 import { type CheckConfirmation, createConfirmationCheck } from "../hooks/check-confirmation.ts";
+import type { ChannelTools } from "../channels/tools/channel-tools.ts";
 import { createPermissionCheck } from "../hooks/check-permission.ts";
 import type { InvokeStep } from "../hooks/parse-preparer-result.ts";
 import type { CallHookAction } from "../hooks/run-preparers.ts";
@@ -38,7 +39,7 @@ import type { SuspectCall, TripwireVerdict } from "../tools/tripwire.ts";
 import { createToolDesk } from "./create-tool-desk.ts";
 import { toPluginEntries } from "./plugin-entries.ts";
 import { createPluginState } from "./plugin-state.ts";
-import { createPluginPreparation } from "./prepare-plugins.ts";
+import { createSourcePreparation } from "./prepare-sources.ts";
 import { createTurnOffers, type TurnOffer } from "./turn-offers.ts";
 
 export interface Tools extends AsyncDisposable {
@@ -104,6 +105,8 @@ export interface AssembleToolsOptions {
   readonly bundledPlugins: string;
   readonly clock: Clock;
   readonly log: Log;
+  /** Tools that come with channels; those of plugins go first. */
+  readonly channelTools?: ChannelTools | undefined;
   /** What plugins keep; comes later than they start. They keep nothing when absent. */
   readonly pluginState?: Promise<PluginStateStore> | undefined;
   /** Headers that let plugins act in the name of the turn's person, by server name. */
@@ -122,12 +125,19 @@ export function assembleTools({
   bundledPlugins,
   clock,
   log,
+  channelTools,
   pluginState,
   credentialHeadersOf = () => undefined,
   onPluginCall,
 }: AssembleToolsOptions): Tools {
   const steps = findPipelineSteps(config);
-  const preparation = createPluginPreparation({ config, environment, clock, log });
+  const preparation = createSourcePreparation({
+    purpose: "plugin",
+    config,
+    environment,
+    clock,
+    log,
+  });
   const host = createPluginHost({
     entries: toPluginEntries({ config, bundledPlugins, prepare: preparation.prepare, log }),
     configuredKeys: Object.keys(config.plugins),
@@ -142,7 +152,12 @@ export function assembleTools({
     },
     onCall: onPluginCall,
   });
-  const registry = createToolRegistry({ sources: [{ tools: () => metaTools }, host], log });
+  const sources = [{ tools: () => metaTools }, host, ...(channelTools ? [channelTools] : [])];
+  const registry = createToolRegistry({ sources, log });
+  channelTools?.onChange(() => {
+    offers.forget();
+    desk.change();
+  });
   const offers = createTurnOffers({
     registry,
     isOffered: (tool) => !steps.has(toToolName(tool)),
@@ -154,8 +169,12 @@ export function assembleTools({
 
   const toolCalls: ToolCallerOptions = {
     registry: { ...registry, offered: offers.tools },
-    execute: async (plugin, execution) =>
-      plugin === metaPlugin ? offers.runMetaTool(execution) : host.execute(plugin, execution),
+    execute: async (plugin, execution) => {
+      if (plugin === metaPlugin) return offers.runMetaTool(execution);
+      const isOfChannel =
+        channelTools?.has({ plugin, ...execution }) === true && !hasTool(host, plugin, execution);
+      return (isOfChannel ? channelTools : host).execute(plugin, execution);
+    },
     clock,
     log,
     defaultTimeoutMs: config.agent.toolTimeoutMs,
@@ -283,6 +302,14 @@ export function assembleTools({
       await preparation[Symbol.asyncDispose]();
     },
   };
+}
+
+function hasTool(
+  source: { readonly tools: () => readonly Tool[] },
+  plugin: string,
+  { action }: Pick<Execution, "action">,
+): boolean {
+  return source.tools().some((tool) => tool.plugin === plugin && tool.action === action);
 }
 
 /** Of a request that is passed on to a plugin's web server. */

@@ -9,7 +9,12 @@ export interface ChannelCapabilities {
   readonly edits: boolean;
   /** Characters; 0 means no limit. */
   readonly maxMessageLength: number;
+  /**
+   * What it shows: `slack`, `telegram` (HTML as Telegram knows it), `whatsapp`, `teams`, `discord`, `html`, `text`. Markdown
+   * is turned into it; `markdown` and the empty one stand for Markdown as it is.
+   */
   readonly responseFormat: string;
+  /** Words for models, which then write in the format themselves: what they write is left as it is. */
   readonly responseFormatPrompt: string;
 }
 
@@ -27,6 +32,8 @@ export interface ChannelHost {
   readonly accept: (message: Omit<InboundMessage, "channel">) => Promise<AcceptOutcome>;
   /** The channel's input ended for good (terminal closed): asks for an orderly end of the program. */
   readonly finished: () => void;
+  /** The tools that come with the channel are others than before. */
+  readonly toolsChanged?: () => void;
 }
 
 /** An address of a channel at the HTTP door, or at a port of its own. */
@@ -76,6 +83,11 @@ export interface Channel {
   readonly start: (host: ChannelHost) => Promise<void>;
   /** Stops taking messages; deliveries still work. */
   readonly stopIntake: () => Promise<void>;
+  /**
+   * The messages a reply takes on the platform, formatted, always the same ones for the same reply; absent where the length
+   * of the text alone decides.
+   */
+  readonly split?: (message: OutboundMessage) => readonly OutboundMessage[];
   /** `deliveryId` is stable over retries of the same delivery. */
   readonly send: (message: OutboundMessage, deliveryId: string) => Promise<SentMessage | void>;
   /** Shows live progress of a turn (streamed text, running tool) where the platform can. */

@@ -129,6 +129,16 @@ describe("live updates", () => {
     expect(await live.finish(reply)).toBe(reply);
   });
 
+  it("are in the format the channel shows, however much of a mark is there", async () => {
+    const capabilities = { ...plainCapabilities, responseFormat: "telegram" };
+    const { show, pass, texts } = open({ liveUpdates: true, capabilities });
+    show({ kind: "turn-started" }, say("**"));
+    await pass(1_000);
+    show(say("Bold & mo"));
+    await pass(1_000);
+    expect(texts()).toEqual(["<b>Bold &amp; mo</b>"]);
+  });
+
   it("begin anew after an attempt that failed, and keep to the length of the platform", async () => {
     const capabilities = { ...plainCapabilities, maxMessageLength: 10 };
     const { show, pass, texts } = open({ liveUpdates: true, capabilities });

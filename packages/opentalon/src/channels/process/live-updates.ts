@@ -1,7 +1,9 @@
 import type { Clock } from "../../base/clock.ts";
 import type { OutboundMessage } from "../../domain/message.ts";
 import type { Turn, TurnEvent } from "../../domain/turn.ts";
-import { splitMessage } from "../split-message.ts";
+import { plainCapabilities } from "../../domain/channel.ts";
+import { toTargetFormat } from "../format/format-message.ts";
+import { formatBeginning } from "../format/format-text.ts";
 import type { ReportedChannel } from "./channel-wire.ts";
 
 export interface LiveUpdatesOptions {
@@ -79,11 +81,12 @@ export function createLiveUpdates({ reported, post, clock }: LiveUpdatesOptions)
     if (live.isOver) return;
     if (live.text === live.shown || live.text.trim() === "") return schedule(live);
     live.shown = live.text;
-    const { channel, conversationId, threadId } = live.turn.message;
-    const place = { channel, conversationId, threadId, files: [], metadata: {} };
-    const limit = reported()?.capabilities.maxMessageLength ?? 0;
-    const [first] = splitMessage({ ...place, content: live.text }, limit);
-    postQuietly(live, first?.content ?? "", { _live: live.turn.id, _live_state: "partial" });
+    const capabilities = reported()?.capabilities ?? plainCapabilities;
+    const format = toTargetFormat(capabilities);
+    const content = formatBeginning(live.text, format, capabilities.maxMessageLength);
+    // Marks alone say nothing yet.
+    if (content === "") return schedule(live);
+    postQuietly(live, content, { _live: live.turn.id, _live_state: "partial" });
     // The next one when this one has arrived: a slow platform gets fewer.
     void live.posting.then(() => schedule(live));
   };

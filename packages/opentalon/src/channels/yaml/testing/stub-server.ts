@@ -10,6 +10,7 @@ export interface StubRequest {
   readonly query: URLSearchParams;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
+  readonly bytes: Buffer;
   /** The body as JSON, `{}` when it is none. */
   readonly json: Readonly<Record<string, unknown>>;
 }
@@ -56,7 +57,8 @@ export async function startStubServer({
     const serve = async (): Promise<void> => {
       const chunks: Buffer[] = [];
       for await (const chunk of incoming) chunks.push(chunk as Buffer);
-      const body = Buffer.concat(chunks).toString("utf8");
+      const bytes = Buffer.concat(chunks);
+      const body = bytes.toString("utf8");
       const url = new URL(incoming.url ?? "/", "http://localhost");
       const request: StubRequest = {
         method: incoming.method ?? "",
@@ -65,6 +67,7 @@ export async function startStubServer({
         query: url.searchParams,
         headers: incoming.headers,
         body,
+        bytes,
         json: toJson(body),
       };
       requests.push(request);

@@ -47,8 +47,8 @@ export function describeChannelContract(name: string, open: OpenBench, lacks?: L
     });
 
     const count = lacks === undefined ? 50 : 1_000;
-    const title = `keeps the order of ${count} in both directions, and gives every message an identity of its own`;
-    it(title, { timeout: 60_000 }, async () => {
+    const replyCount = Math.min(count, 200);
+    it(`keeps the order of ${count} messages and ${replyCount} replies, and gives every message an identity of its own`, async () => {
       const { bench, host } = await start();
       const contents = toContents(count, "message");
       await sayAll({ bench, host }, contents);
@@ -56,10 +56,11 @@ export function describeChannelContract(name: string, open: OpenBench, lacks?: L
       expect(host.contents()).toEqual(contents);
       const identities = host.messages.map(({ platformMessageId }) => platformMessageId);
       expect(new Set(identities).size).toBe(count);
-      for (const content of contents)
+      const replies = toContents(replyCount, "reply");
+      for (const content of replies)
         await bench.channel.send(reply(content, { bench, host }), content);
-      await vi.waitFor(() => expect(bench.readReplies()).toEqual(contents), patient);
-    });
+      await vi.waitFor(() => expect(bench.readReplies()).toEqual(replies), patient);
+    }, 60_000);
 
     it("tells when a message was not stored, and goes on", async () => {
       const { bench, host } = await start();

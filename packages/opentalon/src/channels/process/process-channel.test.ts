@@ -1,7 +1,10 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { systemClock } from "../../base/clock.ts";
+import { createSilentLog } from "../../base/create-log.ts";
 import type { OutboundMessage } from "../../domain/message.ts";
+import { createRecentLines } from "../../plugins/recent-lines.ts";
 import { isRunning } from "../../plugins/testing/launch-fake.ts";
 import type { Channel } from "../../domain/channel.ts";
 import {
@@ -258,6 +261,22 @@ describe("a channel that is a program", () => {
       await chat.say("still here");
       await vi.waitFor(() => expect(host.contents()).toContain("still here"), patient);
     });
+  });
+
+  it("comes back soon after each life in which it did something, and later and later after others", async () => {
+    const lines = createRecentLines(systemClock);
+    const { chat, host } = await start({ log: lines.record(createSilentLog()) });
+    const pauses = (): readonly string[] =>
+      lines.last(50).flatMap(({ text }) => /retryInMs\W+(\d+)/.exec(text)?.[1] ?? []);
+    for (const content of ["one", "two", "three"]) {
+      await chat.say(content);
+      await vi.waitFor(() => expect(host.contents().at(-1)).toBe(content), patient);
+      const before = chat.starts.length;
+      await chat.tell({ do: "die" });
+      await vi.waitFor(() => expect(chat.starts.length).toBeGreaterThan(before), patient);
+    }
+    await chat.tell({ do: "die" });
+    await vi.waitFor(() => expect(pauses()).toEqual(["200", "200", "200", "1000"]), patient);
   });
 
   it("says with its last words why it cannot start", async () => {

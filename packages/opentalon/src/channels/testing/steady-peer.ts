@@ -78,7 +78,7 @@ export function createSteadyPeer(dialect: Dialect): SteadyPeer {
       waiting.resolve();
       return;
     }
-    const id = String(frame["id"] ?? "");
+    const id = String(frame["id"]);
     if (frame["type"] === "error") refusals.push(frame);
     else if (frame["type"] !== "ack") others.push(frame);
     if (frame["type"] === "error" || frame["type"] === "ack") {

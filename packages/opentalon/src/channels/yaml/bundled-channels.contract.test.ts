@@ -19,7 +19,6 @@ import {
 import type { TelegramStub } from "./testing/telegram-stub.ts";
 
 const patient = { timeout: 15_000, interval: 5 };
-const noFilesOut = { "files out": "its definition brings texts" };
 const image = Buffer.from("\u0089PNG\r\n\u001a\n…", "latin1");
 const voice = Buffer.from("OggS-voice");
 
@@ -107,7 +106,6 @@ async function openSlack(): Promise<ChannelBench> {
 }
 
 describeChannelContract("slack", openSlack, {
-  ...noFilesOut,
   forgery: "Slack is dialled, nobody else is there",
   replay: "Slack is dialled, nobody else is there",
 });
@@ -148,7 +146,7 @@ async function openSlackEvents(): Promise<ChannelBench> {
   };
 }
 
-describeChannelContract("slack-events", openSlackEvents, noFilesOut);
+describeChannelContract("slack-events", openSlackEvents, {});
 
 // --- Telegram
 
@@ -231,7 +229,6 @@ async function openTelegram(): Promise<ChannelBench> {
 }
 
 describeChannelContract("telegram", openTelegram, {
-  ...noFilesOut,
   forgery: "Telegram is asked, nobody else answers",
   replay: "Telegram is asked, nobody else answers",
 });
@@ -275,7 +272,7 @@ async function openTelegramWebhook(): Promise<ChannelBench> {
   };
 }
 
-describeChannelContract("telegram-webhook", openTelegramWebhook, noFilesOut);
+describeChannelContract("telegram-webhook", openTelegramWebhook, {});
 
 // --- WhatsApp
 
@@ -317,12 +314,20 @@ async function openWhatsApp(): Promise<ChannelBench> {
 }
 
 describeChannelContract("whatsapp", openWhatsApp, {
-  ...noFilesOut,
   threads: "WhatsApp has conversations only",
   "live text": "WhatsApp cannot edit for a bot",
 });
 
 // --- Teams
+
+/** Pictures travel inside the message. */
+function readAttachments({ attachments }: StubRequest["json"]) {
+  const list = (attachments ?? []) as readonly { name: string; contentUrl?: string }[];
+  return list.flatMap(({ name, contentUrl }) => {
+    const data = /^data:[^,]*;base64,(.*)$/.exec(contentUrl ?? "")?.[1];
+    return data === undefined ? [] : [{ name, bytes: Buffer.from(data, "base64") }];
+  });
+}
 
 async function openTeams(): Promise<ChannelBench> {
   const teams = await startTeamsStub();
@@ -335,7 +340,7 @@ async function openTeams(): Promise<ChannelBench> {
   const bench = await openPostingBench({
     id: "msteams",
     config: { ...teamsApp.config, ...teams.config },
-    stub: teams,
+    stub: { ...teams, files: () => teams.activities().flatMap(readAttachments) },
     isDelivery: isPath(/activities$/),
     path: "/api/messages",
     toBody: (content, more) =>
@@ -361,6 +366,5 @@ async function openTeams(): Promise<ChannelBench> {
 }
 
 describeChannelContract("msteams", openTeams, {
-  ...noFilesOut,
   threads: "a thread of Teams is a conversation by its id",
 });

@@ -15,6 +15,8 @@ export interface PlatformStub extends AsyncDisposable {
   readonly server: StubServer;
   /** Texts that stand in conversations now. */
   readonly texts: () => readonly string[];
+  /** Files of answers. */
+  readonly files: () => readonly { readonly name: string; readonly bytes: Buffer }[];
 }
 
 export interface PlatformBenchOptions {
@@ -53,6 +55,7 @@ export function createPlatformBench(
       return channel;
     },
     readReplies: stub.texts,
+    readFiles: () => stub.files().map(({ name, bytes }) => ({ name, size: bytes.length })),
     sawRefusal: () => stub.texts().some((text) => text.includes(refusal)),
     isReleased: () => stub.server.openConnections() === 0,
     reopen: async () => {

@@ -15,7 +15,7 @@ describeChannelContract("discord", async (): Promise<ChannelBench> => {
   // Where answers to nothing go.
   discord.addChannel({ id: "c", type: ChannelType.DM });
   const opened = await openProgramChannel({
-    command: [process.execPath, "--conditions=@opentalon/source", program],
+    program,
     config: { bot_token: discordBot.token, api_url: discord.apiUrl },
   });
   return {

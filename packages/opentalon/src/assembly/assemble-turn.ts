@@ -4,6 +4,8 @@ import { runAgent, wasUnderWay, type AgentRun } from "../agent/run-agent.ts";
 import type { Clock } from "../base/clock.ts";
 import { createIdentifier } from "../base/identifier.ts";
 import type { Log } from "../base/log.ts";
+import { toTargetFormat } from "../channels/format/format-message.ts";
+import { formatText } from "../channels/format/format-text.ts";
 import type { Config } from "../config/load-config.ts";
 import { toActor } from "../domain/actor.ts";
 import type { ChannelCapabilities } from "../domain/channel.ts";
@@ -239,6 +241,8 @@ export function assembleTurn(options: AssembleTurnOptions): TurnStages {
     },
     notesOf: notes.of,
     hasFormatters: formatters.length > 0,
+    formatWords: ({ message }, words) =>
+      formatText(words, toTargetFormat(options.capabilitiesOf(message.channel)))[0] ?? words,
     toUsageRow: (turn, { model, usage, toolCalls }) => ({
       sessionKey: turn.sessionKey,
       actor: toActor(turn.message),

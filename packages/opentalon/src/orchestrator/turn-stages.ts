@@ -40,7 +40,7 @@ export interface TurnStages {
     session: Session,
   ) => CommandOutcome | undefined | Promise<CommandOutcome | undefined>;
   /** What the message wants: an answer, another answer, or nothing but to take note. */
-  readonly readIntent: (turn: Turn, session: Session, command?: Signal) => Intent;
+  readonly readIntent: (turn: Turn, session: Session, command?: Signal) => Intent | Promise<Intent>;
   readonly prepare: (
     turn: Turn,
     text: string,
@@ -60,6 +60,8 @@ export interface TurnStages {
     signal: AbortSignal,
   ) => Promise<FormatOutcome>;
   readonly hasFormatters: boolean;
+  /** Words of ours in the format of the turn's channel, to stand below an answer that formatters have written. */
+  readonly formatWords?: (turn: Turn, words: string) => string;
   readonly toUsageRow: (turn: Turn, reply: ModelReply) => UsageRow;
   /** What the turn adds to the history that routing learns from. */
   readonly toRouting: (answer: AnswerRecord, question: RankedQuestion) => RoutingChange;

@@ -14,6 +14,7 @@ import {
 import type { InboundMessage, OutboundMessage } from "../../domain/message.ts";
 import { createRestartPolicy } from "../../plugins/restart-policy.ts";
 import { DeliveryError } from "../delivery-error.ts";
+import { formatMessage } from "../format/format-message.ts";
 import type { OpenChannelEndpoint } from "./channel-endpoint.ts";
 import type { ChannelSession } from "./channel-session.ts";
 import { openChannelSession } from "./channel-session.ts";
@@ -118,7 +119,8 @@ export function createProcessChannel(options: ProcessChannelOptions): Channel {
       error_code: "internal_error",
     };
     const content = `This message was not taken: ${reason}.`;
-    const explanation = { channel: name, conversationId, threadId, content, files: [], metadata };
+    const words = { channel: name, conversationId, threadId, content, files: [], metadata };
+    const explanation = formatMessage(words, known?.capabilities ?? plainCapabilities);
     await sendNow(explanation, randomUUID()).catch((error: unknown) =>
       log.warn({ problem: toMessage(error) }, "nobody could be told that a message was not taken"),
     );

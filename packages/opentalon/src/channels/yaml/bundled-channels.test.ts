@@ -134,7 +134,7 @@ describe("slack", () => {
     await channel.send(toReply(host, "Not *much*"), "d1");
     expect(slack.calls("chat.postMessage")[0]?.json).toEqual({
       channel: "C1",
-      text: "Not *much*",
+      text: "Not _much_",
       thread_ts: "170.1",
       mrkdwn: true,
     });
@@ -171,7 +171,10 @@ describe("slack", () => {
       }),
     );
     await vi.waitFor(() => expect(host.messages.length).toBe(1));
-    await channel.send(toReply(host, "an answer"), "d1");
+    // What a reaction names is what the answer was said to be called.
+    expect(await channel.send(toReply(host, "an answer"), "d1")).toEqual({
+      messageIds: ["1700000000.000001"],
+    });
     const reaction = (ts: string, author: string) => ({
       event: {
         type: "reaction_added",
@@ -319,6 +322,7 @@ describe("telegram", () => {
     expect(telegram.calls("sendMessage")[0]?.json).toEqual({
       chat_id: "-100",
       text: "fine",
+      parse_mode: "HTML",
       reply_parameters: { message_id: 51, allow_sending_without_reply: true },
     });
   });
@@ -363,11 +367,12 @@ describe("telegram", () => {
     const { channel, host } = await openNew();
     telegram.add(telegramMessage("hello"));
     await vi.waitFor(() => expect(host.messages.length).toBe(1));
-    await channel.send(
+    const sent = await channel.send(
       toReply(host, "hi", { type: "confirmation", options: "approve,reject" }),
       "d1",
     );
     const own = 101;
+    expect(sent).toEqual({ messageIds: [String(own)] });
     expect(telegram.calls("sendMessage")[0]?.json["reply_markup"]).toMatchObject({
       inline_keyboard: [[{ callback_data: "approve" }, { callback_data: "reject" }]],
     });

@@ -80,10 +80,9 @@ export function createYamlChannel(options: YamlChannelOptions): YamlChannel {
   const conversations = createConversationMemory(inbound.remember, memory, clock, log);
   const hooks = createBackgroundCalls(values, log);
   const capabilities = toCapabilities(definition);
-  const { maxMessageLength } = capabilities;
   const delivery = createMessageDelivery({
     definition,
-    maxMessageLength,
+    capabilities,
     values,
     sent,
     conversations,
@@ -242,6 +241,7 @@ export function createYamlChannel(options: YamlChannelOptions): YamlChannel {
     },
     findProblem: () => startProblem,
     stopIntake: () => (stopped ??= stopIntake()),
+    split: delivery.split,
     send: delivery.send,
     ...(outbound.typing === undefined && !definition.capabilities.edits
       ? {}

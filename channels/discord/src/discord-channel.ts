@@ -118,7 +118,7 @@ async function run(options: RunOptions): Promise<void> {
     directory,
     memory,
     loadAttachments: (attachments) => loadAttachments(attachments, { apiUrl, log, signal }),
-    handover: createHandover({ receive: context.receive, signal }),
+    handover: createHandover({ receive: context.receive, clock, signal }),
     onQuestion: places.note,
     onOwnMessage: deliverer.sawOwn,
     clock,

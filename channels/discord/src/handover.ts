@@ -1,8 +1,10 @@
 import type { IncomingMessage } from "@opentalon/plugin-sdk";
+import type { Clock } from "./clock.ts";
 
 export interface HandoverOptions {
   /** Resolves once the message is safe; rejects when the channel is being stopped. */
   readonly receive: (message: IncomingMessage) => Promise<void>;
+  readonly clock: Clock;
   /** The channel is being stopped. */
   readonly signal: AbortSignal;
 }
@@ -19,8 +21,10 @@ export interface Handover {
 const maxUnderWay = 8;
 /** Files included; one message may be larger. */
 const maxBytesUnderWay = 32 * 1024 * 1024;
+/** Whether a message is safe may get lost on the way back: it is handed over again after this, then after twice this … */
+const firstPatienceMs = 120_000;
 
-export function createHandover({ receive, signal }: HandoverOptions): Handover {
+export function createHandover({ receive, clock, signal }: HandoverOptions): Handover {
   let count = 0;
   let bytes = 0;
   let isStopped = false;
@@ -37,6 +41,24 @@ export function createHandover({ receive, signal }: HandoverOptions): Handover {
     wake();
   });
 
+  /** Rejects when the channel is being stopped. */
+  const untilSafe = async (message: IncomingMessage): Promise<void> => {
+    for (let patienceMs = firstPatienceMs; !signal.aborted; patienceMs *= 2) {
+      const waiting = new AbortController();
+      const given = receive(message).then(() => true);
+      given.catch(() => undefined);
+      const patience = clock
+        .sleep(patienceMs, AbortSignal.any([signal, waiting.signal]))
+        .then(() => false);
+      try {
+        if (await Promise.race([given, patience])) return;
+      } finally {
+        waiting.abort();
+      }
+    }
+    throw new Error("the channel is being stopped");
+  };
+
   const isFull = (next: number): boolean =>
     count >= maxUnderWay || (count > 0 && bytes + next > maxBytesUnderWay);
 
@@ -49,7 +71,7 @@ export function createHandover({ receive, signal }: HandoverOptions): Handover {
       if (isStopped) return;
       count += 1;
       bytes += size;
-      const given = receive(message)
+      const given = untilSafe(message)
         .catch(() => {
           isStopped = true;
         })

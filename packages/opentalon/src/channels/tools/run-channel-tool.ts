@@ -80,6 +80,9 @@ function toRequest({ action, method, url, headers, body }: ChannelTool): Request
       value: parseTemplate(value),
     })),
     body: body === "" ? undefined : parseTemplate(body),
+    multipart: undefined,
+    isFileBody: false,
+    omitsEmptyDeep: false,
     when: undefined,
   };
 }

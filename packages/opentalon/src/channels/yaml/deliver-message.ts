@@ -76,16 +76,27 @@ export function createMessageDelivery(options: MessageDeliveryOptions): MessageD
     log,
   });
 
+  const isQuestion = ({ metadata }: OutboundMessage): boolean =>
+    metadata["type"] === "confirmation" && confirm !== undefined;
+  const logUnfinished = (error: unknown): void =>
+    log.debug({ problem: toMessage(error) }, "the mark of an unfinished answer stays");
+
   /** Whether the reply is where it belongs now. */
   const finishStream = async (message: OutboundMessage): Promise<boolean> => {
     const key = toStreamKey(message, message.metadata["in_reply_to"] ?? "");
-    const shownId = await streams.end(key);
-    if (shownId === undefined) {
+    const shown = await streams.end(key);
+    if (shown === undefined) {
+      streams.forget(key);
+      return false;
+    }
+    if (isQuestion(message)) {
+      // Buttons come with a new message; what was shown so far stays, as something that is finished.
+      await requests.edit({ ...message, content: shown.content }, shown.id).catch(logUnfinished);
       streams.forget(key);
       return false;
     }
     try {
-      await requests.edit(message, shownId);
+      await requests.edit(message, shown.id);
     } catch (error) {
       const { retryAfterMs } = error as { retryAfterMs?: number | undefined };
       // An edit that had come through before.
@@ -109,9 +120,7 @@ export function createMessageDelivery(options: MessageDeliveryOptions): MessageD
 
   const sendText = async (message: OutboundMessage): Promise<void> => {
     pace.count(message.conversationId);
-    const isQuestion = message.metadata["type"] === "confirmation" && confirm !== undefined;
-    const isShown = isQuestion ? false : await finishStream(message);
-    if (!isShown) await requests.post(message);
+    if (!(await finishStream(message))) await requests.post(message);
   };
 
   const tell = (message: OutboundMessage, words: string): Promise<void> => {

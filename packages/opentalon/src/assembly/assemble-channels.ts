@@ -6,8 +6,8 @@ import { isSecret, type Secret } from "../base/secret.ts";
 import type { SocketRoute } from "../base/socket-route.ts";
 import type { ConsoleTerminal } from "../channels/console/console-channel.ts";
 import { createChannel } from "../channels/create-channel.ts";
-import { formatMessage, splitFormattedMessage } from "../channels/format/format-message.ts";
 import { type ChannelAddress, parseChannelAddress } from "../channels/parse-channel-address.ts";
+import { splitMessage } from "../channels/split-message.ts";
 import { createChannelPrograms } from "../channels/process/channel-programs.ts";
 import { isLoopbackHost, parseListenAddress } from "../base/listen-address.ts";
 import type { ChannelTools } from "../channels/tools/channel-tools.ts";
@@ -46,6 +46,8 @@ export interface Channels extends AsyncDisposable {
   readonly stopIntake: () => Promise<void>;
   /** A reply as the messages its platform takes, in the format it shows. */
   readonly split: (message: OutboundMessage) => readonly OutboundMessage[];
+  /** See `Channel.formatWords`. */
+  readonly formatWords: (channel: string, words: string) => string;
   readonly send: (message: OutboundMessage, deliveryId: string) => Promise<SendOutcome>;
   /** See `Channel.knowsRepeats`. */
   readonly knowsRepeats: (channel: string) => boolean;
@@ -250,9 +252,10 @@ export async function assembleChannels(options: AssembleChannelsOptions): Promis
       const channel = channels.get(message.channel);
       return (
         channel?.split?.(message) ??
-        splitFormattedMessage(message, channel?.capabilities() ?? plainCapabilities)
+        splitMessage(message, capabilitiesOf(message.channel).maxMessageLength)
       );
     },
+    formatWords: (name, words) => channels.get(name)?.formatWords?.(words) ?? words,
     send: async (message, deliveryId) => {
       const channel = channels.get(message.channel);
       if (channel === undefined) {
@@ -263,8 +266,7 @@ export async function assembleChannels(options: AssembleChannelsOptions): Promis
         };
       }
       try {
-        const formatted = formatMessage(message, channel.capabilities());
-        const sent = await channel.send(formatted, deliveryId);
+        const sent = await channel.send(message, deliveryId);
         return { kind: "delivered", messageIds: sent?.messageIds };
       } catch (error) {
         return toSendOutcome(error);

@@ -4,8 +4,6 @@ import { runAgent, wasUnderWay, type AgentRun } from "../agent/run-agent.ts";
 import type { Clock } from "../base/clock.ts";
 import { createIdentifier } from "../base/identifier.ts";
 import type { Log } from "../base/log.ts";
-import { toTargetFormat } from "../channels/format/format-message.ts";
-import { formatText } from "../channels/format/format-text.ts";
 import type { Config } from "../config/load-config.ts";
 import { toActor } from "../domain/actor.ts";
 import type { ChannelCapabilities } from "../domain/channel.ts";
@@ -47,6 +45,8 @@ export interface AssembleTurnOptions {
   readonly delivery: DeliveryLoop;
   readonly commands: Access["commands"];
   readonly capabilitiesOf: (channel: string) => ChannelCapabilities;
+  /** See `Channel.formatWords`. */
+  readonly formatWords: (channel: string, words: string) => string;
   readonly observe: TurnObserver;
   readonly clock: Clock;
   readonly log: Log;
@@ -241,8 +241,7 @@ export function assembleTurn(options: AssembleTurnOptions): TurnStages {
     },
     notesOf: notes.of,
     hasFormatters: formatters.length > 0,
-    formatWords: ({ message }, words) =>
-      formatText(words, toTargetFormat(options.capabilitiesOf(message.channel)))[0] ?? words,
+    formatWords: ({ message }, words) => options.formatWords(message.channel, words),
     toUsageRow: (turn, { model, usage, toolCalls }) => ({
       sessionKey: turn.sessionKey,
       actor: toActor(turn.message),

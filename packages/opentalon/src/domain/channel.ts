@@ -88,6 +88,8 @@ export interface Channel {
    * of the text alone decides.
    */
   readonly split?: (message: OutboundMessage) => readonly OutboundMessage[];
+  /** Words of ours in the format it shows, to stand beside text that is in it already; absent where that is Markdown. */
+  readonly formatWords?: (words: string) => string;
   /** `deliveryId` is stable over retries of the same delivery. */
   readonly send: (message: OutboundMessage, deliveryId: string) => Promise<SentMessage | void>;
   /** Shows live progress of a turn (streamed text, running tool) where the platform can. */

@@ -44,3 +44,9 @@ export function splitFormattedMessage(
       : formatText(message.content, format, maxMessageLength);
   return splitMessage({ ...message, isFormatted: true }, contents);
 }
+
+/** Words of ours in the format of a channel, to stand beside text that is in it already. */
+export function formatWords(words: string, capabilities: FormatCapabilities): string {
+  const format = toTargetFormat(capabilities);
+  return format === "" ? words : (formatText(words, format)[0] ?? words);
+}

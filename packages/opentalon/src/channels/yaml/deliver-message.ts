@@ -78,16 +78,27 @@ export function createMessageDelivery(options: MessageDeliveryOptions): MessageD
     log,
   });
 
+  const isQuestion = ({ metadata }: OutboundMessage): boolean =>
+    metadata["type"] === "confirmation" && confirm !== undefined;
+  const logUnfinished = (error: unknown): void =>
+    log.debug({ problem: toMessage(error) }, "the mark of an unfinished answer stays");
+
   /** The message in which the reply is where it belongs now; `undefined` when it has to be posted. */
   const finishStream = async (message: OutboundMessage): Promise<string | undefined> => {
     const key = toStreamKey(message, message.metadata["in_reply_to"] ?? "");
-    const shownId = await streams.end(key);
-    if (shownId === undefined) {
+    const shown = await streams.end(key);
+    if (shown === undefined) {
+      streams.forget(key);
+      return undefined;
+    }
+    if (isQuestion(message)) {
+      // Buttons come with a new message; what was shown so far stays, as something that is finished.
+      await requests.edit({ ...message, content: shown.content }, shown.id).catch(logUnfinished);
       streams.forget(key);
       return undefined;
     }
     try {
-      await requests.edit(message, shownId);
+      await requests.edit(message, shown.id);
     } catch (error) {
       const { retryAfterMs } = error as { retryAfterMs?: number | undefined };
       // An edit that had come through before.
@@ -106,15 +117,13 @@ export function createMessageDelivery(options: MessageDeliveryOptions): MessageD
         });
     }
     streams.forget(key);
-    return shownId;
+    return shown.id;
   };
 
   /** Gives the platform's identifier of it; empty when it is not told. */
   const sendText = async (message: OutboundMessage): Promise<string> => {
     pace.count(message.conversationId);
-    const isQuestion = message.metadata["type"] === "confirmation" && confirm !== undefined;
-    const shownId = isQuestion ? undefined : await finishStream(message);
-    return shownId ?? (await requests.post(message));
+    return (await finishStream(message)) ?? (await requests.post(message));
   };
 
   const tell = async (message: OutboundMessage, words: string): Promise<void> => {

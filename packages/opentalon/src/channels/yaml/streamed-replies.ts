@@ -9,12 +9,18 @@ import type { ScopedMessage } from "./message-scope.ts";
 /** Shows answers while they are written: one message, edited as it grows. Nothing of it is durable. */
 export interface StreamedReplies {
   readonly show: (turn: Turn, event: TurnEvent) => void;
-  /** No more edits of this answer; resolves to the id of the message that shows it, `undefined` when none does. */
-  readonly end: (key: string) => Promise<string | undefined>;
+  /** No more edits of this answer; resolves to the message that shows it, `undefined` when none does. */
+  readonly end: (key: string) => Promise<ShownReply | undefined>;
   readonly forget: (key: string) => void;
   /** Whether a message shows this answer, or is on its way. */
   readonly isShown: (key: string) => boolean;
   readonly close: () => void;
+}
+
+export interface ShownReply {
+  readonly id: string;
+  /** As it stands now, but for the sign that more is to come. */
+  readonly content: string;
 }
 
 export interface StreamedRepliesOptions {
@@ -35,6 +41,7 @@ interface Stream {
   /** Bytes that came since the last edit. */
   newBytes: number;
   id: string;
+  beginning: string;
   flight: Promise<void> | undefined;
   /** The answer is complete, or showing it failed. */
   isOver: boolean;
@@ -63,7 +70,14 @@ export function createStreamedReplies(options: StreamedRepliesOptions): Streamed
     if (known !== undefined) return known;
     const [oldest] = streams.keys();
     if (streams.size >= maxStreams && oldest !== undefined) streams.delete(oldest);
-    const stream = { text: "", newBytes: 0, id: "", flight: undefined, isOver: false };
+    const stream = {
+      text: "",
+      newBytes: 0,
+      id: "",
+      beginning: "",
+      flight: undefined,
+      isOver: false,
+    };
     streams.set(key, stream);
     return stream;
   };
@@ -71,6 +85,7 @@ export function createStreamedReplies(options: StreamedRepliesOptions): Streamed
   const flush = async (stream: Stream, { message }: Turn, beginning: string): Promise<void> => {
     const shown = { ...message, files: [], content: beginning + marker };
     stream.newBytes = 0;
+    stream.beginning = beginning;
     try {
       if (stream.id !== "") await edit(shown, stream.id);
       else {
@@ -118,7 +133,7 @@ export function createStreamedReplies(options: StreamedRepliesOptions): Streamed
       if (stream === undefined) return undefined;
       stream.isOver = true;
       await stream.flight;
-      return stream.id === "" ? undefined : stream.id;
+      return stream.id === "" ? undefined : { id: stream.id, content: stream.beginning };
     },
     forget: (key) => {
       streams.delete(key);

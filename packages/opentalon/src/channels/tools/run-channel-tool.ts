@@ -84,9 +84,6 @@ function toRequest({ action, method, url, headers, body }: ChannelTool): Request
     isFileBody: false,
     omitsEmptyDeep: false,
     when: undefined,
-    multipart: undefined,
-    isFileBody: false,
-    omitsEmptyDeep: false,
   };
 }
 

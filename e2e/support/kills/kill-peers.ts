@@ -31,7 +31,14 @@ export interface KillPeerOptions {
   readonly intervalMs: number;
 }
 
-export const peerKinds = ["process", "elsewhere", "webhook", "websocket"] as const;
+/** The last one knows no delivery it has seen, as most platforms; the others do. */
+export const peerKinds = [
+  "process",
+  "elsewhere",
+  "webhook",
+  "websocket",
+  "forgetful webhook",
+] as const;
 export type PeerKind = (typeof peerKinds)[number];
 
 export const killedChannel = "killed";
@@ -42,6 +49,7 @@ export function createKillPeer(kind: PeerKind, options: KillPeerOptions): Promis
     case "elsewhere":
       return createProgramPeer(kind, options);
     case "webhook":
+    case "forgetful webhook":
     case "websocket":
       return createNetworkPeer(kind, options);
   }
@@ -52,17 +60,20 @@ const token = "a-channel-token-of-good-length";
 
 /** A program that keeps a journal, and reads it when it is started again. */
 async function createNetworkPeer(
-  kind: "webhook" | "websocket",
+  kind: "webhook" | "forgetful webhook" | "websocket",
   { folder, port, ...pace }: KillPeerOptions,
 ): Promise<KillPeer> {
   const journal = join(folder, "peer.journal");
   const replyPort = await findFreePort();
   const door = `127.0.0.1:${port}`;
   const [program, entry, more] =
-    kind === "webhook"
+    kind !== "websocket"
       ? [
           "webhook-peer-program.ts",
-          { plugin: `http://127.0.0.1:${replyPort}/out` },
+          {
+            plugin: `http://127.0.0.1:${replyPort}/out`,
+            config: { knows_repeats: kind === "webhook" },
+          },
           { url: `http://${door}/api/channels/${killedChannel}/inbound`, port: replyPort },
         ]
       : [
@@ -87,8 +98,8 @@ async function createNetworkPeer(
       new Set(readPeerNotes(journal).flatMap((note) => (note.kind === "acked" ? [note.id] : []))),
     answered: () => {
       const replies = readPeerNotes(journal).filter((note) => note.kind === "reply");
-      if (kind === "webhook") return replies.map(({ inReplyTo }) => inReplyTo);
-      // A peer that acknowledges knows a delivery that comes again.
+      if (kind === "forgetful webhook") return replies.map(({ inReplyTo }) => inReplyTo);
+      // The others show a delivery that comes again once.
       const shown = new Map(replies.map(({ deliveryId, inReplyTo }) => [deliveryId, inReplyTo]));
       return [...shown.values()];
     },
@@ -103,8 +114,7 @@ async function createProgramPeer(
 ): Promise<KillPeer> {
   const chat = await createFakeChat();
   const journal = join(folder, "answers");
-  // One that is started here is the best a channel can be; one that runs elsewhere knows no delivery it has seen.
-  const fake = { chat: chat.path, journal, receipts: true, knowsRepeats: kind === "process" };
+  const fake = { chat: chat.path, journal, receipts: true, knowsRepeats: true };
   const remotePort = await findFreePort();
   let child: ChildProcess | undefined;
   const startRemote = (): void => {
@@ -154,7 +164,7 @@ async function createProgramPeer(
         ? []
         : readFileSync(journal, "utf8")
             .split("\n")
-            .flatMap((line) => /^answer: (m\d+)(?:\t|$)/.exec(line)?.[1] ?? []),
+            .flatMap((line) => /^answer: (m\d+)\t/.exec(line)?.[1] ?? []),
     [Symbol.asyncDispose]: async () => {
       clearInterval(timer);
       await endChild(child);

@@ -81,9 +81,6 @@ function toRequest({ action, method, url, headers, body }: ChannelTool): Request
     })),
     body: body === "" ? undefined : parseTemplate(body),
     when: undefined,
-    multipart: undefined,
-    isFileBody: false,
-    omitsEmptyDeep: false,
   };
 }
 

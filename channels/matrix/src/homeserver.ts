@@ -58,7 +58,7 @@ export function createHomeserver({ url, token, fetch }: HomeserverOptions): Home
           request.bytes?.data ?? (request.json === undefined ? null : JSON.stringify(request.json)),
         redirect: request.followsRedirects === true ? "follow" : "error",
         signal: AbortSignal.any([signal, limit]),
-      } as RequestInit);
+      });
       if (!response.ok) throw await toRefusal(response, what);
       const data = await readWithin(response, maxBytes, what);
       return { data, mimeType: toMimeType(response) };
@@ -115,7 +115,8 @@ async function readWithin(response: Response, maxBytes: number, what: string): P
   }
   const chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of response.body ?? []) {
+  const body: AsyncIterable<Uint8Array> | null = response.body;
+  for await (const chunk of body ?? []) {
     length += chunk.byteLength;
     if (length > maxBytes) throw tooLong();
     chunks.push(chunk);

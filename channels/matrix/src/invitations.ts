@@ -26,7 +26,7 @@ export interface Invitations {
   readonly settled: () => Promise<void>;
 }
 
-const maxAttempts = 8;
+const maxAttempts = 20;
 /** Strangers cannot have us enter more direct chats than these. */
 const maxFromStrangers = 20;
 const strangerWindowMs = 3_600_000;

@@ -31,7 +31,11 @@ export function createKeptFile(path: string): KeptFile {
       await rename(draft, path);
       // The new name, too, has to be on the disk.
       const folder = await open(dirname(path), "r");
-      await folder.sync().finally(() => folder.close());
+      try {
+        await folder.sync();
+      } finally {
+        await folder.close();
+      }
     },
   };
 }

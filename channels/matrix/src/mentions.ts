@@ -23,28 +23,17 @@ export function createMentions({ userId, displayName }: OwnName): Mentions {
   const localPart = toLocalPart(userId);
   const names = [userId.slice(1), displayName, localPart].filter((name) => name !== "");
   const anyName = names.map(toPattern).join("|");
-  const address = new RegExp(String.raw`^\s*@?(?:${anyName})\s*[:,]`, "iu");
-  const word = new RegExp(
-    String.raw`(?<![\p{L}\p{N}_@.-])@?(?:${anyName})(?![\p{L}\p{N}_-])`,
-    "iu",
-  );
-  const called = new RegExp(
-    String.raw`(?<![\p{L}\p{N}_.-])@(?:${anyName})(?![\p{L}\p{N}_-])`,
-    "iu",
-  );
+  // `@talon:` of `@talon:elsewhere.org` is somebody else.
+  const end = String.raw`(?![\p{L}\p{N}_-])`;
+  const marked = String.raw`(?<![\p{L}\p{N}_.-])@(?:${anyName})${end}(?!:[\p{L}\p{N}])`;
+  const plain = String.raw`(?<![\p{L}\p{N}_@.-])(?:${anyName})${end}`;
+  const address = new RegExp(String.raw`^\s*(?:${marked}|${plain})\s*[:,]`, "iu");
+  const called = new RegExp(marked, "iu");
+  const word = new RegExp(`${marked}|${plain}`, "iu");
+  const leading = new RegExp(String.raw`^\s*(?:${marked}|${plain})\s*[:,]?\s*`, "iu");
+  const trailing = new RegExp(String.raw`,?\s?${marked}(?=[\s.!?]*$)`, "iu");
+  const inside = new RegExp(String.raw`\s?${marked}`, "giu");
   const link = toLinkPattern(userId);
-  const leading = new RegExp(
-    String.raw`^\s*@?(?:${anyName})(?:\s*[:,]|(?![\p{L}\p{N}_-]))\s*`,
-    "iu",
-  );
-  const trailing = new RegExp(
-    String.raw`,?\s?(?<![\p{L}\p{N}_.-])@(?:${anyName})(?=[\s.!?]*$)`,
-    "iu",
-  );
-  const inside = new RegExp(
-    String.raw`\s?(?<![\p{L}\p{N}_.-])@(?:${[userId.slice(1), localPart].map(toPattern).join("|")})(?![\p{L}\p{N}_-])`,
-    "giu",
-  );
   const written = new RegExp(String.raw`\[[^\][\n]{0,300}\]\(<?(?:${link})[^)\s]{0,200}\)`, "giu");
 
   return {

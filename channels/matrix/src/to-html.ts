@@ -30,12 +30,26 @@ export function escapeHtml(text: string): string {
     .replaceAll("'", "&#39;");
 }
 
+/** Of a text that was split at its entities, every second part is one. */
+function escapeUnlessEntity(part: string, index: number): string {
+  return index % 2 === 1 ? part : escapeHtml(part);
+}
+
 const marked = new Marked({
   gfm: true,
   // People who write to each other mean the line breaks they see.
   breaks: true,
   renderer: {
     html: ({ text }) => escapeHtml(text),
+    text(token) {
+      if ("tokens" in token && token.tokens !== undefined)
+        return this.parser.parseInline(token.tokens);
+      // Also between HTML, where the library would leave it as it is. An entity is one in Markdown, too.
+      return token.text
+        .split(/(&(?:#\d{1,7}|#x[\da-f]{1,6}|[a-z]\w{1,31});)/i)
+        .map(escapeUnlessEntity)
+        .join("");
+    },
     checkbox: ({ checked }) => (checked ? "☑ " : "☐ "),
     code: ({ text, lang = "" }) => {
       const language = /^[\w+#.-]{1,40}/.exec(lang)?.[0];

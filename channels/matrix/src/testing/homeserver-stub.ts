@@ -60,6 +60,8 @@ export interface HomeserverStub extends AsyncDisposable, Omit<StubRooms, "create
   readonly intercept: (
     handler: ((request: StubRequest) => StubAnswer | Promise<StubAnswer> | undefined) | undefined,
   ) => void;
+  /** Does what a request asks for; for tests that answer it themselves. */
+  readonly perform: (request: StubRequest) => void;
   /** A file that lies there; gives its address. */
   readonly addMedia: (data: Buffer, mimeType: string) => string;
   readonly media: ReadonlyMap<string, { readonly data: Buffer; readonly mimeType: string }>;
@@ -373,6 +375,7 @@ export async function startHomeserverStub(): Promise<HomeserverStub> {
     intercept: (handler) => {
       intercept = handler;
     },
+    perform: (request) => void handle(request, AbortSignal.abort()),
     addMedia,
     media,
     signOut: () => tokens.clear(),

@@ -7,6 +7,7 @@ import type {
   OutgoingMessage,
   PostedMessage,
 } from "@opentalon/plugin-sdk";
+import { vi } from "vitest";
 import { createMatrixChannel } from "../matrix-channel.ts";
 import { systemClock, type Clock } from "../patience.ts";
 import { bot, type HomeserverStub } from "./homeserver-stub.ts";
@@ -31,6 +32,8 @@ export interface OpenMatrix extends AsyncDisposable {
   readonly send: (
     message: Partial<OutgoingMessage> & { readonly conversationId: string },
   ) => Promise<PostedMessage>;
+  /** Resolves once what people write from now on is heard. */
+  readonly listening: () => Promise<void>;
   /** Resolves when the channel has ended; with what it threw. */
   readonly ended: Promise<unknown>;
   /** Stops it and leaves the folder. */
@@ -49,14 +52,17 @@ export async function openMatrix(options: OpenMatrixOptions): Promise<OpenMatrix
     config ?? { homeserver: homeserver.url, access_token: bot.token },
     "matrix",
   );
+  const syncs = (): number =>
+    homeserver.calls(/\/sync$/).filter(({ query }) => query.has("since")).length;
+  const syncsBefore = syncs();
   const stopping = new AbortController();
   const { signal } = stopping;
   const stopped = new Promise<void>((resolve) => {
     signal.addEventListener("abort", () => resolve());
   });
   const receive = async (message: IncomingMessage): Promise<void> => {
+    await Promise.race([onReceive?.(message), stopped]);
     if (signal.aborted) throw new Error("the channel is being stopped");
-    await onReceive?.(message);
     received.push(message);
   };
   const ended = Promise.resolve(
@@ -88,6 +94,10 @@ export async function openMatrix(options: OpenMatrixOptions): Promise<OpenMatrix
         (await channel.send(whole, { signal: AbortSignal.timeout(25_000) })) ?? { messageIds: [] }
       );
     },
+    listening: () =>
+      vi.waitFor(() => {
+        if (syncs() === syncsBefore) throw new Error(`it does not listen: ${log.join("; ")}`);
+      }),
     ended,
     stop,
     [Symbol.asyncDispose]: async () => {

@@ -113,7 +113,7 @@ export function createStubRooms(onChange: () => void): StubRooms {
   };
 
   const membershipOf = (room: StubRoom, userId: string): string =>
-    String(at(room.members.get(userId)?.event, "content", "membership") ?? "");
+    (room.members.get(userId)?.event.content["membership"] as string | undefined) ?? "";
 
   /** The event with what others made of it. */
   const withRelations = (room: StubRoom, event: StubEvent, reader: string): StubEvent => {

@@ -11,7 +11,7 @@ RUNS ?= 20000
 installed := node_modules/.installed
 bundle := packages/opentalon/dist/bundle/opentalon.js
 sources := $(shell find packages/*/src plugins/*/src channels/*/src -name "*.test.ts" -o -print) \
-	tooling/bundle-referenced-files.ts build.ts package.json
+	tooling/bundle-referenced-files.ts tooling/import-http-plainly.ts build.ts package.json
 config := $(if $(wildcard config.yaml),config.yaml,config.example.yaml)
 
 # Commands from node_modules, the right Node among them, whatever the machine has.

@@ -206,7 +206,6 @@ export const folders: Readonly<Record<string, Folder>> = {
     imports: ["base", "domain", "observe", "opentalon.ts"],
     uses: [
       "hono",
-      "@hono/node-server",
       "ws",
       "node:http",
       "node:https",

@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { rolldown } from "rolldown";
 import type { OutputChunk } from "rolldown";
+import { importHttpPlainly } from "./tooling/import-http-plainly.ts";
 import { bundleReferencedFiles } from "./tooling/bundle-referenced-files.ts";
 
 const root = import.meta.dirname;
@@ -56,6 +57,7 @@ async function bundle({ name, entry, folder }: Target): Promise<OutputChunk[]> {
       bundleReferencedFiles({
         within: ["packages", "plugins", "channels"].map((place) => join(root, place)),
       }),
+      importHttpPlainly(),
     ],
   });
   await mkdir(dirname(folder), { recursive: true });

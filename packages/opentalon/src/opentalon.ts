@@ -4,6 +4,7 @@
  * and ends.
  */
 import { assembleAccess } from "./assembly/assemble-access.ts";
+import { createChannelTools } from "./channels/tools/channel-tools.ts";
 import { assembleChannels, type PortRoutes, type Terminal } from "./assembly/assemble-channels.ts";
 import { assembleModels } from "./assembly/assemble-models.ts";
 import { assembleScripts } from "./assembly/assemble-scripts.ts";
@@ -118,6 +119,8 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
   // Plugins first: they are processes and boot while the rest is built.
   const stateOpened = Promise.withResolvers<PluginStateStore>();
   let metrics: Metrics | undefined;
+  const channelTools = createChannelTools({ clock, log });
+  parts.defer(channelTools.close);
   const tools = parts.use(
     assembleTools({
       config,
@@ -125,6 +128,7 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
       bundledPlugins,
       clock,
       log,
+      channelTools,
       pluginState: stateOpened.promise,
       onPluginCall: (call: PluginCall): void => metrics?.pluginCalled(call),
     }),
@@ -162,12 +166,13 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
     findNamedModel(models.router, preferredModel);
   }
   const channels = parts.use(
-    assembleChannels({
+    await assembleChannels({
       config,
       environment,
       bundledChannels,
       keyValue,
       terminal,
+      tools: channelTools,
       clock,
       log,
       onFinished: ending.resolve,

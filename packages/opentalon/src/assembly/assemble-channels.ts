@@ -2,13 +2,15 @@ import type { Clock } from "../base/clock.ts";
 import { ConfigError, toMessage } from "../base/errors.ts";
 import type { HttpRoute } from "../base/http-route.ts";
 import type { Log } from "../base/log.ts";
+import { isSecret, type Secret } from "../base/secret.ts";
 import type { SocketRoute } from "../base/socket-route.ts";
 import type { ConsoleTerminal } from "../channels/console/console-channel.ts";
 import { createChannel } from "../channels/create-channel.ts";
 import { splitMessage } from "../channels/split-message.ts";
-import { parseChannelAddress } from "../channels/parse-channel-address.ts";
+import { type ChannelAddress, parseChannelAddress } from "../channels/parse-channel-address.ts";
 import { createChannelPrograms } from "../channels/process/channel-programs.ts";
 import { isLoopbackHost, parseListenAddress } from "../base/listen-address.ts";
+import type { ChannelTools } from "../channels/tools/channel-tools.ts";
 import { createWebhookInlet } from "../channels/webhook-inlet.ts";
 import { createSocketInlet } from "../channels/websocket/socket-inlet.ts";
 import { createChatInlet } from "../channels/webchat/chat-inlet.ts";
@@ -57,6 +59,8 @@ export interface AssembleChannelsOptions {
   /** Where channels keep what must survive a restart. */
   readonly keyValue: KeyValueStore;
   readonly terminal: Terminal;
+  /** Is given the tools that channels bring along. */
+  readonly tools: Pick<ChannelTools, "offer">;
   /** Called when the terminal ended that is the only channel, or that a person sits at. */
   readonly onFinished: () => void;
   readonly clock: Clock;
@@ -67,9 +71,18 @@ export interface AssembleChannelsOptions {
  * All enabled channels. One that cannot be made is left out and named; the others run.
  * @throws ConfigError when none is left.
  */
-export function assembleChannels(options: AssembleChannelsOptions): Channels {
-  const { config, environment, bundledChannels, keyValue, terminal, onFinished, clock, log } =
-    options;
+export async function assembleChannels(options: AssembleChannelsOptions): Promise<Channels> {
+  const {
+    config,
+    environment,
+    bundledChannels,
+    keyValue,
+    terminal,
+    tools,
+    onFinished,
+    clock,
+    log,
+  } = options;
   const { dataDir } = config.state;
   const programs = createChannelPrograms({ environment, dataDirectory: dataDir, clock, log });
   const terminalOwner = findTerminalOwner(config, terminal.isTerminal);
@@ -88,13 +101,34 @@ export function assembleChannels(options: AssembleChannelsOptions): Channels {
     ["webchat", { routes: chats.routes, sockets: [chats.socketRoute] }],
   ]);
   const kinds = new Set<string>();
+  const offers = new Map<string, () => void>();
+  const offerTools = (
+    channel: Channel,
+    entry: ChannelEntry,
+    kind: ChannelAddress["kind"],
+  ): void => {
+    const { name } = channel;
+    const brought = channel.tools?.() ?? [];
+    if (brought.length > 0 && !entry.network) {
+      log.warn(
+        { channel: name },
+        "a channel without network has tools that need it; they are left out",
+      );
+      return;
+    }
+    // A definition is the operator's own and says what it needs; a program gets what its entry gives it.
+    tools.offer(name, brought, (variable) =>
+      kind === "yaml" ? environment[variable] : toPlainText(entry.env[variable]),
+    );
+  };
   const ports = createChannelPorts(parseListenAddress(config.server.addr).port);
 
   for (const [name, entry] of enabled) {
     try {
       const address = toChannelAddress(entry, bundledChannels);
       const { kind } = parseChannelAddress(address);
-      const channel = createChannel({
+      // One after the other, so that of two that claim the same place the first has it.
+      const channel = await createChannel({
         name,
         address,
         config: revealBlock(entry.config),
@@ -124,6 +158,9 @@ export function assembleChannels(options: AssembleChannelsOptions): Channels {
       ports.add(name, channel);
       channels.set(name, channel);
       kinds.add(kind);
+      const offer = (): void => offerTools(channel, entry, kind);
+      offers.set(name, offer);
+      offer();
     } catch (error) {
       problems.set(name, toMessage(error));
       log.error(
@@ -156,6 +193,7 @@ export function assembleChannels(options: AssembleChannelsOptions): Channels {
           try {
             await channel.start({
               accept: (message) => accept({ ...message, channel: name }),
+              toolsChanged: offers.get(name) ?? (() => {}),
               finished: () => {
                 if (channels.size === 1 || terminal.isTerminal) onFinished();
               },
@@ -196,6 +234,12 @@ export function assembleChannels(options: AssembleChannelsOptions): Channels {
       await programs[Symbol.asyncDispose]();
     },
   };
+}
+
+type ChannelEntry = Config["channels"][string];
+
+function toPlainText(value: string | Secret | undefined): string | undefined {
+  return isSecret(value) ? value.reveal() : value;
 }
 
 /** A door on loopback lets in only this machine; another one asks for its token, or somebody in front of it checks. */

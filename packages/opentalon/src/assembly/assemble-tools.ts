@@ -16,6 +16,7 @@ import {
 import type { ToolDesk } from "../domain/tool-desk.ts";
 import type { Turn } from "../domain/turn.ts";
 import { type CheckConfirmation, createConfirmationCheck } from "../hooks/check-confirmation.ts";
+import type { ChannelTools } from "../channels/tools/channel-tools.ts";
 import { createPermissionCheck } from "../hooks/check-permission.ts";
 import type { InvokeStep } from "../hooks/parse-preparer-result.ts";
 import type { CallHookAction } from "../hooks/run-preparers.ts";
@@ -104,6 +105,8 @@ export interface AssembleToolsOptions {
   readonly bundledPlugins: string;
   readonly clock: Clock;
   readonly log: Log;
+  /** Tools that come with channels; those of plugins go first. */
+  readonly channelTools?: ChannelTools | undefined;
   /** What plugins keep; comes later than they start. They keep nothing when absent. */
   readonly pluginState?: Promise<PluginStateStore> | undefined;
   /** Headers that let plugins act in the name of the turn's person, by server name. */
@@ -122,6 +125,7 @@ export function assembleTools({
   bundledPlugins,
   clock,
   log,
+  channelTools,
   pluginState,
   credentialHeadersOf = () => undefined,
   onPluginCall,
@@ -142,7 +146,12 @@ export function assembleTools({
     },
     onCall: onPluginCall,
   });
-  const registry = createToolRegistry({ sources: [{ tools: () => metaTools }, host], log });
+  const sources = [{ tools: () => metaTools }, host, ...(channelTools ? [channelTools] : [])];
+  const registry = createToolRegistry({ sources, log });
+  channelTools?.onChange(() => {
+    offers.forget();
+    desk.change();
+  });
   const offers = createTurnOffers({
     registry,
     isOffered: (tool) => !steps.has(toToolName(tool)),
@@ -154,8 +163,12 @@ export function assembleTools({
 
   const toolCalls: ToolCallerOptions = {
     registry: { ...registry, offered: offers.tools },
-    execute: async (plugin, execution) =>
-      plugin === metaPlugin ? offers.runMetaTool(execution) : host.execute(plugin, execution),
+    execute: async (plugin, execution) => {
+      if (plugin === metaPlugin) return offers.runMetaTool(execution);
+      const isOfChannel =
+        channelTools?.has({ plugin, ...execution }) === true && !hasTool(host, plugin, execution);
+      return (isOfChannel ? channelTools : host).execute(plugin, execution);
+    },
     clock,
     log,
     defaultTimeoutMs: config.agent.toolTimeoutMs,
@@ -283,6 +296,14 @@ export function assembleTools({
       await preparation[Symbol.asyncDispose]();
     },
   };
+}
+
+function hasTool(
+  source: { readonly tools: () => readonly Tool[] },
+  plugin: string,
+  { action }: Pick<Execution, "action">,
+): boolean {
+  return source.tools().some((tool) => tool.plugin === plugin && tool.action === action);
 }
 
 /** Of a request that is passed on to a plugin's web server. */

@@ -40,7 +40,7 @@ function create(
 
 describe("createChannel", () => {
   it("makes the channel its address asks for", async () => {
-    await using console = create("console", { terminal: createFakeTerminal() });
+    await using console = await create("console", { terminal: createFakeTerminal() });
     expect(console).toMatchObject({ name: "one", kind: "console" });
     const door = openDoor(true);
     const kinds = {
@@ -50,7 +50,7 @@ describe("createChannel", () => {
       webchat: "webchat",
     };
     for (const [address, kind] of Object.entries(kinds)) {
-      await using channel = create(address, { door });
+      await using channel = await create(address, { door });
       expect(channel).toMatchObject({ name: "one", kind });
     }
   });
@@ -64,17 +64,17 @@ describe("createChannel", () => {
     const log = createSilentLog();
     const shared = { environment: {}, dataDirectory: tmpdir(), clock: systemClock, log };
     await using programs = createChannelPrograms(shared);
-    await using channel = create(address, { programs });
+    await using channel = await create(address, { programs });
     expect(channel).toMatchObject({ name: "one", kind });
     expect(channel.findProblem?.()).toMatch(/not started/);
   });
 
-  it("says what is missing: a terminal, an open door, a secret", () => {
-    expect(() => create("console")).toThrow(/needs a terminal/);
-    expect(() => create("http://host")).toThrow(/server\.enabled/);
+  it("says what is missing: a terminal, an open door, a secret", async () => {
+    await expect(create("console")).rejects.toThrow(/needs a terminal/);
+    await expect(create("http://host")).rejects.toThrow(/server\.enabled/);
     const door = openDoor(false);
-    expect(() => create("http://host", { door })).toThrow(/config\.secret/);
-    expect(() => create("ws://inbound", { door })).toThrow(/config\.token/);
-    expect(() => create("webchat", { door })).toThrow(/config\.token/);
+    await expect(create("http://host", { door })).rejects.toThrow(/config\.secret/);
+    await expect(create("ws://inbound", { door })).rejects.toThrow(/config\.token/);
+    await expect(create("webchat", { door })).rejects.toThrow(/config\.token/);
   });
 });

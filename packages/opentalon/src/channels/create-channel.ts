@@ -2,21 +2,15 @@ import type { Clock } from "../base/clock.ts";
 import { ChannelError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Channel } from "../domain/channel.ts";
-import { type ConsoleTerminal, createConsoleChannel } from "./console/console-channel.ts";
+import type { ConsoleTerminal } from "./console/console-channel.ts";
 import { parseChannelAddress } from "./parse-channel-address.ts";
 import type { ChannelPrograms, ProgramSettings } from "./process/channel-programs.ts";
-import { createProgramChannel } from "./process/create-program-channel.ts";
-import { createWebhookChannel } from "./webhook-channel.ts";
 import type { Secret } from "../base/secret.ts";
 import type { ChatInlet } from "./webchat/chat-inlet.ts";
 import type { ChatMemory } from "./webchat/chat-memory.ts";
-import { createWebChatChannel } from "./webchat/webchat-channel.ts";
 import type { WebhookInlet } from "./webhook-inlet.ts";
-import { loadDefinition } from "./yaml/load-definition.ts";
 import type { ChannelMemory } from "./yaml/written-value.ts";
-import { createYamlChannel } from "./yaml/yaml-channel.ts";
 import type { SocketInlet } from "./websocket/socket-inlet.ts";
-import { createWebSocketChannel } from "./websocket/websocket-channel.ts";
 
 export interface ChannelOptions {
   /** Instance name: the key under `channels:`. */
@@ -52,47 +46,53 @@ export interface DoorAccess {
 }
 
 /**
- * The channel one entry of the configuration asks for, stopped.
+ * The channel one entry of the configuration asks for, stopped. What a kind of channel is made of is loaded with the first one.
  * @throws ChannelError CHANNEL_UNSUPPORTED when there is no transport for its address, CHANNEL_MISCONFIGURED when its
  * settings do not fit.
  */
-export function createChannel(options: ChannelOptions): Channel {
+export async function createChannel(options: ChannelOptions): Promise<Channel> {
   const { name, config, terminal, environment, memory, clock, log } = options;
   const address = parseChannelAddress(options.address);
   switch (address.kind) {
-    case "console":
+    case "console": {
       if (terminal === undefined) {
         throw new ChannelError(
           "CHANNEL_UNSUPPORTED",
           `channel ${name} needs a terminal, and this process has none to give`,
         );
       }
+      const { createConsoleChannel } = await import("./console/console-channel.ts");
       return createConsoleChannel({ name, terminal, config, clock, log });
+    }
     case "webhook": {
       const { webhooks: inlet, checksCallers: doorChecksCallers } = requireDoor(options);
       const { url } = address;
+      const { createWebhookChannel } = await import("./webhook-channel.ts");
       return createWebhookChannel({ name, url, config, inlet, doorChecksCallers, clock, log });
     }
     case "websocket":
     case "websocket-inbound": {
       const { sockets: inlet, checksCallers: doorChecksCallers } = requireDoor(options);
       const url = address.kind === "websocket" ? address.url : undefined;
+      const { createWebSocketChannel } = await import("./websocket/websocket-channel.ts");
       return createWebSocketChannel({ name, url, config, inlet, doorChecksCallers, clock, log });
     }
     case "webchat": {
       const { chats: inlet, checksCallers: doorChecksCallers, token } = requireDoor(options);
       const door = { inlet, doorChecksCallers, doorToken: token };
+      const { createWebChatChannel } = await import("./webchat/webchat-channel.ts");
       return createWebChatChannel({ name, config, ...door, memory, clock, log });
     }
     case "binary":
     case "grpc":
-    case "docker":
+    case "docker": {
       if (options.programs === undefined) {
         throw new ChannelError(
           "CHANNEL_UNSUPPORTED",
           `channel ${name} is a program of its own, and no programs can be run here`,
         );
       }
+      const { createProgramChannel } = await import("./process/create-program-channel.ts");
       return createProgramChannel({
         name,
         address,
@@ -102,7 +102,12 @@ export function createChannel(options: ChannelOptions): Channel {
         clock,
         log,
       });
+    }
     case "yaml": {
+      const [{ loadDefinition }, { createYamlChannel }] = await Promise.all([
+        import("./yaml/load-definition.ts"),
+        import("./yaml/yaml-channel.ts"),
+      ]);
       const { definition, warnings } = loadDefinition(address.path);
       for (const warning of warnings) log.warn(warning);
       const isAtDoor = definition.inbound.webhook !== undefined;

@@ -27,6 +27,8 @@ export interface ChannelHost {
   readonly accept: (message: Omit<InboundMessage, "channel">) => Promise<AcceptOutcome>;
   /** The channel's input ended for good (terminal closed): asks for an orderly end of the program. */
   readonly finished: () => void;
+  /** The tools that come with the channel are others than before. */
+  readonly toolsChanged?: () => void;
 }
 
 /** An address of a channel at the HTTP door, or at a port of its own. */

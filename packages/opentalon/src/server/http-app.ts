@@ -1,7 +1,7 @@
-import type { HttpBindings } from "@hono/node-server";
-import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
-import { Hono, type Context } from "hono";
-import type { IncomingHttpHeaders, ServerResponse } from "node:http";
+import { METHOD_NAME_ALL } from "hono/router";
+import { TrieRouter } from "hono/router/trie-router";
+import { getPath, getQueryParam, tryDecodeURIComponent } from "hono/utils/url";
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import { type HttpAnswer, type HttpRoute, toJsonAnswer } from "../base/http-route.ts";
 import { createIdentifier } from "../base/identifier.ts";
 import type { Log } from "../base/log.ts";
@@ -22,22 +22,32 @@ export interface HttpAppOptions {
   readonly log: Log;
 }
 
-type Bindings = { Bindings: HttpBindings };
+/** Answers one request. Never throws. */
+export type HttpApp = (incoming: IncomingMessage, outgoing: ServerResponse) => void;
 
-/** Finds the route of a request, lets known callers in, reads the body, and words every refusal as JSON. */
-export function createHttpApp(options: HttpAppOptions): Hono<Bindings> {
+/** A request on its way to its route. */
+interface Asked {
+  readonly incoming: IncomingMessage;
+  readonly outgoing: ServerResponse;
+  readonly path: string;
+  readonly parameters: Readonly<Record<string, string>>;
+}
+
+/** What answers at an address; `undefined` when the client is gone. */
+type Serve = (asked: Asked) => Promise<HttpAnswer | undefined>;
+
+/** A client may take so long to stop sending what nobody reads, once it has its answer. */
+const restGraceMs = 500;
+
+/**
+ * Finds the route of a request, lets known callers in, reads the body, and words every refusal as JSON. Requests and
+ * answers are Node's own: those of `fetch` in between would cost a third of the throughput, and 16 MB of memory.
+ */
+export function createHttpApp(options: HttpAppOptions): HttpApp {
   const { routes, isTrusted, hasToken, hidesAuthorization } = options;
   const { maxBodyBytes, isClosing, log } = options;
-  const app = new Hono<Bindings>();
+  const router = new TrieRouter<Serve>();
   const budget = createBodyBudget(options.maxBodyBytesTogether);
-
-  /** Written straight to Node's response: a fetch `Response` in between would cost a third of the throughput. */
-  const answer = async (context: Context<Bindings>, what: HttpAnswer): Promise<Response> => {
-    const { outgoing } = context.env;
-    if (isClosing()) outgoing.shouldKeepAlive = false;
-    await writeAnswer(outgoing, what);
-    return RESPONSE_ALREADY_SENT;
-  };
 
   const explain = (error: unknown, path: string): HttpAnswer => {
     const reference = createIdentifier();
@@ -48,16 +58,15 @@ export function createHttpApp(options: HttpAppOptions): Hono<Bindings> {
     });
   };
 
-  /** `undefined` when the client is gone. */
   const serve = async (
     route: HttpRoute,
-    { req, env }: Context<Bindings>,
+    { incoming, outgoing, path, parameters }: Asked,
   ): Promise<HttpAnswer | undefined> => {
-    const { headers } = env.incoming;
+    const { headers, url: target = "/" } = incoming;
     const isKnown = isTrusted(headers);
     if (route.authentication === "door" && !isKnown) return hasToken ? askForToken : refuseStranger;
     const maxBytes = Math.max(maxBodyBytes, route.maxBodyBytes ?? 0);
-    const read = await readBody(env.incoming, maxBytes, budget);
+    const read = await readBody(incoming, maxBytes, budget);
     switch (read.kind) {
       case "aborted":
         return undefined;
@@ -69,11 +78,11 @@ export function createHttpApp(options: HttpAppOptions): Hono<Bindings> {
     }
     try {
       return await route.handle({
-        method: env.incoming.method ?? route.method,
-        path: req.path,
-        target: env.incoming.url ?? "/",
-        parameters: req.param(),
-        query: (name) => req.query(name),
+        method: incoming.method ?? route.method,
+        path,
+        target,
+        parameters,
+        query: (name) => getQueryParam(target, name) as string | undefined,
         header: (name) => {
           const value = headers[name];
           return Array.isArray(value) ? value.join(", ") : value;
@@ -82,7 +91,7 @@ export function createHttpApp(options: HttpAppOptions): Hono<Bindings> {
         body: read.body,
         // Most routes never look.
         get signal() {
-          return toClientSignal(env.outgoing);
+          return toClientSignal(outgoing);
         },
         isTrusted: isKnown,
       });
@@ -92,30 +101,57 @@ export function createHttpApp(options: HttpAppOptions): Hono<Bindings> {
   };
 
   for (const route of routes) {
-    const take = async (context: Context<Bindings>): Promise<Response> => {
-      const what = await serve(route, context).catch((error: unknown) =>
-        explain(error, route.path),
-      );
-      return what === undefined ? RESPONSE_ALREADY_SENT : answer(context, what);
-    };
-    if (route.method === "*") app.all(route.path, take);
-    else app.on(route.method, route.path, take);
+    const method = route.method === "*" ? METHOD_NAME_ALL : route.method;
+    router.add(method, route.path, (asked) => serve(route, asked));
   }
   for (const path of new Set(routes.map((route) => route.path))) {
     const methods = routes.filter((route) => route.path === path).map(({ method }) => method);
     const allowed = [...methods, ...(methods.includes("GET") ? ["HEAD"] : [])].join(", ");
-    app.all(path, (context) =>
-      answer(
-        context,
-        toJsonAnswer(405, { error: `this address takes ${allowed}` }, { Allow: allowed }),
-      ),
-    );
+    const error = `this address takes ${allowed}`;
+    router.add(METHOD_NAME_ALL, path, async () => toJsonAnswer(405, { error }, { Allow: allowed }));
   }
-  app.notFound((context: Context<Bindings>) => answer(context, nothingHere));
-  app.onError((error, context: Context<Bindings>) =>
-    answer(context, explain(error, context.req.path)),
+
+  const answer = async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> => {
+    const path = getPath({ url: toUrl(incoming.url ?? "/") } as Request);
+    const method = incoming.method === "HEAD" ? "GET" : (incoming.method ?? "GET");
+    const [[found]] = router.match(method, path);
+    let what: HttpAnswer | undefined = nothingHere;
+    if (!hostPattern.test(incoming.headers.host ?? "")) what = noHost;
+    else if (found !== undefined) {
+      const [take, parameters] = found;
+      const asked = { incoming, outgoing, path, parameters: decodeAll(parameters) };
+      what = await take(asked).catch((error: unknown) => explain(error, path));
+    }
+    if (what === undefined) return;
+    if (isClosing()) outgoing.shouldKeepAlive = false;
+    if (!incoming.complete) outgoing.once("finish", () => cutSoon(incoming));
+    await writeAnswer(outgoing, what);
+  };
+  return (incoming, outgoing) => {
+    answer(incoming, outgoing).catch((error: unknown) => {
+      log.error({ err: error }, "a request could not be answered");
+      outgoing.destroy();
+    });
+  };
+}
+
+/** A client may name a server, too, as one does to a proxy. */
+function toUrl(target: string): string {
+  return target.startsWith("/") ? `http://door${target}` : target;
+}
+
+function decodeAll(parameters: Readonly<Record<string, unknown>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(parameters).map(([name, value]) => [name, tryDecodeURIComponent(String(value))]),
   );
-  return app;
+}
+
+/** Node throws away what still comes of a request that was answered. */
+function cutSoon(incoming: IncomingMessage): void {
+  const timer = setTimeout(() => {
+    if (!incoming.complete) incoming.destroy();
+  }, restGraceMs);
+  incoming.once("close", () => clearTimeout(timer)).once("end", () => clearTimeout(timer));
 }
 
 function toClientSignal(outgoing: ServerResponse): AbortSignal {
@@ -124,6 +160,10 @@ function toClientSignal(outgoing: ServerResponse): AbortSignal {
   outgoing.once("close", () => gone.abort());
   return gone.signal;
 }
+
+const hostPattern = /^[\w.\-:[\]%]*$/;
+
+const noHost = toJsonAnswer(400, { error: "the header Host does not name a host" });
 
 const nothingHere = toJsonAnswer(404, { error: "there is nothing at this address" });
 

@@ -1,7 +1,6 @@
-import { getRequestListener, type HttpBindings } from "@hono/node-server";
-import type { Hono } from "hono";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { Socket } from "node:net";
+import type { HttpApp } from "./http-app.ts";
 
 export interface HttpServerLimits {
   readonly maxConnections: number;
@@ -15,12 +14,11 @@ export interface HttpServerLimits {
 
 /** A server that does not listen yet, with a bound for everything a client may do slowly. */
 export function createHttpServer(
-  app: Hono<{ Bindings: HttpBindings }>,
+  app: HttpApp,
   limits: HttpServerLimits,
   wantsSocket: (incoming: IncomingMessage) => boolean = () => false,
 ): Server {
   const { maxConnections, maxSilentConnections, headersTimeoutMs, requestTimeoutMs } = limits;
-  const answer = getRequestListener(app.fetch, { overrideGlobalObjects: false });
   const server = createServer(
     {
       headersTimeout: headersTimeoutMs,
@@ -30,7 +28,7 @@ export function createHttpServer(
       noDelay: true,
       shouldUpgradeCallback: wantsSocket,
     },
-    (incoming, outgoing) => void answer(incoming, outgoing),
+    app,
   );
   server.maxConnections = maxConnections;
   limitSilence(server, maxSilentConnections);

@@ -144,6 +144,7 @@ export function createProcessChannel(options: ProcessChannelOptions): Channel {
       ({ tools } = opened);
       problem = undefined;
       policy.ready();
+      host.toolsChanged?.();
       log.info({ name: known.name, platform: known.id, tools: tools.length }, "Channel ready");
       onReady();
       await receive(opened, host);

@@ -2,7 +2,6 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it, onTestFinished, vi } from "vitest";
-import type { OutboundMessage } from "../../../packages/opentalon/src/domain/message.ts";
 import { openProgramChannel } from "../../../packages/opentalon/src/channels/testing/open-program-channel.ts";
 import {
   createRecordingHost,
@@ -34,7 +33,7 @@ it("loses and doubles nothing while its process is killed again and again", asyn
   let offered = 0;
   let triedAgain = 0;
   const answer = async (content: string): Promise<void> => {
-    const message: OutboundMessage = {
+    const message = {
       channel: "one",
       conversationId: room,
       threadId: "",

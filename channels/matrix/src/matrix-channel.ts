@@ -1,23 +1,20 @@
 import { join } from "node:path";
 import type { ChannelContext, ChannelDefinition } from "@opentalon/plugin-sdk";
 import type { ClientApi } from "./client-api.ts";
+import { createGrowAnswer } from "./grow-answer.ts";
 import { createGrowingAnswers } from "./growing-answers.ts";
-import { createInvitations } from "./invitations.ts";
 import { createKeptFile } from "./kept-file.ts";
 import { createKnownEvents } from "./known-events.ts";
+import { listen } from "./listen.ts";
 import { isSignedOut, toMessage } from "./matrix-error.ts";
-import { createMentions } from "./mentions.ts";
 import { type Clock, withPatience } from "./patience.ts";
+import { createPoster } from "./post-event.ts";
 import { createRecentMap } from "./recent-map.ts";
 import { createRooms } from "./rooms.ts";
 import { createSendMessage, type SendMessage } from "./send-message.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import { type Session, signIn, toTokenWords } from "./sign-in.ts";
-import { runSyncLoop } from "./sync-loop.ts";
-import { loadSyncState, type SyncState } from "./sync-state.ts";
-import { createTakeEvent } from "./take-event.ts";
-import { maxTextLength, toTextContent } from "./to-content.ts";
-import { toTransactionId } from "./transaction-id.ts";
+import { maxTextLength } from "./to-content.ts";
 
 export interface MatrixChannelOptions {
   /** Keeps the position, the login and answers that grow, in files only this user can read. */
@@ -38,8 +35,6 @@ interface Connection {
 
 const typingMs = 30_000;
 const maxTypingRooms = 1_000;
-const encryptedWords =
-  "This room is encrypted, and I cannot read encrypted messages. Please write to me in a room without encryption; a new one has a switch for it.";
 
 /** The channel for Matrix, not started. */
 export function createMatrixChannel(options: MatrixChannelOptions): ChannelDefinition {
@@ -58,7 +53,9 @@ export function createMatrixChannel(options: MatrixChannelOptions): ChannelDefin
       const known = createKnownEvents(api, userId);
       const { answersAs } = settings;
       const { clock } = options;
-      const send = createSendMessage({ api, userId, answersAs, rooms, known, growing, clock });
+      const poster = createPoster({ api, userId, known, clock });
+      const growAnswer = createGrowAnswer({ api, userId, answersAs, known, growing, poster });
+      const send = createSendMessage({ api, answersAs, rooms, known, growAnswer, poster });
       connection = { api, userId, send, signal: context.signal };
       log(`signed in as ${userId}`);
       await listen({ ...options, context, settings, session, rooms, known });
@@ -136,93 +133,4 @@ async function signInPatiently(
     if (signal.aborted) return undefined;
     throw error;
   }
-}
-
-interface ListenOptions extends MatrixChannelOptions {
-  readonly context: ChannelContext;
-  readonly settings: Settings;
-  readonly session: Session;
-  readonly rooms: ReturnType<typeof createRooms>;
-  readonly known: ReturnType<typeof createKnownEvents>;
-}
-
-/** Resolves when the channel is stopped. */
-async function listen(options: ListenOptions): Promise<void> {
-  const { folder, clock, log, context, settings, rooms, known } = options;
-  const { api, userId } = options.session;
-  const { receive } = context;
-  // What is under way ends with the loop, also when that ends by itself.
-  const ending = new AbortController();
-  const signal = AbortSignal.any([context.signal, ending.signal]);
-  const state = await loadSyncState(createKeptFile(join(folder, "sync.json")), userId);
-  const displayName = await withPatience({ clock, signal }, () => api.displayName(userId, signal));
-  const mentions = createMentions({ userId, displayName });
-  const { autoJoin, allowInvitesFrom } = settings;
-  const invitations = createInvitations({
-    api,
-    userId,
-    autoJoin,
-    allowInvitesFrom,
-    state,
-    clock,
-    log,
-    signal,
-  });
-  const onEncrypted = createTellEncrypted({ api, state, log, signal });
-  const takeEvent = createTakeEvent({
-    api,
-    userId,
-    mentions,
-    rooms,
-    known,
-    receive,
-    onEncrypted,
-    clock,
-    log,
-    signal,
-  });
-  try {
-    await runSyncLoop({
-      api,
-      userId,
-      state,
-      rooms,
-      invitations,
-      takeEvent,
-      onStored: (roomId, { eventId, threadId }) =>
-        // Only a courtesy.
-        void api.markRead({ roomId, eventId, threadId }, signal).catch(() => undefined),
-      onEncrypted,
-      clock,
-      log,
-      signal,
-    });
-  } finally {
-    ending.abort();
-    await invitations.settled();
-  }
-}
-
-interface TellEncryptedOptions {
-  readonly api: Pick<ClientApi, "sendEvent">;
-  readonly state: SyncState;
-  readonly log: (line: string) => void;
-  readonly signal: AbortSignal;
-}
-
-/** Says in a room, once, that nobody is answered there. */
-function createTellEncrypted({ api, state, log, signal }: TellEncryptedOptions) {
-  return (roomId: string): void => {
-    if (state.toldRooms.get(roomId) === true) return;
-    state.toldRooms.set(roomId, true);
-    log(
-      `the room ${roomId} is encrypted: what is written there cannot be read and is not answered`,
-    );
-    const place = { threadId: "", replyTo: "", mentioned: "" };
-    const content = toTextContent(encryptedWords, { kind: "m.notice", place, marks: {} });
-    const transactionId = toTransactionId("encrypted", roomId);
-    api
-      .sendEvent({ roomId, type: "m.room.message", transactionId, content }, signal)
-      .catch((error: unknown) => log(`${roomId} could not be told so: ${toMessage(error)}`));
-  };
 }

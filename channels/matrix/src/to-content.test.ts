@@ -34,7 +34,6 @@ describe("contents of messages", () => {
           .slice(0, maxTextLength);
         const content = toTextContent(text, options);
         expect(toBytes(content)).toBeLessThan(maxBytes);
-        // oxlint-disable-next-line eslint/no-control-regex
         expect(content["body"]).toBe(text.toWellFormed().replaceAll(/[\0-\x08\v\f\x0e-\x1f]/g, ""));
       }),
     );

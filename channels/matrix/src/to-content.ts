@@ -2,6 +2,9 @@ import type { ChannelFile } from "@opentalon/plugin-sdk";
 import type { JsonObject } from "./read-json.ts";
 import { toHtml } from "./to-html.ts";
 
+/** Notices are the words of programs: most devices make no sound for them, and other programs leave them alone. */
+export type MessageKind = "m.text" | "m.notice";
+
 /** Where a message stands in its room. */
 export interface MessagePlace {
   /** Root of the thread; empty outside threads. */
@@ -25,7 +28,7 @@ const maxContentBytes = 56_000;
 const maxFallbackLength = 500;
 
 export interface TextOptions {
-  readonly kind: "m.text" | "m.notice";
+  readonly kind: MessageKind;
   readonly place: MessagePlace;
   /** Further members, few and short. */
   readonly marks: JsonObject;

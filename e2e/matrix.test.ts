@@ -42,6 +42,28 @@ describe("Matrix", () => {
     expect(output).not.toContain(bot.token);
   });
 
+  it("whose token is worth nothing says so where readiness is asked", async () => {
+    await using homeserver = await startHomeserverStub();
+    await using models = await createModelServer();
+    using scratch = createScratch();
+    const config = { homeserver: homeserver.url, access_token: "syt_revoked" };
+    const configPath = scratch.writeConfig(models.url, {
+      channels: { chat: { enabled: true, plugin: "matrix", config, access } },
+      server: { enabled: true, addr: "127.0.0.1:0" },
+    });
+    await using core = startCore({ configPath });
+    const door = await core.door();
+    const readUnready = async (): Promise<string> => (await fetch(`http://${door}/readyz`)).text();
+    await expect
+      .poll(readUnready, patient)
+      .toMatch(
+        /channel chat: .*`access_token` is not valid at 127\.0\.0\.1:\d+ \(M_UNKNOWN_TOKEN\)/,
+      );
+    core.signal("SIGTERM");
+    expect(await core.exited).toBe(0);
+    expect(core.otherErrors() + JSON.stringify(core.log)).not.toContain("syt_revoked");
+  });
+
   it("answers each message once though the program is killed while they flow", async () => {
     await using homeserver = await startHomeserverStub();
     await using models = await createModelServer();

@@ -183,6 +183,58 @@ describe("a homeserver in trouble", () => {
   });
 });
 
+describe("what cannot be taken as it is", () => {
+  it("is asked for in smaller pieces when it is too large for one answer", async () => {
+    await using homeserver = await startHomeserverStub();
+    const room = homeserver.openDirectChat();
+    await using first = await openMatrix({ homeserver });
+    await first.listening();
+    await first.stop();
+    for (const content of toContents(20)) homeserver.say(room, content);
+    homeserver.intercept(({ path, query }) =>
+      path.endsWith("/sync") && (query.get("filter") ?? "").includes('"limit":100')
+        ? { headers: { "content-length": "99999999" } }
+        : undefined,
+    );
+    await using second = await openMatrix({ homeserver, folder: first.folder });
+    await vi.waitFor(() => expect(second.contents()).toEqual(toContents(20)));
+  });
+
+  it("is left out and told, and the rest is taken", async () => {
+    await using homeserver = await startHomeserverStub();
+    const room = homeserver.openDirectChat();
+    await using matrix = await openMatrix({
+      homeserver,
+      onReceive: async ({ content }) => {
+        if (content === "poison") throw new TypeError("nobody expected that");
+      },
+    });
+    await matrix.listening();
+    for (const content of ["before", "poison", "after"]) homeserver.say(room, content);
+    await vi.waitFor(() => expect(matrix.contents()).toEqual(["before", "after"]));
+    expect(matrix.log.at(-1)).toMatch(/the event \$\S+ of !\S+ cannot be read .* nobody expected/);
+  });
+
+  it("comes again when we were signed out in the middle of it", async () => {
+    await using homeserver = await startHomeserverStub();
+    const room = homeserver.openDirectChat();
+    const config = { homeserver: homeserver.url, user: "talon", password: bot.password };
+    await using first = await openMatrix({ homeserver, config });
+    await first.listening();
+    await first.stop();
+    homeserver.say(room, "still there?");
+    homeserver.intercept(({ path }) => {
+      if (path.endsWith("/joined_members")) homeserver.signOut();
+      return undefined;
+    });
+    await using second = await openMatrix({ homeserver, config, folder: first.folder });
+    expect(String(await second.ended)).toContain("it is made anew");
+    homeserver.intercept(undefined);
+    await using third = await openMatrix({ homeserver, config, folder: first.folder });
+    await vi.waitFor(() => expect(third.contents()).toEqual(["still there?"]));
+  });
+});
+
 describe("signing in", () => {
   it("with a token that is worth nothing says so", async () => {
     await using homeserver = await startHomeserverStub();

@@ -1,5 +1,5 @@
 import type { ClientApi } from "./client-api.ts";
-import { isPassing } from "./matrix-error.ts";
+import { isFinal } from "./matrix-error.ts";
 import { member, toText } from "./read-json.ts";
 import { createRecentMap } from "./recent-map.ts";
 import { readRelation } from "./relations.ts";
@@ -22,7 +22,7 @@ export interface KnownEvent {
 export interface KnownEvents {
   readonly learn: (roomId: string, eventId: string, event: unknown) => void;
   readonly learnThread: (roomId: string, threadId: string) => void;
-  /** `undefined` when it cannot be seen. @throws MatrixError while the homeserver is away. */
+  /** `undefined` when it cannot be seen. @throws MatrixError when the homeserver cannot be asked. */
   readonly find: (
     roomId: string,
     eventId: string,
@@ -75,7 +75,7 @@ export function createKnownEvents(api: Pick<ClientApi, "event">, ownId: string):
       try {
         learn(roomId, eventId, await api.event(roomId, eventId, signal));
       } catch (error) {
-        if (isPassing(error)) throw error;
+        if (!isFinal(error)) throw error;
         events.set(key, "unseen");
       }
     }

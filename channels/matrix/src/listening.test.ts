@@ -45,11 +45,24 @@ describe("in direct chats", () => {
     homeserver.say(room, "another of our kind", { "org.opentalon.bot": true });
     homeserver.say(room, "our own", {}, bot.userId);
     homeserver.say(room, "");
+    homeserver.append(room, {
+      type: "m.room.message",
+      sender: ada,
+      content: { msgtype: 7, body: {} },
+    });
     homeserver.append(room, { type: "m.room.message", sender: ada, content: {} });
     homeserver.append(room, { type: "m.sticker", sender: ada, content: { body: "sticker" } });
     homeserver.redact(room, homeserver.say(room, "taken back"));
     homeserver.say(room, "waves", { msgtype: "m.emote" });
-    await vi.waitFor(() => expect(matrix.contents()).toEqual(["first", "* Ada waves"]));
+    homeserver.say(room, "odd", {
+      "m.relates_to": {
+        rel_type: "m.thread",
+        event_id: "$".repeat(1_000),
+        "m.in_reply_to": { event_id: 7 },
+      },
+    });
+    await vi.waitFor(() => expect(matrix.contents()).toEqual(["first", "* Ada waves", "odd"]));
+    expect(matrix.received.map(({ threadId }) => threadId)).toEqual(["", "", ""]);
   });
 
   it("reads an answer without the quote that older clients put before it", async () => {

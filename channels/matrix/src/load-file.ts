@@ -1,6 +1,6 @@
 import type { ChannelFile } from "@opentalon/plugin-sdk";
 import { parseMediaAddress, type ClientApi } from "./client-api.ts";
-import { toMessage } from "./matrix-error.ts";
+import { isSignedOut, toMessage } from "./matrix-error.ts";
 import { withPatience, type Clock } from "./patience.ts";
 import { member, toCount, toText } from "./read-json.ts";
 
@@ -23,7 +23,7 @@ export const maxFileBytes = 32 * 1024 * 1024;
 /** A homeserver in trouble has this long to hand out a file before the message goes on without it. */
 const patienceMs = 30_000;
 
-/** The file of a message of the kinds `m.image`, `m.file`, `m.audio` and `m.video`. Rejects only when the signal aborts. */
+/** The file of a message of the kinds `m.image`, `m.file`, `m.audio` and `m.video`. Rejects when the signal aborts, or we are signed out. */
 export async function loadFile(
   content: unknown,
   { api, clock, log, signal }: LoadFileOptions,
@@ -45,7 +45,7 @@ export async function loadFile(
       note: "",
     };
   } catch (error) {
-    if (signal.aborted) throw error;
+    if (signal.aborted || isSignedOut(error)) throw error;
     log(`a file could not be loaded: ${toMessage(error)}`);
     return missing("it could not be loaded");
   }

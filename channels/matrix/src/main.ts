@@ -7,6 +7,7 @@ await serveChannel(
     folder: process.cwd(),
     fetch,
     clock: systemClock,
-    log: (line) => console.error(line),
+    // What others wrote may stand in a line, and must not look like another one.
+    log: (line) => console.error(line.replaceAll(/[\0-\x1f\x7f]/g, " ")),
   }),
 );

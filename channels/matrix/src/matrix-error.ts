@@ -39,6 +39,11 @@ export function isSignedOut(error: unknown): boolean {
   );
 }
 
+/** It would be refused again, and not because of who asks. */
+export function isFinal(error: unknown): boolean {
+  return error instanceof MatrixError && !isPassing(error) && !isSignedOut(error);
+}
+
 export function toMessage(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -34,6 +34,7 @@ export function createMentions({ userId, displayName }: OwnName): Mentions {
   const trailing = new RegExp(String.raw`,?\s?${marked}(?=[\s.!?]*$)`, "iu");
   const inside = new RegExp(String.raw`\s?${marked}`, "giu");
   const link = toLinkPattern(userId);
+  const linked = new RegExp(link, "iu");
   const written = new RegExp(String.raw`\[[^\][\n]{0,300}\]\(<?(?:${link})[^)\s]{0,200}\)`, "giu");
 
   return {
@@ -42,7 +43,7 @@ export function createMentions({ userId, displayName }: OwnName): Mentions {
       const html = toText(member(content, "formatted_body"));
       const told = member(content, "m.mentions");
       if (toList(member(told, "user_ids")).includes(userId)) return true;
-      if (new RegExp(link, "iu").test(html) || called.test(body)) return true;
+      if (linked.test(html) || called.test(body)) return true;
       return told === undefined ? word.test(body) : address.test(body);
     },
     withoutName: (text) => {

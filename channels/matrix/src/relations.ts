@@ -1,5 +1,8 @@
 import { member, toText } from "./read-json.ts";
 
+/** Longest identifier Matrix has; what is longer is none. */
+const longestIdentifier = 255;
+
 /** How an event stands to others. Absent members are empty. */
 export interface Relation {
   /** `m.replace`, `m.annotation`, … */
@@ -17,10 +20,10 @@ export interface Relation {
 export function readRelation(content: unknown): Relation {
   const relation = member(content, "m.relates_to");
   const kind = toText(member(relation, "rel_type"));
-  const eventId = toText(member(relation, "event_id"));
+  const eventId = toIdentifier(member(relation, "event_id"));
   const isThread = kind === "m.thread";
   const isFallback = isThread && member(relation, "is_falling_back") === true;
-  const answered = toText(member(member(relation, "m.in_reply_to"), "event_id"));
+  const answered = toIdentifier(member(member(relation, "m.in_reply_to"), "event_id"));
   return {
     kind,
     eventId,
@@ -28,4 +31,9 @@ export function readRelation(content: unknown): Relation {
     replyTo: isFallback ? "" : answered,
     key: toText(member(relation, "key")),
   };
+}
+
+function toIdentifier(value: unknown): string {
+  const text = toText(value);
+  return text.length <= longestIdentifier ? text : "";
 }

@@ -1,5 +1,5 @@
 import { readMemberCount, type ClientApi } from "./client-api.ts";
-import { isPassing } from "./matrix-error.ts";
+import { isFinal } from "./matrix-error.ts";
 import { member, toText } from "./read-json.ts";
 import { createRecentMap } from "./recent-map.ts";
 
@@ -50,7 +50,7 @@ export function createRooms(api: Pick<ClientApi, "joinedMembers">): Rooms {
       let count = counts.get(roomId);
       if (count === undefined) {
         const members = await api.joinedMembers(roomId, signal).catch((error: unknown) => {
-          if (isPassing(error)) throw error;
+          if (!isFinal(error)) throw error;
           return undefined;
         });
         for (const [userId, name] of members ?? []) {

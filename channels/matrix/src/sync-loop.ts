@@ -24,7 +24,8 @@ export interface SyncLoopOptions {
 }
 
 const nothing = { types: [] };
-const filter: JsonObject = {
+/** `limit` is of each room. */
+const toFilter = (limit: number): JsonObject => ({
   presence: nothing,
   account_data: nothing,
   room: {
@@ -35,14 +36,14 @@ const filter: JsonObject = {
       lazy_load_members: true,
       include_redundant_members: true,
     },
-    timeline: wantedEvents,
+    timeline: { ...wantedEvents, limit },
   },
-};
+});
 /** Where we begin, only what stands in a room's state counts. */
-const firstFilter: JsonObject = {
-  ...filter,
-  room: { ...toObject(filter["room"]), timeline: { ...wantedEvents, limit: 1 } },
-};
+const firstLimit = 1;
+const usualLimit = 100;
+/** What does not fit into one answer is asked for room by room. */
+const smallLimit = 4;
 
 const waitMs = 30_000;
 /** A homeserver that answers at once with nothing is not asked without end. */
@@ -56,15 +57,19 @@ const emptyPauseMs = 250;
 export async function runSyncLoop(options: SyncLoopOptions): Promise<void> {
   const { api, state, clock, log, signal } = options;
   let toPauseMs = createPauses();
+  let limit = usualLimit;
   while (!signal.aborted) {
     const { since } = state;
     const beganMs = clock.nowMs();
     let answer: JsonObject;
     try {
       const asked =
-        since === undefined ? { since, filter: firstFilter, waitMs: 0 } : { since, filter, waitMs };
+        since === undefined
+          ? { since, filter: toFilter(firstLimit), waitMs: 0 }
+          : { since, filter: toFilter(limit), waitMs };
       answer = await api.sync(asked, signal);
       toPauseMs = createPauses();
+      limit = usualLimit;
     } catch (error) {
       if (signal.aborted) return;
       if (isSignedOut(error)) throw error;
@@ -73,6 +78,10 @@ export async function runSyncLoop(options: SyncLoopOptions): Promise<void> {
           `the homeserver does not know our position any more; what came meanwhile is not answered: ${toMessage(error)}`,
         );
         state.since = undefined;
+        continue;
+      }
+      if (since !== undefined && isTooLarge(error) && limit > smallLimit) {
+        limit = smallLimit;
         continue;
       }
       if (!isPassing(error)) throw error;
@@ -86,6 +95,10 @@ export async function runSyncLoop(options: SyncLoopOptions): Promise<void> {
     const hasNews = await takeAnswer(answer, options);
     if (!hasNews && clock.nowMs() - beganMs < emptyPauseMs) await clock.sleep(emptyPauseMs, signal);
   }
+}
+
+function isTooLarge(error: unknown): boolean {
+  return error instanceof MatrixError && error.code === "M_TOO_LARGE";
 }
 
 function isLostPosition(error: unknown): boolean {
@@ -128,7 +141,7 @@ async function takeRoom(
   since: string,
   options: SyncLoopOptions,
 ): Promise<void> {
-  const { state, takeEvent, onStored } = options;
+  const { state, onStored } = options;
   const timeline = member(room, "timeline");
   const invitation = state.invitations.get(roomId);
   const gap = {
@@ -140,13 +153,29 @@ async function takeRoom(
   learnRoom(roomId, room, gathered.state, options);
   const stored = new Map<string, StoredEvent>();
   for (const event of gathered.events) {
-    const taken = await takeEvent(roomId, event);
+    const taken = await takeSurely(roomId, event, options);
     if (taken !== undefined) stored.set(taken.threadId, taken);
   }
   const last = toText(member(gathered.events.at(-1), "event_id"));
   if (last !== "") state.lastEvents.set(roomId, last);
   state.invitations.delete(roomId);
   for (const each of stored.values()) onStored(roomId, each);
+}
+
+/** One event that nobody can read must not keep all others from being read, at this start and at every other. */
+async function takeSurely(
+  roomId: string,
+  event: unknown,
+  { takeEvent, log, signal }: SyncLoopOptions,
+): Promise<StoredEvent | undefined> {
+  try {
+    return await takeEvent(roomId, event);
+  } catch (error) {
+    if (signal.aborted || error instanceof MatrixError) throw error;
+    const eventId = toText(member(event, "event_id"));
+    log(`the event ${eventId} of ${roomId} cannot be read and is left out: ${toMessage(error)}`);
+    return undefined;
+  }
 }
 
 function learnRoom(

@@ -34,7 +34,7 @@ export interface StoredEvent {
 
 /**
  * Hands over what an event of a room says to us. Gives where it stands once it is stored, `undefined` for what is not for us.
- * @throws Error when the channel is being stopped, MatrixError while the homeserver is away: the event has to come again.
+ * @throws Error when the channel is being stopped, MatrixError when we are signed out: the event has to come again.
  */
 export type TakeEvent = (roomId: string, event: unknown) => Promise<StoredEvent | undefined>;
 

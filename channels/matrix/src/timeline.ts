@@ -1,5 +1,5 @@
 import type { ClientApi } from "./client-api.ts";
-import { isPassing, toMessage } from "./matrix-error.ts";
+import { isFinal, toMessage } from "./matrix-error.ts";
 import { withPatience, type Clock } from "./patience.ts";
 import { member, toList, toText, type JsonObject } from "./read-json.ts";
 import { readMembership } from "./rooms.ts";
@@ -31,7 +31,6 @@ export interface Gathered {
 /** What the syncs ask for. */
 export const wantedEvents: JsonObject = {
   types: ["m.room.message", "m.reaction", "m.room.encrypted", "m.room.encryption", "m.room.member"],
-  limit: 100,
   lazy_load_members: true,
   include_redundant_members: true,
 };
@@ -92,7 +91,7 @@ async function fillGap(
     const found = await withPatience({ clock, signal }, () =>
       api.messagesBefore(asked, signal),
     ).catch((error: unknown) => {
-      if (signal.aborted || isPassing(error)) throw error;
+      if (!isFinal(error)) throw error;
       log(`messages of ${roomId} could not be asked for again: ${toMessage(error)}`);
       return undefined;
     });

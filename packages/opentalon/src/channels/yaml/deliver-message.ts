@@ -1,6 +1,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { toMessage } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
+import type { SentMessage } from "../../domain/channel.ts";
 import type { OutboundMessage } from "../../domain/message.ts";
 import type { Turn, TurnEvent } from "../../domain/turn.ts";
 import { DeliveryError } from "../delivery-error.ts";
@@ -17,7 +18,7 @@ import { createStreamedReplies, toStreamKey } from "./streamed-replies.ts";
 
 /** Brings replies to a platform: as new messages, or as the last edit of one that was shown while it was written. */
 export interface MessageDelivery {
-  readonly send: (message: OutboundMessage, deliveryId: string) => Promise<void>;
+  readonly send: (message: OutboundMessage, deliveryId: string) => Promise<SentMessage | void>;
   readonly show: (turn: Turn, event: TurnEvent) => void;
   /** No more edits and typing signs. */
   readonly close: () => void;
@@ -106,13 +107,13 @@ export function createMessageDelivery(options: MessageDeliveryOptions): MessageD
     );
   };
 
-  /** Whether the reply is where it belongs now. */
-  const finishStream = async (message: OutboundMessage): Promise<boolean> => {
+  /** The message in which the reply is where it belongs now; `undefined` when it has to be posted. */
+  const finishStream = async (message: OutboundMessage): Promise<string | undefined> => {
     const key = toStreamKey(message, message.metadata["in_reply_to"] ?? "");
     const shownId = await streams.end(key);
     if (shownId === undefined) {
       streams.forget(key);
-      return false;
+      return undefined;
     }
     try {
       await edit(message, shownId);
@@ -123,7 +124,7 @@ export function createMessageDelivery(options: MessageDeliveryOptions): MessageD
       if (isPlainRefusal(error) && !isAlreadySo) {
         log.warn({ problem: toMessage(error) }, "an answer could not be edited and is posted anew");
         streams.forget(key);
-        return false;
+        return undefined;
       }
       // The same edit twice shows the same text.
       if (!isAlreadySo)
@@ -134,21 +135,23 @@ export function createMessageDelivery(options: MessageDeliveryOptions): MessageD
         });
     }
     streams.forget(key);
-    return true;
+    return shownId;
   };
 
   return {
     send: async (given, deliveryId) => {
       const message = conversations.complete(given);
       if (message.metadata["_typing"] === "true") return showTyping(message);
-      if (message.content === "" && message.files.length === 0) return;
+      if (message.content === "" && message.files.length === 0) return undefined;
       const isQuestion = message.metadata["type"] === "confirmation" && confirm !== undefined;
-      const isShown = isQuestion ? false : await finishStream(message);
-      if (!isShown) await post(message);
+      const shownId = isQuestion ? undefined : await finishStream(message);
+      const id = shownId ?? (await post(message));
       const reply = deliveryId.replace(/#\d+$/, "");
-      if (hooked.get(reply) === true) return;
-      hooked.set(reply, true, rememberMs);
-      hooks.add(definition.onResponse, toHookScope(message));
+      if (hooked.get(reply) !== true) {
+        hooked.set(reply, true, rememberMs);
+        hooks.add(definition.onResponse, toHookScope(message));
+      }
+      return { messageIds: id === "" ? [] : [id] };
     },
     show: (turn, event) => {
       if (event.kind === "turn-started") keepTyping(turn, maxTypingSigns);

@@ -10,21 +10,25 @@ import {
 } from "yaml";
 import { ConfigError } from "../base/errors.ts";
 
-/** One change of what stands below `plugins:`. */
-export type PluginsEdit =
+/** The parts of the file whose entries come and go. */
+export type EntrySection = "plugins" | "channels";
+
+/** One change of what stands below `plugins:` or `channels:`. */
+export type EntryEdit =
   | {
       readonly kind: "add";
+      readonly section: EntrySection;
       readonly name: string;
       readonly entry: Readonly<Record<string, unknown>>;
     }
-  | { readonly kind: "remove"; readonly name: string };
+  | { readonly kind: "remove"; readonly section: EntrySection; readonly name: string };
 
 /**
- * The text of a configuration file with an entry more or less below `plugins:`; everything else stays as it is, comments
+ * The text of a configuration file with an entry more or less below its section; everything else stays as it is, comments
  * and blank lines included. Text of an unusual form is written anew as a whole, with its comments.
- * @throws ConfigError CONFIG_INVALID when the text is no YAML map, or its `plugins` cannot be changed.
+ * @throws ConfigError CONFIG_INVALID when the text is no YAML map, or its section cannot be changed.
  */
-export function editPlugins(text: string, edit: PluginsEdit): string {
+export function editEntries(text: string, edit: EntryEdit): string {
   const document = parseDocument(text, { logLevel: "error" });
   const wanted = parseDocument(text, { logLevel: "error" });
   try {
@@ -33,7 +37,7 @@ export function editPlugins(text: string, edit: PluginsEdit): string {
   } catch {
     throw new ConfigError(
       "CONFIG_INVALID",
-      "what stands below `plugins:` cannot be changed by a program; change it by hand",
+      `what stands below \`${edit.section}:\` cannot be changed by a program; change it by hand`,
     );
   }
   const spliced =
@@ -42,40 +46,40 @@ export function editPlugins(text: string, edit: PluginsEdit): string {
   return wanted.toString({ lineWidth: 0 });
 }
 
-function applyEdit(document: Document, edit: PluginsEdit): void {
+function applyEdit(document: Document, edit: EntryEdit): void {
   if (edit.kind === "remove") {
-    document.deleteIn(["plugins", edit.name]);
+    document.deleteIn([edit.section, edit.name]);
     return;
   }
-  const plugins: unknown = document.get("plugins", true);
-  // `plugins:` with nothing behind it.
-  if (isScalar(plugins) && (plugins.value ?? null) === null)
-    document.set("plugins", document.createNode({}));
+  const entries: unknown = document.get(edit.section, true);
+  // The key with nothing behind it.
+  if (isScalar(entries) && (entries.value ?? null) === null)
+    document.set(edit.section, document.createNode({}));
   // The `{}` that is left when the last entry is removed must not press the next one onto its line.
   const isInBlock = isMap(document.contents) && document.contents.flow !== true;
-  if (isMap(plugins) && plugins.items.length === 0 && isInBlock) plugins.flow = false;
-  document.setIn(["plugins", edit.name], document.createNode(edit.entry));
+  if (isMap(entries) && entries.items.length === 0 && isInBlock) entries.flow = false;
+  document.setIn([edit.section, edit.name], document.createNode(edit.entry));
 }
 
 /** The text with the entry behind all others, when there is a place for it. */
 function addText(
   text: string,
   document: Document,
-  { name, entry }: Extract<PluginsEdit, { kind: "add" }>,
+  { section, name, entry }: Extract<EntryEdit, { kind: "add" }>,
 ): string | undefined {
   const root = document.contents;
   if (root !== null && (!isMap(root) || root.flow === true)) return undefined;
   if (/^(?:---|\.\.\.)/m.test(text)) return undefined;
-  const pair = root === null ? undefined : findPair(root, "plugins");
+  const pair = root === null ? undefined : findPair(root, section);
   if (pair === undefined) {
     const before = text.trim() === "" ? text : `${text.trimEnd()}\n\n`;
-    return `${before}${toBlock({ plugins: { [name]: entry } }, 0, 2)}`;
+    return `${before}${toBlock({ [section]: { [name]: entry } }, 0, 2)}`;
   }
-  const plugins = pair.value;
-  if (!isMap(plugins) || plugins.flow === true || plugins.items.length === 0) return undefined;
-  const [first] = plugins.items;
+  const entries = pair.value;
+  if (!isMap(entries) || entries.flow === true || entries.items.length === 0) return undefined;
+  const [first] = entries.items;
   const column = columnOf(text, startOf(first?.key) ?? 0);
-  const end = plugins.range?.[1];
+  const end = entries.range?.[1];
   if (end === undefined) return undefined;
   const place = toNextLine(text, end);
   const before = text.slice(0, place);
@@ -87,14 +91,14 @@ function addText(
 function removeText(
   text: string,
   document: Document,
-  { name }: Extract<PluginsEdit, { kind: "remove" }>,
+  { section, name }: Extract<EntryEdit, { kind: "remove" }>,
 ): string | undefined {
-  const plugins = isMap(document.contents)
-    ? findPair(document.contents, "plugins")?.value
+  const entries = isMap(document.contents)
+    ? findPair(document.contents, section)?.value
     : undefined;
   // Without its last entry the map has to be written in another way.
-  if (!isMap(plugins) || plugins.flow === true || plugins.items.length < 2) return undefined;
-  const pair = findPair(plugins, name);
+  if (!isMap(entries) || entries.flow === true || entries.items.length < 2) return undefined;
+  const pair = findPair(entries, name);
   const start = startOf(pair?.key);
   const end = (pair?.value as { range?: readonly number[] } | null | undefined)?.range?.[1];
   if (start === undefined || end === undefined) return undefined;

@@ -10,11 +10,11 @@ import {
   hasGit,
 } from "../plugins/sources/testing/git-repository.ts";
 import { hasTool, makeFiles } from "../plugins/sources/testing/plugin-repositories.ts";
-import type { WantedPlugin } from "../plugins/sources/plugin-sources.ts";
-import { createPluginPreparation, type PluginPreparation } from "./prepare-plugins.ts";
+import type { WantedBuild } from "../plugins/sources/built-sources.ts";
+import { createSourcePreparation, type SourcePreparation } from "./prepare-sources.ts";
 
 interface Place extends AsyncDisposable {
-  readonly prepare: (wanted: WantedPlugin) => ReturnType<PluginPreparation["prepare"]>;
+  readonly prepare: (wanted: WantedBuild) => ReturnType<SourcePreparation["prepare"]>;
   readonly wait: (ms: number) => void;
 }
 
@@ -22,7 +22,8 @@ function createPlace(): Place {
   const text = JSON.stringify({ state: { data_dir: createFolder() } });
   const { config } = parseConfig({ text, path: "/x/config.yaml", environment: {} });
   let laterMs = 0;
-  const preparation = createPluginPreparation({
+  const preparation = createSourcePreparation({
+    purpose: "plugin",
     config,
     environment: process.env,
     clock: { ...systemClock, now: () => Date.now() + laterMs },
@@ -35,7 +36,7 @@ function createPlace(): Place {
   };
 }
 
-const want = (repository: string, reference = ""): WantedPlugin => ({
+const want = (repository: string, reference = ""): WantedBuild => ({
   name: "tiny",
   source: { kind: "git", repository, reference },
   bundle: "",

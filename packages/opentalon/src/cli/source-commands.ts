@@ -5,16 +5,20 @@ import { createLog } from "../base/create-log.ts";
 import { toPrintableLine } from "../base/printable.ts";
 import type { LoadedConfig } from "../config/load-config.ts";
 import { readEnvironment } from "../config/read-environment.ts";
-import { loadPart, type PluginManager } from "../opentalon.ts";
+import { loadPart, type SourceManager } from "../opentalon.ts";
 import { editConfigFile, toEdited } from "./edit-config-file.ts";
-import { findBundledPlugins } from "./find-bundled-plugins.ts";
-import { findPluginCommand } from "./plugin-command.ts";
+import { findBundledChannels, findBundledPlugins } from "./find-bundled-plugins.ts";
+import { findCommandGroup } from "./find-command-group.ts";
 import { isHeld, restartIfRunning } from "./plugin-commands.ts";
 import { load, reportError } from "./load.ts";
 
+/** What the commands look after. */
+type Purpose = "plugin" | "channel";
+
 /** What a command has at hand. */
 interface Place {
-  readonly manager: PluginManager;
+  readonly manager: SourceManager;
+  readonly purpose: Purpose;
   readonly loaded: LoadedConfig;
   /** Aborts when somebody has had enough. */
   readonly signal: AbortSignal;
@@ -31,36 +35,47 @@ interface RemoveOptions {
   readonly data?: boolean;
 }
 
-/** Adds `opentalon plugin add`, `remove` and `update`. */
-export function addPluginSourceCommands(program: Command): void {
-  const plugin = findPluginCommand(program);
+/** Adds `opentalon plugin add`, `remove` and `update`, or those of `opentalon channel`. */
+export function addSourceCommands(program: Command, purpose: Purpose): void {
+  const group = findCommandGroup(program, purpose);
   const run = async (work: (place: Place) => Promise<number>): Promise<void> => {
-    process.exitCode = await runWithManager(program.opts<{ config: string }>().config, work);
+    process.exitCode = await runWithManager(
+      purpose,
+      program.opts<{ config: string }>().config,
+      work,
+    );
   };
-  plugin
+  group
     .command("add")
-    .description("fetch, build and pin a plugin, and add it to the configuration file")
-    .argument("<source>", "owner/name on GitHub, a URL, a folder with sources, or a program")
-    .option("--name <name>", "name of the plugin; made out of the source unless given")
+    .description(`fetch, build and pin a ${purpose}, and add it to the configuration file`)
+    .argument("<source>", sourceWords[purpose])
+    .option("--name <name>", `name of the ${purpose}; made out of the source unless given`)
     .option("--ref <ref>", "branch, tag or commit; the default branch unless given")
     .option("--no-enable", "leave it switched off")
     .action((source: string, options: AddOptions) => run((place) => add(place, source, options)));
-  plugin
+  const removal = group
     .command("remove")
-    .description("remove a plugin from the configuration file, and what was built of it")
-    .argument("<name>", "name of the plugin")
+    .description(`remove a ${purpose} from the configuration file, and what was built of it`)
+    .argument("<name>", `name of the ${purpose}`)
     .option("--keep-config", "leave the configuration file as it is")
-    .option("--data", "remove also what the plugin has kept")
     .action((name: string, options: RemoveOptions) => run((place) => remove(place, name, options)));
-  plugin
+  // What channels have kept lies in the database, beside the conversations.
+  if (purpose === "plugin") removal.option("--data", "remove also what the plugin has kept");
+  group
     .command("update")
-    .description("fetch and build the newest version of plugins; of all unless named")
-    .argument("[name...]", "names of plugins")
+    .description(`fetch and build the newest version of ${purpose}s; of all unless named`)
+    .argument("[name...]", `names of ${purpose}s`)
     .action((names: readonly string[]) => run((place) => update(place, names)));
 }
 
+const sourceWords = {
+  plugin: "owner/name on GitHub, a URL, a folder with sources, or a program",
+  channel: "owner/name on GitHub, a URL, a folder with sources, a program, or a definition",
+} as const;
+
 /** The exit code: 130 when it was interrupted, as a shell tells it. */
 async function runWithManager(
+  purpose: Purpose,
   configPath: string,
   work: (place: Place) => Promise<number>,
 ): Promise<number> {
@@ -70,17 +85,19 @@ async function runWithManager(
   const interrupt = (): void => giveUp.abort(new Error("interrupted"));
   process.once("SIGINT", interrupt).once("SIGTERM", interrupt);
   try {
-    const { createPluginManager } = await loadPart.pluginManager();
-    const manager = createPluginManager({
+    const { createSourceManager } = await loadPart.sourceManager();
+    const manager = createSourceManager({
+      purpose,
       config: loaded.config,
       environment: readEnvironment(),
       bundledPlugins: findBundledPlugins(),
+      bundledChannels: findBundledChannels(),
       workingDirectory: process.cwd(),
       homeDirectory: readEnvironment()["HOME"] ?? homedir(),
       clock: systemClock,
       log: createLog({ level: "warn", pretty: true }),
     });
-    return await work({ manager, loaded, signal: giveUp.signal });
+    return await work({ manager, purpose, loaded, signal: giveUp.signal });
   } catch (error) {
     if (!giveUp.signal.aborted) {
       reportError(error);
@@ -94,13 +111,14 @@ async function runWithManager(
 }
 
 async function add(
-  { manager, loaded: { path }, signal }: Place,
+  { manager, purpose, loaded: { path }, signal }: Place,
   source: string,
   { name: wantedName, ref, enable }: AddOptions,
 ): Promise<number> {
   const added = manager.plan({ source, name: wantedName, reference: ref });
   const { name, origin } = added;
-  const edit = { kind: "add", name, entry: { enabled: enable, ...origin } } as const;
+  const section = `${purpose}s` as const;
+  const edit = { kind: "add", section, name, entry: { enabled: enable, ...origin } } as const;
   // A file that cannot be changed is told before anything is built.
   toEdited(path, edit);
   const installed = await manager.install(added, { signal, onLine: showLine });
@@ -110,13 +128,13 @@ async function add(
   say(
     enable
       ? "start opentalon again to have it run"
-      : `set plugins.${name}.enabled to true to have it run`,
+      : `set ${section}.${name}.enabled to true to have it run`,
   );
   return 0;
 }
 
 async function remove(
-  { manager, loaded: { path, config } }: Place,
+  { manager, purpose, loaded: { path, config } }: Place,
   name: string,
   { keepConfig = false, data = false }: RemoveOptions,
 ): Promise<number> {
@@ -126,11 +144,12 @@ async function remove(
     process.stderr.write(`${toPrintableLine(words)}\n`);
     return 1;
   }
-  const isConfigured = config.plugins[name] !== undefined;
-  if (isConfigured && !keepConfig) await editConfigFile(path, { kind: "remove", name });
+  const section = `${purpose}s` as const;
+  const isConfigured = config[section][name] !== undefined;
+  if (isConfigured && !keepConfig) await editConfigFile(path, { kind: "remove", section, name });
   const wasThere = await manager.remove(name, { data });
   if (!isConfigured && !wasThere) {
-    process.stderr.write(`${toPrintableLine(`opentalon: there is no plugin "${name}"`)}\n`);
+    process.stderr.write(`${toPrintableLine(`opentalon: there is no ${purpose} "${name}"`)}\n`);
     return 1;
   }
   const kept = data ? " and what it has kept" : "";
@@ -139,12 +158,13 @@ async function remove(
 }
 
 async function update(
-  { manager, loaded: { config }, signal }: Place,
+  { manager, purpose, loaded: { config }, signal }: Place,
   names: readonly string[],
 ): Promise<number> {
-  const wanted = names.length === 0 ? await manager.builtPlugins() : names;
-  if (wanted.length === 0) say("no plugin is built from sources");
+  const wanted = names.length === 0 ? await manager.builtEntries() : names;
+  if (wanted.length === 0) say(`no ${purpose} is built from sources`);
   let failed = 0;
+  let isChanged = false;
   for (const name of wanted) {
     try {
       const { commit, before } = await manager.update(name, { signal, onLine: showLine });
@@ -154,7 +174,8 @@ async function update(
         continue;
       }
       say(before === "" ? `${name}: ${now}` : `${name}: ${before.slice(0, 12)} → ${now}`);
-      failed += await restartIfRunning(config, name);
+      if (purpose === "plugin") failed += await restartIfRunning(config, name);
+      else isChanged = true;
     } catch (error) {
       if (signal.aborted) throw error;
       failed += 1;
@@ -162,6 +183,8 @@ async function update(
       process.stderr.write(`${toPrintableLine(`${name} stays as it was`)}\n`);
     }
   }
+  if (isChanged)
+    say("an opentalon that is running goes on as it is; start it again to have it use this");
   return failed === 0 ? 0 : 1;
 }
 

@@ -9,7 +9,7 @@ import type { Environment } from "../child-environment.ts";
 import { createOrphanGuard } from "../orphan-guard.ts";
 import { toBuildEnvironment } from "./build-environment.ts";
 import { createStepRunner } from "./build-step.ts";
-import type { Builder, BuildPlace, BuiltProgram } from "./builder.ts";
+import { type Builder, type BuildPlace, type BuiltProgram, definitionPath } from "./builder.ts";
 import { cargoBuilder } from "./cargo-builder.ts";
 import { findExecutable, isInside } from "./find-executable.ts";
 import { goBuilder } from "./go-builder.ts";
@@ -29,6 +29,8 @@ export interface BuildOptions {
   readonly signal: AbortSignal;
   /** Told what is done and what is written meanwhile. */
   readonly onLine: (line: string) => void;
+  /** Told before anything is run. */
+  readonly onBuilding: () => void;
 }
 
 /** A program that needs no building. */
@@ -41,8 +43,22 @@ const readyBuilder: Builder = {
   },
 };
 
+/**
+ * As in the Go program, in a repository without Go code it is the channel. Nothing is run; whether it is any good is told
+ * when the channel is made.
+ */
+const definitionBuilder: Builder = {
+  kind: "definition",
+  matches: async (place) =>
+    place.purpose === "channel" &&
+    (await isInside(place.folder, definitionPath)) &&
+    !(await goBuilder.matches(place)),
+  build: async () => ({ command: [definitionPath], path: definitionPath }),
+};
+
 /** The first that fits is taken. */
 const builders: readonly Builder[] = [
+  definitionBuilder,
   makeBuilder,
   goBuilder,
   nodeBuilder,
@@ -52,20 +68,22 @@ const builders: readonly Builder[] = [
 ];
 
 /**
- * Gets: a folder with the sources of a plugin.
- * Gives: the command that starts what was built there.
+ * Gets: a folder with the sources of a plugin or channel.
+ * Gives: the command that starts what was built there; of a channel that is only described, `definitionPath` alone.
  * Never: a build that outlives the signal, its time, or this process.
  * @throws SourceError; rejects with the signal's reason when that aborts.
  */
-export async function buildPlugin(options: BuildOptions): Promise<BuiltProgram> {
-  const { place, clock, host, timeoutMs, spareHome, onLine } = options;
+export async function buildSources(options: BuildOptions): Promise<BuiltProgram> {
+  const { place, clock, host, timeoutMs, spareHome, onLine, onBuilding } = options;
   const builder = await findBuilder(place);
   if (builder === undefined) {
     throw new SourceError(
       "SOURCE_INVALID",
-      "there is nothing in it that OpenTalon knows how to build: no Makefile with a target `build`, no go.mod, package.json, pyproject.toml or Cargo.toml",
+      `there is nothing in it that OpenTalon knows how to build: ${place.purpose === "channel" ? "no channel.yaml, " : ""}no Makefile with a target \`build\`, no go.mod, package.json, pyproject.toml or Cargo.toml`,
     );
   }
+  if (builder.kind === "definition") return builder.build(place, () => Promise.resolve());
+  onBuilding();
   await mkdir(join(place.scratch, "tmp"), { recursive: true, mode: 0o700 });
   await mkdir(spareHome, { recursive: true, mode: 0o700 });
   await using guard = createOrphanGuard({ log: options.log, environment: host });

@@ -17,14 +17,15 @@ import { parse } from "yaml";
 import { systemClock } from "../../base/clock.ts";
 import { createSilentLog } from "../../base/create-log.ts";
 import { SourceError } from "../../base/errors.ts";
+import { type BuildPurpose, findDefinition } from "../building/builder.ts";
 import type { Environment } from "../child-environment.ts";
 import {
-  type BuiltPlugin,
-  createPluginSources,
-  type InstalledPlugin,
-  type PluginSources,
-  type WantedPlugin,
-} from "./plugin-sources.ts";
+  type FinishedBuild,
+  createBuiltSources,
+  type InstalledBuild,
+  type BuiltSources,
+  type WantedBuild,
+} from "./built-sources.ts";
 import { createGitServer } from "./testing/git-server.ts";
 import { createFolder, createGitRepository, hasGit } from "./testing/git-repository.ts";
 import {
@@ -37,15 +38,20 @@ import {
 
 interface Place {
   readonly dataDir: string;
-  readonly sources: PluginSources;
+  readonly sources: BuiltSources;
   readonly lines: string[];
   readonly lock: () => Record<string, Record<string, unknown>>;
-  readonly install: (wanted: WantedPlugin, newest?: boolean) => Promise<InstalledPlugin>;
+  readonly install: (wanted: WantedBuild, newest?: boolean) => Promise<InstalledBuild>;
 }
 
-function createPlace(host: Environment = process.env, dataDir = createFolder()): Place {
+function createPlace(
+  host: Environment = process.env,
+  dataDir = createFolder(),
+  purpose: BuildPurpose = "plugin",
+): Place {
   const lines: string[] = [];
-  const sources = createPluginSources({
+  const sources = createBuiltSources({
+    purpose,
     dataDir,
     buildTimeoutMs: 300_000,
     clock: systemClock,
@@ -58,10 +64,11 @@ function createPlace(host: Environment = process.env, dataDir = createFolder()):
     lines,
     lock: () =>
       (
-        parse(readFileSync(join(dataDir, "plugins.lock"), "utf8")) as {
-          plugins: Record<string, Record<string, unknown>>;
-        }
-      ).plugins,
+        parse(readFileSync(join(dataDir, `${purpose}s.lock`), "utf8")) as Record<
+          string,
+          Record<string, Record<string, unknown>>
+        >
+      )[`${purpose}s`] ?? {},
     install: (wanted, newest) =>
       sources.install(wanted, {
         signal: new AbortController().signal,
@@ -71,7 +78,7 @@ function createPlace(host: Environment = process.env, dataDir = createFolder()):
   };
 }
 
-const wantGit = (repository: string, reference = "", name = "tiny"): WantedPlugin => ({
+const wantGit = (repository: string, reference = "", name = "tiny"): WantedBuild => ({
   name,
   source: { kind: "git", repository, reference },
   bundle: "",
@@ -79,7 +86,7 @@ const wantGit = (repository: string, reference = "", name = "tiny"): WantedPlugi
 
 /** What the program says on standard error. */
 async function say(built: object): Promise<string> {
-  const { program } = built as BuiltPlugin;
+  const { program } = built as FinishedBuild;
   const [file = "", ...rest] = program.command;
   const child = spawn(file, rest, { stdio: ["ignore", "ignore", "pipe"], cwd: createFolder() });
   let text = "";
@@ -374,7 +381,8 @@ describe.skipIf(!hasGit())("plugins from repositories (needs git)", () => {
     const builds = join(place.dataDir, "plugin_builds", "other");
     await place.sources.removeUnused();
     expect(readdirSync(builds)).toHaveLength(2);
-    const later = createPluginSources({
+    const later = createBuiltSources({
+      purpose: "plugin",
       dataDir: place.dataDir,
       buildTimeoutMs: 300_000,
       clock: { ...systemClock, now: () => Date.now() + 7_200_000 },
@@ -387,6 +395,67 @@ describe.skipIf(!hasGit())("plugins from repositories (needs git)", () => {
   });
 });
 
+describe.skipIf(!hasGit())("channels from repositories (needs git)", () => {
+  const openPlace = (host?: Environment): Place => createPlace(host, createFolder(), "channel");
+  const definition = { "channel.yaml": "id: tiny\n" };
+
+  it.skipIf(!hasTool("make"))("are programs named for channels, beside the plugins", async () => {
+    const repository = createGitRepository();
+    const commit = repository.commit(makeFiles("one"));
+    const place = openPlace();
+    const installed = await place.install(wantGit(repository.path));
+    expect(installed.program.command[0]).toMatch(/\/channel_builds\/tiny\/[^/]+\/tiny-channel$/);
+    expect(await say(installed)).toBe("one");
+    expect(place.lines).toContain("$ make build BINARY_NAME=tiny-channel");
+    expect(place.lock()["tiny"]).toMatchObject({ github: repository.path, resolved: commit });
+    appendFileSync(installed.program.command[0] ?? "", "echo evil >&2\n");
+    const error = await failure(place.sources.find(wantGit(repository.path)));
+    expect(error.message).toContain("opentalon channel update tiny");
+    expect(existsSync(join(place.dataDir, "plugins.lock"))).toBe(false);
+  });
+
+  it("are the definition that is there, for which nothing is run", async () => {
+    const repository = createGitRepository();
+    const files = { ...definition, Makefile: "build:\n\ttouch ran\n" };
+    const commit = repository.commit(files);
+    const place = openPlace({ PATH: pathWith("git") });
+    const wanted = wantGit(repository.path);
+    const { program } = await place.install(wanted);
+    const [path = ""] = program.command;
+    expect(findDefinition(program.command)).toBe(path);
+    expect(readFileSync(path, "utf8")).toBe("id: tiny\n");
+    expect(place.lines.filter((line) => line.startsWith("$"))).toEqual([]);
+    expect(place.lock()["tiny"]).toMatchObject({ resolved: commit, command: ["./channel.yaml"] });
+    const found = await place.sources.find(wanted);
+    expect(found).toMatchObject({ kind: "current", program: { command: [path] } });
+    appendFileSync(path, "# more\n");
+    expect(await failure(place.sources.find(wanted))).toMatchObject({ code: "SOURCE_CHANGED" });
+    // For a plugin it is nothing.
+    const plain = createGitRepository();
+    plain.commit(definition);
+    expect(await failure(createPlace().install(wantGit(plain.path)))).toMatchObject({
+      code: "SOURCE_INVALID",
+    });
+  });
+
+  it("may not have a definition that lies elsewhere", async () => {
+    const repository = createGitRepository();
+    repository.link("channel.yaml", "/etc/hostname");
+    repository.commit({});
+    const error = await failure(openPlace().install(wantGit(repository.path)));
+    expect(error).toMatchObject({ code: "SOURCE_INVALID" });
+    expect(error.message).toContain("no channel.yaml");
+  });
+
+  it.skipIf(!hasTool("go"))("are programs where there is Go code", async () => {
+    const repository = createGitRepository();
+    repository.commit({ ...definition, ...goFiles("one") });
+    const installed = await openPlace().install(wantGit(repository.path));
+    expect(findDefinition(installed.program.command)).toBeUndefined();
+    expect(await say(installed)).toBe("one");
+  });
+});
+
 describe("plugins from a folder somebody works in", () => {
   it("are built from a copy, and anew when the sources have changed", async () => {
     const folder = createFolder();
@@ -396,7 +465,7 @@ describe("plugins from a folder somebody works in", () => {
     write(nodeFiles("one"));
     mkdirSync(join(folder, "node_modules"));
     writeFileSync(join(folder, "node_modules", "x.js"), "x");
-    const wanted: WantedPlugin = {
+    const wanted: WantedBuild = {
       name: "tiny",
       source: { kind: "folder", path: folder },
       bundle: "",

@@ -4,8 +4,8 @@ import { join, relative, resolve, sep } from "node:path";
 import type { Clock } from "../../base/clock.ts";
 import { SourceError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
-import { toBinaryName } from "../building/builder.ts";
-import { buildPlugin } from "../building/build-plugin.ts";
+import { type BuildPurpose, toBinaryName } from "../building/builder.ts";
+import { buildSources } from "../building/build-sources.ts";
 import type { Environment } from "../child-environment.ts";
 import { toFolderName } from "../folder-name.ts";
 import type { PreparedProgram } from "../plugin-entry.ts";
@@ -14,9 +14,9 @@ import { fetchGitSource } from "./git-source.ts";
 import { hashFolder, type HashOptions } from "./source-files.ts";
 import { changeSourceLock, readSourceLock, type SourcePin } from "./source-lock.ts";
 
-/** A plugin that is built from sources. */
-export interface WantedPlugin {
-  /** Key below `plugins:`. */
+/** A plugin or channel that is built from sources. */
+export interface WantedBuild {
+  /** Key of its entry. */
   readonly name: string;
   readonly source:
     | { readonly kind: "git"; readonly repository: string; readonly reference: string }
@@ -26,49 +26,52 @@ export interface WantedPlugin {
   readonly bundle: string;
 }
 
-export interface BuiltPlugin {
+export interface FinishedBuild {
   readonly program: PreparedProgram;
   /** Of a folder the hash of its sources. */
   readonly commit: string;
 }
 
-/** What is on disk of a plugin; only a `current` one was pinned for what is wanted now. */
-export type FoundPlugin =
-  | ({ readonly kind: "current" } & BuiltPlugin)
+/** What is on disk of it; only a `current` one was pinned for what is wanted now. */
+export type FoundBuild =
+  | ({ readonly kind: "current" } & FinishedBuild)
   /** Another branch, tag or commit of the same repository, or what a folder held before. */
-  | ({ readonly kind: "earlier" } & BuiltPlugin)
+  | ({ readonly kind: "earlier" } & FinishedBuild)
   | { readonly kind: "none" };
 
 export interface InstallOptions {
   readonly signal: AbortSignal;
   /** Told what git and builders do and say. */
   readonly onLine: (line: string) => void;
+  /** Told, once the sources are there, that what comes now may take minutes; not told where nothing is run. */
+  readonly onBuilding?: (() => void) | undefined;
   /** Takes what the reference leads to now instead of the commit that is pinned. */
   readonly newest?: boolean | undefined;
 }
 
 /** `before` is the pinned commit this one took the place of, empty when there was none; equal when nothing was to be done. */
-export type InstalledPlugin = BuiltPlugin & { readonly before: string };
+export type InstalledBuild = FinishedBuild & { readonly before: string };
 
-/** Plugins of which a lock file tells commit and content of what was built. */
-export interface PluginSources {
+/** Plugins, or channels, of which a lock file tells commit and content of what was built. */
+export interface BuiltSources {
   /**
    * Looks on disk only.
    * @throws SourceError when the files are not those that were pinned, or the lock file cannot be used.
    */
-  readonly find: (wanted: WantedPlugin) => Promise<FoundPlugin>;
+  readonly find: (wanted: WantedBuild) => Promise<FoundBuild>;
   /**
    * Fetches, builds and pins. What is pinned for the same repository and reference is fetched as it was.
    * @throws SourceError; what was there before stays, in the lock file too.
    */
-  readonly install: (wanted: WantedPlugin, options: InstallOptions) => Promise<InstalledPlugin>;
-  /** Forgets a plugin and removes what was built of it. Whether there was something. */
+  readonly install: (wanted: WantedBuild, options: InstallOptions) => Promise<InstalledBuild>;
+  /** Forgets it and removes what was built of it. Whether there was something. */
   readonly remove: (name: string) => Promise<boolean>;
   /** Removes what no entry of the lock file names any more. Never rejects. */
   readonly removeUnused: () => Promise<void>;
 }
 
-export interface PluginSourcesOptions {
+export interface BuiltSourcesOptions {
+  readonly purpose: BuildPurpose;
   readonly dataDir: string;
   readonly buildTimeoutMs: number;
   readonly clock: Clock;
@@ -77,7 +80,6 @@ export interface PluginSourcesOptions {
   readonly log: Log;
 }
 
-const section = "plugins";
 const spareHomeName = ".home";
 /** What somebody may be at right now is younger than this and the longest build. */
 const leftOverAfterMs = 3_600_000;
@@ -88,17 +90,18 @@ const builtLimits: HashOptions = {
 };
 const sourceLimits: HashOptions = { without: besideSources };
 
-export function createPluginSources(options: PluginSourcesOptions): PluginSources {
-  const { dataDir, buildTimeoutMs, clock, host, log } = options;
-  const lockFile = join(dataDir, "plugins.lock");
-  // Not the folder a plugin runs in: what it may write must not be what is run.
-  const builds = join(dataDir, "plugin_builds");
+export function createBuiltSources(options: BuiltSourcesOptions): BuiltSources {
+  const { purpose, dataDir, buildTimeoutMs, clock, host, log } = options;
+  const section = `${purpose}s`;
+  const lockFile = join(dataDir, `${section}.lock`);
+  // Not the folder it runs in: what it may write must not be what is run.
+  const builds = join(dataDir, `${purpose}_builds`);
   const readPin = async (name: string): Promise<SourcePin | undefined> =>
     (await readSourceLock(lockFile, section)).entries.get(name);
   const remedy = (name: string): string =>
-    `run \`opentalon plugin update ${name}\` or delete ${section}.${name} in ${lockFile} to have it fetched and built anew`;
+    `run \`opentalon ${purpose} update ${name}\` or delete ${section}.${name} in ${lockFile} to have it fetched and built anew`;
 
-  const find = async (wanted: WantedPlugin): Promise<FoundPlugin> => {
+  const find = async (wanted: WantedBuild): Promise<FoundBuild> => {
     const pin = await readPin(wanted.name);
     const program = pin?.program;
     if (pin === undefined || program === undefined || pin.hash === "") return { kind: "none" };
@@ -127,7 +130,7 @@ export function createPluginSources(options: PluginSourcesOptions): PluginSource
 
   /** The sources in a folder of its own below `into`. */
   const fetch = async (
-    { source }: WantedPlugin,
+    { source }: WantedBuild,
     pin: SourcePin | undefined,
     { signal, onLine }: InstallOptions,
     into: string,
@@ -148,9 +151,9 @@ export function createPluginSources(options: PluginSourcesOptions): PluginSource
     return { folder, commit: await readCommit(folder) };
   };
 
-  const install = async (wanted: WantedPlugin, given: InstallOptions): Promise<InstalledPlugin> => {
+  const install = async (wanted: WantedBuild, given: InstallOptions): Promise<InstalledBuild> => {
     const { name, source } = wanted;
-    const { signal, onLine, newest = false } = given;
+    const { signal, onLine, onBuilding, newest = false } = given;
     const pin = await readPin(name);
     const before = pin?.github === toAddress(wanted) ? pin.resolved : "";
     const isPinned =
@@ -177,10 +180,15 @@ export function createPluginSources(options: PluginSourcesOptions): PluginSource
       place = await mkdtemp(join(own, `${fetched.commit.slice(0, 12)}-`));
       await rename(fetched.folder, place);
       await writeBundle(place, wanted.bundle);
-      onLine(`building ${name} at ${fetched.commit.slice(0, 12)}, with the rights of this program`);
       const fileName = toFolderName(name);
-      const built = await buildPlugin({
-        place: { folder: place, scratch, name: fileName, binary: toBinaryName(fileName) },
+      const built = await buildSources({
+        place: {
+          purpose,
+          folder: place,
+          scratch,
+          name: fileName,
+          binary: toBinaryName(fileName, purpose),
+        },
         spareHome: join(builds, spareHomeName),
         timeoutMs: buildTimeoutMs,
         clock,
@@ -188,6 +196,12 @@ export function createPluginSources(options: PluginSourcesOptions): PluginSource
         log,
         signal,
         onLine,
+        onBuilding: () => {
+          onLine(
+            `building ${name} at ${fetched.commit.slice(0, 12)}, with the rights of this program`,
+          );
+          onBuilding?.();
+        },
       });
       const hash = await hashFolder(place, builtLimits);
       signal.throwIfAborted();
@@ -263,7 +277,7 @@ export function createPluginSources(options: PluginSourcesOptions): PluginSource
 }
 
 /** What stands as `github` in the lock file. */
-function toAddress({ source }: WantedPlugin): string {
+function toAddress({ source }: WantedBuild): string {
   return source.kind === "git" ? source.repository : source.path;
 }
 
@@ -274,7 +288,7 @@ async function readCommit(folder: string): Promise<string> {
   return (await hashFolder(folder, sourceLimits)).replace("sha256:", "");
 }
 
-function toBundleHash({ bundle }: WantedPlugin): string {
+function toBundleHash({ bundle }: WantedBuild): string {
   return bundle === "" ? "" : `sha256:${createHash("sha256").update(bundle).digest("hex")}`;
 }
 

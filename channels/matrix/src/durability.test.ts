@@ -1,7 +1,8 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { ada, bob, bot, startHomeserverStub } from "./testing/homeserver-stub.ts";
+import { eventually } from "./testing/eventually.ts";
 import { openMatrix } from "./testing/open-matrix.ts";
 import { createSkippingClock } from "./testing/skipping-clock.ts";
 
@@ -15,11 +16,11 @@ describe("what was written while it was away", () => {
     await using first = await openMatrix({ homeserver });
     await first.listening();
     homeserver.say(room, "before");
-    await vi.waitFor(() => expect(first.contents()).toEqual(["before"]));
+    await eventually(() => expect(first.contents()).toEqual(["before"]));
     await first.stop();
     for (const content of toContents(450)) homeserver.say(room, content);
     await using second = await openMatrix({ homeserver, folder: first.folder });
-    await vi.waitFor(() => expect(second.received.length).toBe(450), { timeout: 10_000 });
+    await eventually(() => expect(second.received.length).toBe(450));
     expect(second.contents()).toEqual(toContents(450));
     expect(homeserver.calls(/messages$/).length).toBe(4);
   });
@@ -31,7 +32,7 @@ describe("what was written while it was away", () => {
     await using first = await openMatrix({ homeserver });
     await first.listening();
     homeserver.say(room, "before");
-    await vi.waitFor(() => expect(first.contents()).toEqual(["before"]));
+    await eventually(() => expect(first.contents()).toEqual(["before"]));
     await first.stop();
     for (const content of toContents(150)) homeserver.say(room, content);
     homeserver.intercept((request) => {
@@ -39,21 +40,46 @@ describe("what was written while it was away", () => {
       return undefined;
     });
     await using second = await openMatrix({ homeserver, folder: first.folder });
-    await vi.waitFor(() => expect(second.received.length).toBe(150));
+    await eventually(() => expect(second.received.length).toBe(150));
     expect(second.contents()).toEqual(toContents(150));
   });
 
-  it("is caught up with to a limit, and what is beyond is told", async () => {
+  it("is caught up with piece by piece, so that however much it was, little is held at once", async () => {
     await using homeserver = await startHomeserverStub();
     const room = homeserver.openDirectChat();
     await using first = await openMatrix({ homeserver });
     await first.listening();
     await first.stop();
-    for (const content of toContents(2_200)) homeserver.say(room, content);
+    for (const content of toContents(2_650)) homeserver.say(room, content);
     await using second = await openMatrix({ homeserver, folder: first.folder });
-    await vi.waitFor(() => expect(second.received.length).toBe(2_100), { timeout: 15_000 });
-    expect(second.contents()).toEqual(toContents(2_200).slice(100));
-    expect(second.log.join()).toMatch(/more was written in !\S+ than can be caught up with/);
+    await eventually(() => expect(second.received.length).toBe(2_650));
+    expect(second.contents()).toEqual(toContents(2_650));
+    const asked = homeserver.calls(/messages$/).map(({ query }) => query.get("from"));
+    expect([asked.length, new Set(asked).size]).toEqual([32, 26]);
+  });
+
+  it("is not begun from the start again after a kill in the middle", async () => {
+    await using homeserver = await startHomeserverStub();
+    const room = homeserver.openDirectChat();
+    await using first = await openMatrix({ homeserver });
+    await first.listening();
+    homeserver.say(room, "before");
+    await eventually(() => expect(first.contents()).toEqual(["before"]));
+    await first.stop();
+    for (const content of toContents(1_000)) homeserver.say(room, content);
+    const never = new Promise<void>(() => {});
+    await using second = await openMatrix({
+      homeserver,
+      folder: first.folder,
+      onReceive: ({ content }) => (content === "message 500" ? never : Promise.resolve()),
+    });
+    await eventually(() => expect(second.received.length).toBe(500));
+    await second.stop();
+    const before = homeserver.calls(/messages$/).length;
+    await using third = await openMatrix({ homeserver, folder: first.folder });
+    await eventually(() => expect(third.contents().at(-1)).toBe("message 999"));
+    expect(third.contents()).toEqual(toContents(1_000).slice(500));
+    expect(homeserver.calls(/messages$/).length - before).toBe(5);
   });
 });
 
@@ -70,19 +96,19 @@ describe("the position", () => {
     await first.listening();
     const path = join(first.folder, "sync.json");
     homeserver.say(room, "start");
-    await vi.waitFor(() => expect(first.contents()).toEqual(["start"]));
-    await vi.waitFor(async () => expect(await readFile(path, "utf8")).toContain(room));
+    await eventually(() => expect(first.contents()).toEqual(["start"]));
+    await eventually(async () => expect(await readFile(path, "utf8")).toContain(room));
     const kept = await readFile(path, "utf8");
     expect((await stat(path)).mode & 0o777).toBe(0o600);
     isStuck = true;
     for (const content of toContents(5)) homeserver.say(room, content);
-    await vi.waitFor(() => expect(first.received.length).toBeGreaterThan(1));
+    await eventually(() => expect(first.received.length).toBeGreaterThan(1));
     expect(await readFile(path, "utf8")).toBe(kept);
 
     await first.stop();
     // The next one gets all that was not done as a whole.
     await using second = await openMatrix({ homeserver, folder: first.folder });
-    await vi.waitFor(() => expect(second.contents().at(-1)).toBe("message 4"));
+    await eventually(() => expect(second.contents().at(-1)).toBe("message 4"));
     expect(new Set([...first.contents(), ...second.contents()])).toEqual(
       new Set(["start", ...toContents(5)]),
     );
@@ -106,10 +132,10 @@ describe("the position", () => {
       return { status: 400, json: { errcode: "M_UNKNOWN", error: "Invalid stream token" } };
     });
     await using second = await openMatrix({ homeserver, folder: first.folder });
-    await vi.waitFor(() => expect(second.log.join()).toContain("does not know our position"));
-    await vi.waitFor(() => expect(homeserver.calls(/\/sync$/).length).toBeGreaterThanOrEqual(4));
+    await eventually(() => expect(second.log.join()).toContain("does not know our position"));
+    await eventually(() => expect(homeserver.calls(/\/sync$/).length).toBeGreaterThanOrEqual(4));
     homeserver.say(room, "found");
-    await vi.waitFor(() => expect(second.contents()).toEqual(["found"]));
+    await eventually(() => expect(second.contents()).toEqual(["found"]));
   });
 });
 
@@ -135,7 +161,7 @@ describe("a homeserver in trouble", () => {
     });
     homeserver.hangUp();
     homeserver.say(room, "through all of it");
-    await vi.waitFor(() => expect(matrix.contents()).toEqual(["through all of it"]));
+    await eventually(() => expect(matrix.contents()).toEqual(["through all of it"]));
     expect(failures).toBe(answers.length);
     expect(
       matrix.log.filter((line) => line.includes("trying again")).length,
@@ -161,7 +187,7 @@ describe("a homeserver in trouble", () => {
     });
     const clock = createSkippingClock();
     await using second = await openMatrix({ homeserver, folder: first.folder, clock });
-    await vi.waitFor(() => expect(second.contents()).toEqual(["answered"]));
+    await eventually(() => expect(second.contents()).toEqual(["answered"]));
     expect(failures).toBe(4);
   });
 
@@ -197,7 +223,7 @@ describe("what cannot be taken as it is", () => {
         : undefined,
     );
     await using second = await openMatrix({ homeserver, folder: first.folder });
-    await vi.waitFor(() => expect(second.contents()).toEqual(toContents(20)));
+    await eventually(() => expect(second.contents()).toEqual(toContents(20)));
   });
 
   it("is left out and told, and the rest is taken", async () => {
@@ -211,7 +237,7 @@ describe("what cannot be taken as it is", () => {
     });
     await matrix.listening();
     for (const content of ["before", "poison", "after"]) homeserver.say(room, content);
-    await vi.waitFor(() => expect(matrix.contents()).toEqual(["before", "after"]));
+    await eventually(() => expect(matrix.contents()).toEqual(["before", "after"]));
     expect(matrix.log.at(-1)).toMatch(/the event \$\S+ of !\S+ cannot be read .* nobody expected/);
   });
 
@@ -231,7 +257,7 @@ describe("what cannot be taken as it is", () => {
     expect(String(await second.ended)).toContain("it is made anew");
     homeserver.intercept(undefined);
     await using third = await openMatrix({ homeserver, config, folder: first.folder });
-    await vi.waitFor(() => expect(third.contents()).toEqual(["still there?"]));
+    await eventually(() => expect(third.contents()).toEqual(["still there?"]));
   });
 });
 
@@ -280,7 +306,7 @@ describe("signing in", () => {
     await third.listening();
     expect(logins()).toEqual([undefined, "DEVICE1"]);
     homeserver.say(room, "hello again");
-    await vi.waitFor(() => expect(third.contents()).toEqual(["hello again"]));
+    await eventually(() => expect(third.contents()).toEqual(["hello again"]));
   });
 
   it("with a wrong password, or where there are none, says so", async () => {
@@ -312,7 +338,7 @@ describe("signing in", () => {
     await using matrix = await openMatrix({ homeserver, config });
     await matrix.listening();
     homeserver.say(room, "hello");
-    await vi.waitFor(() => expect(matrix.contents()).toEqual(["hello"]));
+    await eventually(() => expect(matrix.contents()).toEqual(["hello"]));
     door.intercept(() => ({ status: 404, json: {} }));
     await using lost = await openMatrix({ homeserver, config });
     expect(String(await lost.ended)).toContain("there is no Matrix homeserver at http://127.0.0.1");
@@ -331,9 +357,9 @@ describe("invitations", () => {
     );
     const room = homeserver.invite({ person: bob });
     homeserver.say(room, "are you there?", {}, bob);
-    await vi.waitFor(() => expect(matrix.contents()).toEqual(["are you there?"]));
+    await eventually(() => expect(matrix.contents()).toEqual(["are you there?"]));
     homeserver.say(room, "good", {}, bob);
-    await vi.waitFor(() => expect(matrix.contents()).toEqual(["are you there?", "good"]));
+    await eventually(() => expect(matrix.contents()).toEqual(["are you there?", "good"]));
   });
 
   it("to rooms are accepted from people who may invite", async () => {
@@ -347,7 +373,7 @@ describe("invitations", () => {
     await matrix.listening();
     const foreign = homeserver.invite({ person: ada, isDirect: false });
     const allowed = homeserver.invite({ person: bob, isDirect: false });
-    await vi.waitFor(() => expect(homeserver.membership(allowed)).toBe("join"));
+    await eventually(() => expect(homeserver.membership(allowed)).toBe("join"));
     expect(homeserver.membership(foreign)).toBe("invite");
     expect(matrix.log.join("\n")).toMatch(
       /an invitation of "@ada:hs\.test" to "![^"]+" is not accepted: set `allow_invites_from`/,
@@ -370,11 +396,11 @@ describe("invitations", () => {
     await matrix.listening();
     const foreign = homeserver.invite({ person: bob });
     const own = homeserver.invite({ person: ada, isDirect: false });
-    if (auto_join === false) await vi.waitFor(() => expect(matrix.log.length).toBe(3));
-    else await vi.waitFor(() => expect(homeserver.membership(own)).toBe("join"));
+    if (auto_join === false) await eventually(() => expect(matrix.log.length).toBe(3));
+    else await eventually(() => expect(homeserver.membership(own)).toBe("join"));
     expect(homeserver.membership(own)).toBe(auto_join === false ? "invite" : "join");
     if (expected === "join")
-      await vi.waitFor(() => expect(homeserver.membership(foreign)).toBe("join"));
+      await eventually(() => expect(homeserver.membership(foreign)).toBe("join"));
     expect(homeserver.membership(foreign)).toBe(expected);
   });
 
@@ -388,11 +414,11 @@ describe("invitations", () => {
     );
     const joined = (): number =>
       invited.filter((room) => homeserver.membership(room) === "join").length;
-    await vi.waitFor(() => expect(joined()).toBe(20));
-    await vi.waitFor(() => expect(matrix.log.join()).toContain("20 of strangers within an hour"));
+    await eventually(() => expect(joined()).toBe(20));
+    await eventually(() => expect(matrix.log.join()).toContain("20 of strangers within an hour"));
     clock.advance(3_600_001);
     const later = homeserver.invite({ person: "@late:other.test" });
-    await vi.waitFor(() => expect(homeserver.membership(later)).toBe("join"));
+    await eventually(() => expect(homeserver.membership(later)).toBe("join"));
     expect(joined()).toBe(20);
   });
 
@@ -401,9 +427,9 @@ describe("invitations", () => {
     const room = homeserver.invite();
     homeserver.say(room, "weeks ago");
     await using matrix = await openMatrix({ homeserver });
-    await vi.waitFor(() => expect(homeserver.membership(room)).toBe("join"));
+    await eventually(() => expect(homeserver.membership(room)).toBe("join"));
     homeserver.say(room, "today");
-    await vi.waitFor(() => expect(matrix.contents()).toEqual(["today"]));
+    await eventually(() => expect(matrix.contents()).toEqual(["today"]));
   });
 
   it("that were accepted are followed after a restart", async () => {
@@ -415,11 +441,11 @@ describe("invitations", () => {
     );
     const room = homeserver.invite();
     homeserver.say(room, "anybody?");
-    await vi.waitFor(() => expect(homeserver.calls(/\/join\//).length).toBeGreaterThan(0));
+    await eventually(() => expect(homeserver.calls(/\/join\//).length).toBeGreaterThan(0));
     await first.stop();
     homeserver.intercept(undefined);
     await using second = await openMatrix({ homeserver, folder: first.folder });
     homeserver.say(homeserver.openDirectChat(bob), "wake up", {}, bob);
-    await vi.waitFor(() => expect(second.contents()).toContain("anybody?"));
+    await eventually(() => expect(second.contents()).toContain("anybody?"));
   });
 });

@@ -1,5 +1,6 @@
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { ada, bob, bot, startHomeserverStub } from "./testing/homeserver-stub.ts";
+import { eventually } from "./testing/eventually.ts";
 import { openMatrix } from "./testing/open-matrix.ts";
 
 const mention = { "m.mentions": { user_ids: [bot.userId] } };
@@ -12,7 +13,7 @@ describe("in direct chats", () => {
     await using matrix = await openMatrix({ homeserver });
     await matrix.listening();
     const eventId = homeserver.say(room, "  hello Talon ");
-    await vi.waitFor(() => expect(matrix.contents()).toEqual(["hello Talon"]));
+    await eventually(() => expect(matrix.contents()).toEqual(["hello Talon"]));
     expect(matrix.received[0]).toMatchObject({
       conversationId: room,
       senderId: ada,
@@ -24,7 +25,7 @@ describe("in direct chats", () => {
     expect(Math.abs((matrix.received[0]?.sentAt?.getTime() ?? 0) - Date.now())).toBeLessThan(
       60_000,
     );
-    await vi.waitFor(() => {
+    await eventually(() => {
       const [receipt] = homeserver.calls(/receipt\/m\.read/);
       expect(receipt?.path).toContain(eventId);
       expect(receipt?.json).toEqual({ thread_id: "main" });
@@ -61,7 +62,7 @@ describe("in direct chats", () => {
         "m.in_reply_to": { event_id: 7 },
       },
     });
-    await vi.waitFor(() => expect(matrix.contents()).toEqual(["first", "* Ada waves", "odd"]));
+    await eventually(() => expect(matrix.contents()).toEqual(["first", "* Ada waves", "odd"]));
     expect(matrix.received.map(({ threadId }) => threadId)).toEqual(["", "", ""]);
   });
 
@@ -73,7 +74,7 @@ describe("in direct chats", () => {
     const relation = { "m.relates_to": { "m.in_reply_to": { event_id: "$x" } } };
     homeserver.say(room, "> <@bob:other.test> quoted\n> more\n\nand so?", relation);
     homeserver.say(room, "> my own quote\n\nstays", relation);
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect(matrix.contents()).toEqual(["and so?", "> my own quote\n\nstays"]),
     );
   });
@@ -97,7 +98,7 @@ describe("in rooms", () => {
     homeserver.say(room, "five, @talon:hs.test?", {}, bob);
     homeserver.say(room, "everybody!", { "m.mentions": { room: true } });
     homeserver.say(room, "Talon");
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect(matrix.contents()).toEqual(["one", "two", "three", "four", "five?", "Talon"]),
     );
     expect(matrix.received.map(({ metadata }) => metadata)).toEqual(
@@ -123,14 +124,14 @@ describe("in rooms", () => {
     await first.listening();
     homeserver.say(room, "not yet", inThread(asked));
     homeserver.say(room, "Talon: now", { ...inThread(asked), ...mention });
-    await vi.waitFor(() => expect(first.contents()).toEqual(["now"]));
+    await eventually(() => expect(first.contents()).toEqual(["now"]));
     expect(first.received[0]?.threadId).toBe(asked);
     await first.send({ conversationId: room, threadId: asked, content: "here I am" });
     const { messageIds } = await first.send({ conversationId: room, content: "by the way" });
     const [own = ""] = messageIds;
     homeserver.say(room, "and then?", inThread(asked));
     homeserver.say(room, "soup?", inThread(foreign));
-    await vi.waitFor(() => expect(first.contents()).toEqual(["now", "and then?"]));
+    await eventually(() => expect(first.contents()).toEqual(["now", "and then?"]));
     await first.stop();
 
     await using second = await openMatrix({ homeserver, folder: first.folder });
@@ -143,7 +144,7 @@ describe("in rooms", () => {
     homeserver.say(room, "to nothing", {
       "m.relates_to": { "m.in_reply_to": { event_id: "$gone" } },
     });
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect(second.contents()).toEqual(["still there?", "below yours", "to yours"]),
     );
     expect(second.received.map(({ threadId }) => threadId)).toEqual([asked, own, ""]);
@@ -155,14 +156,14 @@ describe("in rooms", () => {
     await using matrix = await openMatrix({ homeserver });
     await matrix.listening();
     homeserver.say(room, "alone");
-    await vi.waitFor(() => expect(matrix.contents()).toEqual(["alone"]));
+    await eventually(() => expect(matrix.contents()).toEqual(["alone"]));
     homeserver.setMembership(room, { userId: bob, displayName: "Bob" }, "join");
     homeserver.say(room, "hello Bob");
     homeserver.say(room, "Talon: and you", mention);
-    await vi.waitFor(() => expect(matrix.contents()).toEqual(["alone", "and you"]));
+    await eventually(() => expect(matrix.contents()).toEqual(["alone", "and you"]));
     homeserver.setMembership(room, { userId: bob, displayName: "Bob" }, "leave");
     homeserver.say(room, "alone again");
-    await vi.waitFor(() => expect(matrix.contents()).toEqual(["alone", "and you", "alone again"]));
+    await eventually(() => expect(matrix.contents()).toEqual(["alone", "and you", "alone again"]));
   });
 
   it("hands over reactions to its own messages, and to no others", async () => {
@@ -181,7 +182,7 @@ describe("in rooms", () => {
     const reaction = homeserver.react(room, own, "👎", bob);
     homeserver.react(room, "$unknown", "👍");
     homeserver.react(room, own, "x".repeat(1_000));
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect(matrix.received).toMatchObject([
         {
           conversationId: room,
@@ -213,7 +214,7 @@ describe("files", () => {
       filename: "notes.txt",
       url: homeserver.addMedia(Buffer.from("notes"), "text/plain; charset=utf-8"),
     });
-    await vi.waitFor(() => expect(matrix.received.length).toBe(2));
+    await eventually(() => expect(matrix.received.length).toBe(2));
     homeserver.hasOldMedia = true;
     homeserver.say(room, "Voice message", {
       msgtype: "m.audio",
@@ -221,7 +222,7 @@ describe("files", () => {
       info: { mimetype: "audio/ogg", duration: 2_000 },
       "org.matrix.msc3245.voice": {},
     });
-    await vi.waitFor(() => expect(matrix.received.length).toBe(3));
+    await eventually(() => expect(matrix.received.length).toBe(3));
     expect(matrix.received.map(({ content, files }) => [content, files])).toEqual([
       ["", [{ name: "cat.png", mimeType: "image/png", data: image }]],
       [
@@ -244,7 +245,7 @@ describe("files", () => {
     homeserver.say(room, "gone.pdf", { msgtype: "m.file", url: "mxc://hs.test/nothing" });
     homeserver.say(room, "odd.pdf", { msgtype: "m.file", url: "mxc://hs.test/../../secret" });
     homeserver.say(room, "sealed.pdf", { msgtype: "m.file", file: { url, key: {} } });
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect(matrix.contents()).toEqual([
         "[file long.mp4: larger than 32 MiB]",
         "[file gone.pdf: it could not be loaded]",
@@ -270,7 +271,7 @@ describe("encrypted rooms", () => {
     await first.listening();
     homeserver.append(room, encrypted);
     const other = homeserver.openDirectChat(bob);
-    await vi.waitFor(() => expect(homeserver.texts(room).length).toBe(1));
+    await eventually(() => expect(homeserver.texts(room).length).toBe(1));
     expect(homeserver.shown(room)[0]?.content).toMatchObject({
       msgtype: "m.notice",
       body: expect.stringMatching(/encrypted.*room without encryption/) as string,
@@ -283,7 +284,7 @@ describe("encrypted rooms", () => {
     await second.listening();
     homeserver.append(room, encrypted);
     homeserver.say(other, "readable", {}, bob);
-    await vi.waitFor(() => expect(second.contents()).toEqual(["readable"]));
+    await eventually(() => expect(second.contents()).toEqual(["readable"]));
     expect(homeserver.texts(room).length).toBe(1);
   });
 });

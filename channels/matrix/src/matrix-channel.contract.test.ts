@@ -1,6 +1,6 @@
-import { vi } from "vitest";
 import { describeChannelContract } from "../../../packages/opentalon/src/channels/channel.contract.ts";
 import { openProgramChannel } from "../../../packages/opentalon/src/channels/testing/open-program-channel.ts";
+import { eventually } from "./testing/eventually.ts";
 import { bot, startHomeserverStub } from "./testing/homeserver-stub.ts";
 import { matrixCommand } from "./testing/matrix-program.ts";
 
@@ -24,7 +24,7 @@ describeChannelContract("matrix", async () => {
     },
     say: async (content) => {
       // What was said before it listened is not answered.
-      await vi.waitFor(() => {
+      await eventually(() => {
         if (homeserver.calls(/\/sync$/).length < 2) throw new Error("it does not listen yet");
       });
       homeserver.say(room, content);

@@ -1,5 +1,6 @@
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { ada, bob, bot, startHomeserverStub, type StubAnswer } from "./testing/homeserver-stub.ts";
+import { eventually } from "./testing/eventually.ts";
 import { openMatrix } from "./testing/open-matrix.ts";
 import { createSkippingClock } from "./testing/skipping-clock.ts";
 
@@ -43,7 +44,7 @@ describe("answers", () => {
     await using matrix = await openMatrix({ homeserver });
     await matrix.listening();
     const asked = homeserver.say(room, "Talon: hello", mention, bob);
-    await vi.waitFor(() => expect(matrix.received.length).toBe(1));
+    await eventually(() => expect(matrix.received.length).toBe(1));
     const metadata = { in_reply_to: asked };
     await matrix.send({ conversationId: room, content: "hi", metadata });
     await matrix.send({ conversationId: room, threadId: "$root", content: "there", metadata });
@@ -65,7 +66,7 @@ describe("answers", () => {
     await matrix.listening();
     const { messageIds } = await matrix.send({ conversationId: room, content: "first try" });
     const reaction = homeserver.react(room, messageIds[0] ?? "", "🔁", bob);
-    await vi.waitFor(() => expect(matrix.received.length).toBe(1));
+    await eventually(() => expect(matrix.received.length).toBe(1));
     await matrix.send({
       conversationId: room,
       content: "second",
@@ -157,7 +158,7 @@ describe("answers that grow", () => {
     await using matrix = await openMatrix({ homeserver });
     await matrix.listening();
     const asked = homeserver.say(room, "Talon: tell", mention);
-    await vi.waitFor(() => expect(matrix.received.length).toBe(1));
+    await eventually(() => expect(matrix.received.length).toBe(1));
     for (const content of ["Once", "Once upon", "Once upon"])
       await matrix.send({ conversationId: room, content, metadata: live(asked, "partial") });
     expect(homeserver.texts()).toEqual(["Once upon"]);
@@ -328,7 +329,7 @@ describe("questions for consent", () => {
       await using first = await openMatrix({ homeserver });
       await first.listening();
       const asked = homeserver.say(room, "Talon: delete it", mention);
-      await vi.waitFor(() => expect(first.received.length).toBe(1));
+      await eventually(() => expect(first.received.length).toBe(1));
       const place = { conversationId: room, threadId: "$root" };
       const growing = { in_reply_to: asked, _live: "turn-1" };
       if (how.includes("grew")) {
@@ -357,7 +358,7 @@ describe("questions for consent", () => {
         confirmation,
         tool_call_id: "call-7",
       });
-      await vi.waitFor(() => expect(first.received.length).toBe(2));
+      await eventually(() => expect(first.received.length).toBe(2));
       expect(first.received[1]).toMatchObject({ content: "", senderId: bob, threadId: "$root" });
       expect(first.received[1]?.metadata).toEqual(word("reject"));
       await first.stop();
@@ -365,7 +366,7 @@ describe("questions for consent", () => {
       await second.listening();
       homeserver.react(room, question, "✅", ada);
       homeserver.react(room, question, "🎉", ada);
-      await vi.waitFor(() => expect(second.received.length).toBe(2));
+      await eventually(() => expect(second.received.length).toBe(2));
       expect(second.received.map(({ metadata }) => metadata)).toEqual([
         word("approve"),
         { is_group: "true", reaction: "🎉", reaction_to: question },
@@ -384,7 +385,7 @@ it("shows that it writes, until the answer is there", async () => {
   await matrix.send({ conversationId: room, content: "so", metadata });
   await matrix.send({ conversationId: room, content: "so far" });
   await matrix.send({ conversationId: room, content: "more" });
-  await vi.waitFor(() => expect(homeserver.calls(/\/typing\//).length).toBe(2));
+  await eventually(() => expect(homeserver.calls(/\/typing\//).length).toBe(2));
   expect(
     homeserver.calls(/\/typing\//).map(({ path, json }) => [path.endsWith(bot.userId), json]),
   ).toEqual([

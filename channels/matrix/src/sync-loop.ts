@@ -6,7 +6,7 @@ import { member, toList, toObject, toText, type JsonObject } from "./read-json.t
 import type { Rooms } from "./rooms.ts";
 import type { SyncState } from "./sync-state.ts";
 import type { StoredEvent, TakeEvent } from "./take-event.ts";
-import { gatherTimeline, wantedEvents } from "./timeline.ts";
+import { readTimeline, wantedEvents } from "./timeline.ts";
 
 export interface SyncLoopOptions {
   readonly api: Pick<ClientApi, "sync" | "messagesBefore">;
@@ -46,6 +46,7 @@ const usualLimit = 100;
 const smallLimit = 4;
 
 const waitMs = 30_000;
+const saveEvery = 20;
 /** A homeserver that answers at once with nothing is not asked without end. */
 const emptyPauseMs = 250;
 
@@ -118,7 +119,7 @@ async function takeAnswer(answer: JsonObject, options: SyncLoopOptions): Promise
   const invited = Object.entries(toObject(member(all, "invite")));
   const left = Object.keys(toObject(member(all, "leave")));
   for (const [roomId, room] of joined) {
-    if (since === undefined) learnRoom(roomId, room, [], options);
+    if (since === undefined) learnRoom(roomId, room, options);
     else await takeRoom(roomId, room, since, options);
   }
   // Those that wait since before our time are accepted; what was written then is not answered.
@@ -149,15 +150,21 @@ async function takeRoom(
     lastEvent: state.lastEvents.get(roomId) ?? "",
     takesEarlier: invitation?.takesEarlier === true,
   };
-  const gathered = await gatherTimeline(roomId, timeline, gap, options);
-  learnRoom(roomId, room, gathered.state, options);
+  learnRoom(roomId, room, options);
   const stored = new Map<string, StoredEvent>();
-  for (const event of gathered.events) {
-    const taken = await takeSurely(roomId, event, options);
-    if (taken !== undefined) stored.set(taken.threadId, taken);
+  let count = 0;
+  for await (const page of readTimeline(roomId, timeline, gap, options)) {
+    options.rooms.learn(roomId, undefined, page.state);
+    for (const event of page.events) {
+      const taken = await takeSurely(roomId, event, options);
+      if (taken !== undefined) stored.set(taken.threadId, taken);
+      const eventId = toText(member(event, "event_id"));
+      if (eventId !== "") state.lastEvents.set(roomId, eventId);
+      count += 1;
+      // In the middle of very many, what is done already need not be asked for again after a crash.
+      if (count % saveEvery === 0) await state.save();
+    }
   }
-  const last = toText(member(gathered.events.at(-1), "event_id"));
-  if (last !== "") state.lastEvents.set(roomId, last);
   state.invitations.delete(roomId);
   for (const each of stored.values()) onStored(roomId, each);
 }
@@ -178,17 +185,12 @@ async function takeSurely(
   }
 }
 
-function learnRoom(
-  roomId: string,
-  room: unknown,
-  further: readonly unknown[],
-  { rooms, onEncrypted }: SyncLoopOptions,
-): void {
+function learnRoom(roomId: string, room: unknown, { rooms, onEncrypted }: SyncLoopOptions): void {
   const timeline = toList(member(member(room, "timeline"), "events"));
   for (const event of timeline) {
     if (member(event, "type") === "m.room.member") rooms.learnMember(roomId, event);
   }
-  const state = [...further, ...toList(member(member(room, "state"), "events"))];
+  const state = toList(member(member(room, "state"), "events"));
   rooms.learn(roomId, member(room, "summary"), state);
   if (state.some((event) => member(event, "type") === "m.room.encryption")) onEncrypted(roomId);
 }

@@ -21,7 +21,8 @@ export interface Gap {
   readonly takesEarlier: boolean;
 }
 
-export interface Gathered {
+/** Some of the events of a room. */
+export interface TimelinePage {
   /** Oldest first. */
   readonly events: readonly unknown[];
   /** Facts about the room that came along. */
@@ -36,26 +37,28 @@ export const wantedEvents: JsonObject = {
 };
 
 const pageSize = 100;
-const maxPages = 20;
+/** 50,000 events. */
+const maxPages = 500;
+/** What is more than these is asked for a second time, instead of being kept. */
+const maxKeptPages = 20;
 
 /**
- * The events of a room that are new: those the sync brought, and, where it left some out because they were many, those in
- * between, up to 2,000. Of a room we have just come to only what was said since then, or since the invitation.
+ * The events of a room that are new, oldest first: where the sync left some out because they were many, those in between, and
+ * then those it brought. Of a room we have just come to only what was said since then, or since the invitation.
+ * @throws MatrixError when we are signed out.
  */
-export async function gatherTimeline(
+export async function* readTimeline(
   roomId: string,
   timeline: unknown,
   gap: Gap,
   options: TimelineOptions,
-): Promise<Gathered> {
+): AsyncGenerator<TimelinePage> {
   const recent = toList(member(timeline, "events"));
-  const arrival = findArrival(recent, gap, options.userId);
-  if (arrival !== undefined) return { events: recent.slice(arrival), state: [] };
   const from = toText(member(timeline, "prev_batch"));
-  if (member(timeline, "limited") !== true || from === "") return { events: recent, state: [] };
-  const { events, state } = await fillGap(roomId, from, gap, options);
-  const fromArrival = findArrival(events, gap, options.userId) ?? 0;
-  return { events: [...events.slice(fromArrival), ...recent], state };
+  const arrival = findArrival(recent, gap, options.userId);
+  if (arrival === undefined && member(timeline, "limited") === true && from !== "")
+    yield* readGap(roomId, from, gap, options);
+  yield { events: recent.slice(arrival ?? 0), state: [] };
 }
 
 /** Position of the first event that counts when we came to the room in these events; `undefined` when we did not. */
@@ -77,33 +80,54 @@ function findArrival(
   return (takesEarlier && invited >= 0 ? invited : joined) + 1;
 }
 
-async function fillGap(
+interface FoundPage extends TimelinePage {
+  /** Where the one before it begins; empty when there is none that counts. */
+  readonly next: string;
+}
+
+/** Homeservers go backwards from the newest; so first the way to the oldest is found. */
+async function* readGap(
   roomId: string,
   start: string,
-  { since, lastEvent }: Gap,
-  { api, clock, log, signal }: TimelineOptions,
-): Promise<Gathered> {
-  const newestFirst: unknown[] = [];
-  const state: unknown[] = [];
+  gap: Gap,
+  options: TimelineOptions,
+): AsyncGenerator<TimelinePage> {
+  const steps: { readonly from: string; readonly page: FoundPage | undefined }[] = [];
   let from = start;
-  for (let page = 0; page < maxPages; page += 1) {
-    const asked = { roomId, from, to: since, limit: pageSize, filter: wantedEvents };
-    const found = await withPatience({ clock, signal }, () =>
-      api.messagesBefore(asked, signal),
-    ).catch((error: unknown) => {
-      if (!isFinal(error)) throw error;
-      log(`messages of ${roomId} could not be asked for again: ${toMessage(error)}`);
-      return undefined;
-    });
-    if (found === undefined) break;
-    state.push(...found.state);
-    // Where the homeserver does not stop at our last position, the last event we saw does.
-    const seen = found.events.findIndex((event) => member(event, "event_id") === lastEvent);
-    newestFirst.push(...(seen < 0 ? found.events : found.events.slice(0, seen)));
-    if (seen >= 0 || found.end === "" || found.end === from || found.end === since)
-      return { events: newestFirst.toReversed(), state };
-    from = found.end;
+  while (from !== "" && steps.length < maxPages) {
+    const page = await readPage(roomId, from, gap, options);
+    steps.push({ from, page: steps.length < maxKeptPages ? page : undefined });
+    from = page.next;
   }
-  log(`more was written in ${roomId} than can be caught up with; the oldest is not answered`);
-  return { events: newestFirst.toReversed(), state };
+  if (from !== "")
+    options.log(
+      `more was written in ${roomId} than can be caught up with; the oldest is not answered`,
+    );
+  for (const step of steps.toReversed())
+    yield step.page ?? (await readPage(roomId, step.from, gap, options));
+}
+
+async function readPage(
+  roomId: string,
+  from: string,
+  gap: Gap,
+  { api, userId, clock, log, signal }: TimelineOptions,
+): Promise<FoundPage> {
+  const { since, lastEvent } = gap;
+  // Of a room we may have just come to, our own events say when; else they only take room.
+  const filter = lastEvent === "" ? wantedEvents : { ...wantedEvents, not_senders: [userId] };
+  const asked = { roomId, from, to: since, limit: pageSize, filter };
+  const found = await withPatience({ clock, signal }, () =>
+    api.messagesBefore(asked, signal),
+  ).catch((error: unknown) => {
+    if (!isFinal(error)) throw error;
+    log(`messages of ${roomId} could not be asked for again: ${toMessage(error)}`);
+    return { events: [], state: [], end: "" };
+  });
+  const events = found.events.toReversed();
+  // Where the homeserver does not stop at our last position, the last event we saw does.
+  const seen = events.findLastIndex((event) => member(event, "event_id") === lastEvent) + 1;
+  const first = Math.max(seen, findArrival(events, gap, userId) ?? 0);
+  const isEnd = first > 0 || found.end === from || found.end === since;
+  return { events: events.slice(first), state: found.state, next: isEnd ? "" : found.end };
 }

@@ -7,9 +7,9 @@ import type {
   OutgoingMessage,
   PostedMessage,
 } from "@opentalon/plugin-sdk";
-import { vi } from "vitest";
 import { createMatrixChannel } from "../matrix-channel.ts";
 import { systemClock, type Clock } from "../patience.ts";
+import { eventually } from "./eventually.ts";
 import { bot, type HomeserverStub } from "./homeserver-stub.ts";
 
 export interface OpenMatrixOptions {
@@ -95,7 +95,7 @@ export async function openMatrix(options: OpenMatrixOptions): Promise<OpenMatrix
       );
     },
     listening: () =>
-      vi.waitFor(() => {
+      eventually(() => {
         if (syncs() === syncsBefore) throw new Error(`it does not listen: ${log.join("; ")}`);
       }),
     ended,

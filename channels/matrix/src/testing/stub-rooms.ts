@@ -144,6 +144,8 @@ export function createStubRooms(onChange: () => void): StubRooms {
     (filter: unknown) =>
     ({ event }: { event: StubEvent }): boolean => {
       const types = at(filter, "types") as readonly string[] | undefined;
+      const notSenders = at(filter, "not_senders") as readonly string[] | undefined;
+      if (notSenders?.includes(event.sender) === true) return false;
       return types === undefined || types.includes(event.type);
     };
 

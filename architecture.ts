@@ -82,6 +82,8 @@ export const folders: Readonly<Record<string, Folder>> = {
       "node:https",
       "node:net",
       { name: "node:readline", within: "console" },
+      // For answers in the words of platforms.
+      { name: "marked", within: "format/" },
       // For the definitions of channels.
       { name: "yaml", within: "yaml/" },
       // For answers in the words of a platform.

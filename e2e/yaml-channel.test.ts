@@ -155,6 +155,43 @@ describe("a reaction on a platform", () => {
   });
 });
 
+describe("the format of a channel", () => {
+  async function ask(
+    orchestrator: Readonly<Record<string, unknown>>,
+    script: string,
+  ): Promise<readonly string[]> {
+    await using telegram = await startTelegramStub();
+    await using models = await createModelServer();
+    using scratch = createScratch();
+    writeFileSync(join(scratch.folder, "rule.lua"), script);
+    const config = { bot_token: telegramBot.token, api_url: telegram.server.url };
+    const configPath = scratch.writeConfig(models.url, {
+      channels: { telegram: { enabled: true, plugin: "telegram", config, access } },
+      lua: { scripts_dir: scratch.folder },
+      orchestrator,
+    });
+    await using core = startCore({ configPath });
+    await core.ready();
+    telegram.add(telegramMessage("**bold** & `a < b`"));
+    await expect.poll(() => telegram.texts().length, patient).toBe(1);
+    await expect.poll(() => telegram.texts()[0], patient).not.toMatch(/◍$/);
+    return telegram.texts();
+  }
+
+  const formatters = { response_formatters: [{ plugin: "lua:rule" }] };
+
+  it("is what Markdown becomes, unless a formatter has written it", async () => {
+    expect(await ask({}, "")).toEqual(["answer: <b>bold</b> &amp; <code>a &lt; b</code>"]);
+    const footer = "function format(text) return text .. '\\n\\n_a footer_' end";
+    expect(await ask(formatters, footer)).toEqual([
+      "answer: <b>bold</b> &amp; <code>a &lt; b</code>\n\n<i>a footer</i>",
+    ]);
+    const own =
+      "function format(text, response_format) return '<u>' .. response_format .. '</u> *x*' end";
+    expect(await ask(formatters, own)).toEqual(["<u>telegram</u> *x*"]);
+  });
+});
+
 describe("definitions of one's own", () => {
   it("stand side by side at the door and at ports of their own", async () => {
     await using platform = await startStubServer({ handle: () => ({ json: { ok: true } }) });

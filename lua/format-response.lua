@@ -1,4 +1,4 @@
--- format-response: turns the Markdown of an answer into what a platform shows: slack, teams, whatsapp, telegram (MarkdownV2),
+-- format-response: turns the Markdown of an answer into what a platform shows: slack, teams, whatsapp, telegram (HTML),
 -- discord, html or text. Which one, the channel says (`response_format`); without one the answer stays as it is. Code stays
 -- what it is: only what would end the code, or be taken for a command of the platform, is escaped in it.
 --
@@ -22,8 +22,6 @@ local function escape_slack_code(text)
   text = text:gsub("&([lga][tm]p?;)", "&amp;%1")
   return (text:gsub("<([%a@#!/])", "&lt;%1"))
 end
-local function escape_telegram(text) return (text:gsub("[_*%[%]()~`>#+=|{}.!\\-]", "\\%0")) end
-local function escape_telegram_code(text) return (text:gsub("[`\\]", "\\%0")) end
 -- A zero-width space keeps an answer from calling everybody.
 local function quiet_discord(text) return (text:gsub("@([eh])", "@\u{200B}%1")) end
 local function with_address(label, address)
@@ -75,17 +73,20 @@ local writers = {
     bullet = "- ",
     aligned = fence_around,
   },
+  -- HTML, as far as Telegram knows it.
   telegram = {
-    escape = escape_telegram, bold = between("*"), italic = between("_"), strike = between("~"),
-    code = function(code) return "`" .. escape_telegram_code(code) .. "`" end,
+    escape = escape_html, bold = between("<b>", "</b>"), italic = between("<i>", "</i>"), strike = between("<s>", "</s>"),
+    code = function(code) return "<code>" .. escape_html(code) .. "</code>" end,
     fence = function(code, language)
-      return "```" .. language:gsub("[^%w+#-]", "") .. "\n" .. escape_telegram_code(code) .. "\n```"
+      language = language:match("^[%w+#-]+")
+      if language == nil then return "<pre>" .. escape_html(code) .. "</pre>" end
+      return '<pre><code class="language-' .. language .. '">' .. escape_html(code) .. "</code></pre>"
     end,
-    link = function(label, address) return "[" .. label .. "](" .. address:gsub("[)\\]", "\\%0") .. ")" end,
-    address = escape_telegram,
-    heading = function(text) return "*" .. text .. "*" end,
-    quote = ">",
-    aligned = fence_around,
+    link = html_link,
+    address = escape_html,
+    heading = function(text) return "<b>" .. text .. "</b>" end,
+    quote = between("<blockquote>", "</blockquote>"),
+    aligned = function(text) return "<pre>" .. text .. "</pre>" end,
   },
   teams = {
     escape = function(text) return (text:gsub("<", "&lt;")) end,
@@ -123,6 +124,7 @@ local writers = {
     address = function(address) return html_link(escape_html(address), address) end,
     heading = function(text, level) return "<h" .. level .. ">" .. text .. "</h" .. level .. ">" end,
     rule = "<hr>",
+    quote = between("<blockquote>", "</blockquote>"),
     is_html = true,
   },
 }
@@ -328,7 +330,7 @@ local function write_table(rows, writer)
     end
   end
   local aligned = table.concat(lines, "\n")
-  if writer.escape == escape_telegram then aligned = escape_telegram_code(aligned) end
+  if writer.escape == escape_html then aligned = escape_html(aligned) end
   if writer.escape == escape_slack then aligned = escape_slack_code(aligned) end
   return writer.aligned(aligned)
 end
@@ -431,8 +433,11 @@ local function convert(text, writer)
         quoted[#quoted + 1] = write_inline(lines[index]:match("^%s*>+%s?(.*)$"), writer)
         index = index + 1
       end
-      out[#out + 1] = writer.is_html and "<blockquote>" .. table.concat(quoted, "<br>") .. "</blockquote>"
-        or writer.quote .. table.concat(quoted, "\n" .. writer.quote)
+      if type(writer.quote) == "table" then
+        out[#out + 1] = writer.quote[1] .. table.concat(quoted, writer.is_html and "<br>" or "\n") .. writer.quote[2]
+      else
+        out[#out + 1] = writer.quote .. table.concat(quoted, "\n" .. writer.quote)
+      end
     elseif writer.is_html and (line:find("^%s*[-*+]%s+%S") or line:find("^%s*%d+[.)]%s+%S")) then
       out[#out + 1], index = write_html_list(lines, index, writer)
     elseif line:find("^%s*$") then

@@ -1,27 +1,20 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, it, onTestFinished, vi } from "vitest";
+import { expect, it, vi } from "vitest";
 import { openProgramChannel } from "../../../packages/opentalon/src/channels/testing/open-program-channel.ts";
 import {
   createRecordingHost,
   rememberIdentities,
 } from "../../../packages/opentalon/src/channels/testing/recording-host.ts";
 import { bot, startHomeserverStub } from "./testing/homeserver-stub.ts";
-import { matrixCommand } from "./testing/matrix-program.ts";
 
 const kills = 3;
 const patient = { timeout: 60_000 };
 
 it("loses and doubles nothing while its process is killed again and again", async () => {
-  const folder = await mkdtemp(join(tmpdir(), "opentalon-test-"));
-  onTestFinished(() => rm(folder, { recursive: true }));
   await using homeserver = await startHomeserverStub();
   const room = homeserver.openDirectChat();
-  const pidPath = join(folder, "pid");
   await using opened = await openProgramChannel({
-    // The shell becomes the program, so its number is the program's.
-    command: ["/bin/sh", "-c", 'echo $$ >> "$0"; exec "$@"', pidPath, ...matrixCommand],
+    program: join(import.meta.dirname, "main.ts"),
     config: { homeserver: homeserver.url, access_token: bot.token },
     longestDelayMs: 50,
   });
@@ -63,9 +56,6 @@ it("loses and doubles nothing while its process is killed again and again", asyn
   });
   await channel.start(host);
   await vi.waitFor(() => expect(homeserver.calls(/\/sync$/).length).toBeGreaterThan(1), patient);
-  const readPids = async (): Promise<number[]> =>
-    (await readFile(pidPath, "utf8")).trim().split("\n").map(Number);
-
   const said: string[] = [];
   let isOver = false;
   const talking = (async () => {
@@ -78,7 +68,7 @@ it("loses and doubles nothing while its process is killed again and again", asyn
   for (let kill = 0; kill < kills; kill += 1) {
     const before = accepted.length;
     await vi.waitFor(() => expect(accepted.length).toBeGreaterThan(before + 5), patient);
-    process.kill((await readPids()).at(-1) ?? 0, "SIGKILL");
+    process.kill(opened.pids().at(-1) ?? 0, "SIGKILL");
   }
   const before = accepted.length;
   await vi.waitFor(() => expect(accepted.length).toBeGreaterThan(before + 5), patient);
@@ -91,7 +81,7 @@ it("loses and doubles nothing while its process is killed again and again", asyn
   const lost = said.filter((content) => !shown.includes(`re: ${content}`)).length;
   const doubled = shown.length - new Set(shown).size;
   console.log(
-    `matrix: ${(await readPids()).length - 1} kills, ${said.length} said, ${accepted.length} accepted, ${offered - accepted.length} handed over again, ` +
+    `matrix: ${opened.pids().length - 1} kills, ${said.length} said, ${accepted.length} accepted, ${offered - accepted.length} handed over again, ` +
       `${triedAgain} deliveries tried again, ${lost} lost, ${doubled} doubled`,
   );
   expect(accepted).toEqual(said);

@@ -99,7 +99,7 @@ describe("answers", () => {
       if (!request.path.includes("/send/") || cuts > 1) return undefined;
       cuts += 1;
       // The homeserver has it, and its answer is lost.
-      if (cuts === 1) homeserver.perform(request);
+      if (cuts === 1) void homeserver.perform(request);
       return { json: {}, isCut: true };
     });
     const message = {
@@ -224,7 +224,7 @@ describe("answers that grow", () => {
     await first.listening();
     homeserver.intercept((request) => {
       if (!request.path.includes("/send/")) return undefined;
-      homeserver.perform(request);
+      void homeserver.perform(request);
       return { json: {}, isCut: true };
     });
     await first.send({ conversationId: room, content: "Onc", metadata: live("$a", "partial") });

@@ -206,6 +206,7 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
     scripts,
     delivery,
     capabilitiesOf: channels.capabilitiesOf,
+    formatWords: channels.formatWords,
     observe: (turn, event) => {
       turnLog(turn, event);
       channels.show(turn, event);

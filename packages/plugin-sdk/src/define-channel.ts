@@ -21,7 +21,10 @@ export interface ChannelAbilities {
   readonly knowsRepeats?: boolean;
   /** Longest message in characters. Longer answers arrive in parts. No limit unless said. */
   readonly maxMessageLength?: number;
-  /** How texts are written there; plain unless said. */
+  /**
+   * How texts are written there: Markdown is turned into it. `telegram` is HTML as Telegram knows it. Without one, and with
+   * `markdown`, texts come as Markdown.
+   */
   readonly responseFormat?:
     | "text"
     | "markdown"
@@ -31,7 +34,7 @@ export interface ChannelAbilities {
     | "teams"
     | "whatsapp"
     | "discord";
-  /** What a model has to be told about it, in 500 characters at most. */
+  /** What a model has to be told about it, in 500 characters at most. Its answers are then left as they are. */
   readonly responseFormatPrompt?: string;
 }
 

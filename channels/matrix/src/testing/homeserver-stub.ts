@@ -35,7 +35,7 @@ export interface HomeserverStub extends AsyncDisposable, Omit<StubRooms, "create
   readonly requests: readonly StubRequest[];
   readonly openConnections: () => number;
   /** A person's direct chat with the bot, both in it. */
-  readonly openDirectChat: (person?: string) => string;
+  readonly openDirectChat: (person?: string, id?: string) => string;
   /** A room with the bot and two people. */
   readonly openGroup: () => string;
   /** A room of a person, to which the bot is invited. */
@@ -60,8 +60,8 @@ export interface HomeserverStub extends AsyncDisposable, Omit<StubRooms, "create
   readonly intercept: (
     handler: ((request: StubRequest) => StubAnswer | Promise<StubAnswer> | undefined) | undefined,
   ) => void;
-  /** Does what a request asks for; for tests that answer it themselves. */
-  readonly perform: (request: StubRequest) => void;
+  /** Does what a request asks for; gives the usual answer. */
+  readonly perform: (request: StubRequest) => Promise<StubAnswer>;
   /** A file that lies there; gives its address. */
   readonly addMedia: (data: Buffer, mimeType: string) => string;
   readonly media: ReadonlyMap<string, { readonly data: Buffer; readonly mimeType: string }>;
@@ -329,9 +329,9 @@ export async function startHomeserverStub(): Promise<HomeserverStub> {
         return { eventId: event.event_id, body: String(content["body"]), content };
       });
 
-  const openRoom = (people: readonly string[]): string => {
+  const openRoom = (people: readonly string[], given?: string): string => {
     const [creator = ada, ...others] = people;
-    const { id } = rooms.create(creator, toName(creator));
+    const { id } = rooms.create(creator, toName(creator), given);
     for (const userId of others)
       rooms.setMembership(id, { userId, displayName: toName(userId) }, "join");
     rooms.setMembership(id, { ...bot, sender: creator }, "invite");
@@ -344,7 +344,7 @@ export async function startHomeserverStub(): Promise<HomeserverStub> {
     url: `http://127.0.0.1:${port}`,
     requests,
     openConnections: () => sockets.size,
-    openDirectChat: (person = ada) => openRoom([person]),
+    openDirectChat: (person = ada, id?: string) => openRoom([person], id),
     openGroup: () => openRoom([ada, bob]),
     invite: ({ person = ada, isDirect = true } = {}) => {
       const { id } = rooms.create(person, toName(person));
@@ -375,7 +375,7 @@ export async function startHomeserverStub(): Promise<HomeserverStub> {
     intercept: (handler) => {
       intercept = handler;
     },
-    perform: (request) => void handle(request, AbortSignal.abort()),
+    perform: (request) => handle(request, AbortSignal.abort()),
     addMedia,
     media,
     signOut: () => tokens.clear(),

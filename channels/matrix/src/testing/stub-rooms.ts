@@ -27,7 +27,7 @@ type Filter = Readonly<Record<string, unknown>>;
 export interface StubRooms {
   readonly rooms: ReadonlyMap<string, StubRoom>;
   readonly position: () => number;
-  readonly create: (creator: string, displayName: string) => StubRoom;
+  readonly create: (creator: string, displayName: string, id?: string) => StubRoom;
   readonly append: (
     roomId: string,
     event: { type: string; sender: string; content: Content; state_key?: string },
@@ -39,6 +39,8 @@ export interface StubRooms {
   ) => StubEvent;
   readonly find: (roomId: string, eventId: string, reader: string) => StubEvent | undefined;
   readonly redact: (roomId: string, eventId: string) => void;
+  /** Brings the last event of a person again. */
+  readonly repeat: (roomId: string, sender: string) => void;
   /** The answer to a sync; whether anything is in it. */
   readonly sync: (
     userId: string,
@@ -206,8 +208,7 @@ export function createStubRooms(onChange: () => void): StubRooms {
   return {
     rooms,
     position: () => position,
-    create: (creator, displayName) => {
-      const id = `!${randomBytes(12).toString("base64url")}:hs.test`;
+    create: (creator, displayName, id = `!${randomBytes(12).toString("base64url")}:hs.test`) => {
       rooms.set(id, { id, timeline: [], members: new Map(), encryptedAt: 0 });
       append(id, {
         type: "m.room.create",
@@ -224,6 +225,14 @@ export function createStubRooms(onChange: () => void): StubRooms {
       const room = rooms.get(roomId);
       const found = room?.timeline.find(({ event }) => event.event_id === eventId);
       return room && found && withRelations(room, found.event, reader);
+    },
+    repeat: (roomId, sender) => {
+      const { timeline } = roomOf(roomId);
+      const last = timeline.findLast(({ event }) => event.sender === sender);
+      if (last === undefined) return;
+      position += 1;
+      timeline.push({ position, event: last.event });
+      onChange();
     },
     redact: (roomId, eventId) => {
       const entry = roomOf(roomId).timeline.find(({ event }) => event.event_id === eventId);

@@ -6,8 +6,8 @@ import { isSecret, type Secret } from "../base/secret.ts";
 import type { SocketRoute } from "../base/socket-route.ts";
 import type { ConsoleTerminal } from "../channels/console/console-channel.ts";
 import { createChannel } from "../channels/create-channel.ts";
-import { splitMessage } from "../channels/split-message.ts";
 import { type ChannelAddress, parseChannelAddress } from "../channels/parse-channel-address.ts";
+import { splitMessage } from "../channels/split-message.ts";
 import { createChannelPrograms } from "../channels/process/channel-programs.ts";
 import { isLoopbackHost, parseListenAddress } from "../base/listen-address.ts";
 import type { ChannelTools } from "../channels/tools/channel-tools.ts";
@@ -44,8 +44,10 @@ export interface Channels extends AsyncDisposable {
   readonly capabilitiesOf: (channel: string) => ChannelCapabilities;
   readonly start: (accept: (message: InboundMessage) => Promise<AcceptOutcome>) => Promise<void>;
   readonly stopIntake: () => Promise<void>;
-  /** A reply as the messages its platform takes. */
+  /** A reply as the messages its platform takes, in the format it shows. */
   readonly split: (message: OutboundMessage) => readonly OutboundMessage[];
+  /** See `Channel.formatWords`. */
+  readonly formatWords: (channel: string, words: string) => string;
   readonly send: (message: OutboundMessage, deliveryId: string) => Promise<SendOutcome>;
   /** See `Channel.knowsRepeats`. */
   readonly knowsRepeats: (channel: string) => boolean;
@@ -246,7 +248,14 @@ export async function assembleChannels(options: AssembleChannelsOptions): Promis
     stopIntake: async () => {
       await Promise.all([...channels.values()].map((channel) => channel.stopIntake()));
     },
-    split: (message) => splitMessage(message, capabilitiesOf(message.channel).maxMessageLength),
+    split: (message) => {
+      const channel = channels.get(message.channel);
+      return (
+        channel?.split?.(message) ??
+        splitMessage(message, capabilitiesOf(message.channel).maxMessageLength)
+      );
+    },
+    formatWords: (name, words) => channels.get(name)?.formatWords?.(words) ?? words,
     send: async (message, deliveryId) => {
       const channel = channels.get(message.channel);
       if (channel === undefined) {

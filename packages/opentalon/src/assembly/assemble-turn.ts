@@ -45,6 +45,8 @@ export interface AssembleTurnOptions {
   readonly delivery: DeliveryLoop;
   readonly commands: Access["commands"];
   readonly capabilitiesOf: (channel: string) => ChannelCapabilities;
+  /** See `Channel.formatWords`. */
+  readonly formatWords: (channel: string, words: string) => string;
   readonly observe: TurnObserver;
   readonly clock: Clock;
   readonly log: Log;
@@ -239,6 +241,7 @@ export function assembleTurn(options: AssembleTurnOptions): TurnStages {
     },
     notesOf: notes.of,
     hasFormatters: formatters.length > 0,
+    formatWords: ({ message }, words) => options.formatWords(message.channel, words),
     toUsageRow: (turn, { model, usage, toolCalls }) => ({
       sessionKey: turn.sessionKey,
       actor: toActor(turn.message),

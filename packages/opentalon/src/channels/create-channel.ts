@@ -70,14 +70,18 @@ export async function createChannel(options: ChannelOptions): Promise<Channel> {
       const { webhooks: inlet, checksCallers: doorChecksCallers } = requireDoor(options);
       const { url } = address;
       const { createWebhookChannel } = await import("./webhook-channel.ts");
-      return createWebhookChannel({ name, url, config, inlet, doorChecksCallers, clock, log });
+      return formatted(
+        createWebhookChannel({ name, url, config, inlet, doorChecksCallers, clock, log }),
+      );
     }
     case "websocket":
     case "websocket-inbound": {
       const { sockets: inlet, checksCallers: doorChecksCallers } = requireDoor(options);
       const url = address.kind === "websocket" ? address.url : undefined;
       const { createWebSocketChannel } = await import("./websocket/websocket-channel.ts");
-      return createWebSocketChannel({ name, url, config, inlet, doorChecksCallers, clock, log });
+      return formatted(
+        createWebSocketChannel({ name, url, config, inlet, doorChecksCallers, clock, log }),
+      );
     }
     case "webchat": {
       const { chats: inlet, checksCallers: doorChecksCallers, token } = requireDoor(options);
@@ -95,15 +99,19 @@ export async function createChannel(options: ChannelOptions): Promise<Channel> {
         );
       }
       const { createProgramChannel } = await import("./process/create-program-channel.ts");
-      return createProgramChannel({
-        name,
-        address,
-        config,
-        settings: options.programSettings ?? {},
-        programs: options.programs,
-        clock,
-        log,
-      });
+      const { withFormat } = await import("./format/with-format.ts");
+      // Its format is known when it has said what it can do.
+      return withFormat(
+        createProgramChannel({
+          name,
+          address,
+          config,
+          settings: options.programSettings ?? {},
+          programs: options.programs,
+          clock,
+          log,
+        }),
+      );
     }
     case "yaml": {
       const [{ loadDefinition }, { createYamlChannel }] = await Promise.all([
@@ -126,6 +134,13 @@ export async function createChannel(options: ChannelOptions): Promise<Channel> {
       });
     }
   }
+}
+
+/** The parser is loaded for channels that have a format. */
+async function formatted(channel: Channel): Promise<Channel> {
+  if (channel.capabilities().responseFormat === "") return channel;
+  const { withFormat } = await import("./format/with-format.ts");
+  return withFormat(channel);
 }
 
 function toOwnMemory(channel: string, memory: ChatMemory): ChannelMemory {

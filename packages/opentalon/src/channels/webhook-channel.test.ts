@@ -373,6 +373,12 @@ describe("replies that go out over a webhook", () => {
     });
   });
 
+  it("may be sent again where the settings say that repeats are recognised", async () => {
+    expect((await startChannel()).knowsRepeats).toBe(false);
+    expect((await startChannel({ secret, knows_repeats: true })).knowsRepeats).toBe(true);
+    await expect(startChannel({ secret, knows_repeats: "yes" })).rejects.toThrow(/boolean/);
+  });
+
   it("carry a signed time where the settings say so", async () => {
     const channel = await startChannel({ secret, sign_timestamp: true });
     await channel.send(reply, "delivery-1");

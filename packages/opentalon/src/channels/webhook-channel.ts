@@ -21,7 +21,7 @@ export interface WebhookChannelOptions {
   readonly name: string;
   /** Where replies are posted. */
   readonly url: URL;
-  /** The entry's `config`: `secret` (or `hmac_secret`), `require_timestamp`, `sign_timestamp`, `kind`, `max_message_length`, `response_format`, `response_format_prompt`. */
+  /** The entry's `config`: `secret` (or `hmac_secret`), `require_timestamp`, `sign_timestamp`, `knows_repeats`, `kind`, `max_message_length`, `response_format`, `response_format_prompt`. */
   readonly config: Readonly<Record<string, unknown>>;
   readonly inlet: WebhookInlet;
   /** Whether the HTTP door knows its callers by other means than a signature (see `HttpRequest.isTrusted`). */
@@ -127,6 +127,7 @@ export function createWebhookChannel(options: WebhookChannelOptions): Channel {
     name,
     kind,
     capabilities: () => capabilities,
+    knowsRepeats: readSetting(config, "knows_repeats", "boolean") ?? false,
     start: async (channelHost) => {
       host = channelHost;
     },

@@ -9,7 +9,12 @@ export interface ChannelCapabilities {
   readonly edits: boolean;
   /** Characters; 0 means no limit. */
   readonly maxMessageLength: number;
+  /**
+   * What it shows: `slack`, `telegram` (HTML as Telegram knows it), `whatsapp`, `teams`, `discord`, `html`, `text`. Markdown
+   * is turned into it; `markdown` and the empty one stand for Markdown as it is.
+   */
   readonly responseFormat: string;
+  /** Words for models, which then write in the format themselves: what they write is left as it is. */
   readonly responseFormatPrompt: string;
 }
 
@@ -78,6 +83,13 @@ export interface Channel {
   readonly start: (host: ChannelHost) => Promise<void>;
   /** Stops taking messages; deliveries still work. */
   readonly stopIntake: () => Promise<void>;
+  /**
+   * The messages a reply takes on the platform, formatted, always the same ones for the same reply; absent where the length
+   * of the text alone decides.
+   */
+  readonly split?: (message: OutboundMessage) => readonly OutboundMessage[];
+  /** Words of ours in the format it shows, to stand beside text that is in it already; absent where that is Markdown. */
+  readonly formatWords?: (words: string) => string;
   /** `deliveryId` is stable over retries of the same delivery. */
   readonly send: (message: OutboundMessage, deliveryId: string) => Promise<SentMessage | void>;
   /** Shows live progress of a turn (streamed text, running tool) where the platform can. */

@@ -30,7 +30,10 @@ export interface OutboundMessage {
   readonly channel: string;
   readonly conversationId: string;
   readonly threadId: string;
+  /** Markdown, unless it `isFormatted`. */
   readonly content: string;
   readonly files: readonly FileAttachment[];
   readonly metadata: Readonly<Record<string, string>>;
+  /** `content` is in the format of its platform already, see `ChannelCapabilities.responseFormat`. */
+  readonly isFormatted?: boolean;
 }

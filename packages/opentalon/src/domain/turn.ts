@@ -44,6 +44,9 @@ export type TurnObserver = (turn: Turn, event: TurnEvent) => void;
 
 /** A reply ready to be committed and delivered. */
 export interface Reply {
+  /** Markdown, unless it `isFormatted`. */
   readonly content: string;
+  /** A formatter has brought the content into the format of its platform. */
+  readonly isFormatted?: boolean;
   readonly metadata: Readonly<Record<string, string>>;
 }

@@ -5,6 +5,8 @@ export interface ScriptText {
   /** The message, or the answer after the model. */
   readonly content: string;
   readonly metadata: Readonly<Record<string, string>>;
+  /** The content is in the format of the channel now. */
+  readonly isFormatted?: boolean;
 }
 
 export type ScriptVerdict =
@@ -19,7 +21,8 @@ const refusedWithoutWords = "Your message was blocked by a rule of this installa
 /**
  * Reads what the functions of a script returned: `drop` refuses with `reason`; `send_to_llm = false` refuses with
  * `message`, or starts the actions in `invoke`; otherwise `message` and `metadata` take the place of what was given.
- * After the model there is nothing left to keep from it, so `invoke` counts by itself.
+ * After the model there is nothing left to keep from it, so `invoke` counts by itself, and `formatted` says that the text is
+ * in the format of the channel.
  * @throws RangeError
  */
 export function parseScriptVerdict(
@@ -41,6 +44,7 @@ export function parseScriptVerdict(
     kind: "continue",
     content: message ?? given.content,
     metadata: isPlainObject(metadata) ? toMetadata(metadata) : given.metadata,
+    ...(stage === "after" && value["formatted"] === true ? { isFormatted: true } : {}),
   };
 }
 

@@ -15,6 +15,8 @@ export type FormatOutcome =
   | {
       readonly kind: "formatted";
       readonly text: string;
+      /** A formatter that knows the channel's format had the last word. */
+      readonly isFormatted?: boolean;
       /** What goes out with the reply beside the message's own metadata; absent for nothing. */
       readonly metadata?: Readonly<Record<string, string>>;
     }
@@ -29,7 +31,11 @@ export interface FormatterPorts extends Omit<PreparerPorts, "searchContext"> {
 
 type Answer = Extract<FormatOutcome, { kind: "formatted" }>;
 
-/** Runs the formatters in list order over the model's answer; an empty result leaves the text as it was. */
+/**
+ * Runs the formatters in list order over the model's answer; an empty result leaves the text as it was. Whoever was told the
+ * format of the channel (`format` of a script, an action of a plugin) and returns something else has formatted the text; an
+ * addition to the answer as it stands has not.
+ */
 export async function runFormatters(
   formatters: readonly Formatter[],
   text: string,
@@ -42,7 +48,7 @@ export async function runFormatters(
     const outcome =
       script === undefined
         ? await runFormatter(formatter, current, responseFormat, ports)
-        : await runScriptFormatter(script, place, current, ports);
+        : await runScriptFormatter(script, { place, responseFormat }, current, ports);
     if (outcome.kind === "formatted") {
       current = outcome;
       continue;
@@ -74,12 +80,19 @@ async function runFormatter(
   }
   const isSame = result.content === "" || result.content === given.text;
   report(isSame ? "unchanged" : "changed");
-  return isSame ? given : { ...given, text: result.content };
+  if (isSame) return given;
+  const isKept = result.content.includes(given.text.trim());
+  return { ...given, text: result.content, ...(isKept ? {} : toFormatted(responseFormat)) };
+}
+
+/** Without a format there is nothing that could have been meant by formatting. */
+function toFormatted(responseFormat: string): Pick<Answer, "isFormatted"> {
+  return responseFormat === "" ? {} : { isFormatted: true };
 }
 
 async function runScriptFormatter(
   script: string,
-  place: number,
+  { place, responseFormat }: { readonly place: number; readonly responseFormat: string },
   given: Answer,
   ports: FormatterPorts,
 ): Promise<FormatOutcome> {
@@ -96,9 +109,10 @@ async function runScriptFormatter(
     case "continue": {
       const isSame = outcome.metadata === known;
       return {
-        kind: "formatted",
+        ...given,
         text: outcome.content === "" ? given.text : outcome.content,
         ...(isSame ? {} : { metadata: outcome.metadata }),
+        ...(outcome.isFormatted === true ? toFormatted(responseFormat) : {}),
       };
     }
     case "refuse":

@@ -126,6 +126,27 @@ describe("scripts after the model", () => {
     });
   });
 
+  it("have formatted it when they say so, and the channel has a format", async () => {
+    const given = ports({
+      format: ({ content }) => ({ message: content, formatted: true }),
+      note: ({ content }) => ({ message: `${content}!` }),
+    });
+    const run = (names: readonly string[], format: string): Promise<unknown> =>
+      runFormatters(
+        names.map((name) => formatter(name)),
+        "hi",
+        format,
+        given,
+      );
+    expect(await run(["note", "format", "note"], "slack")).toEqual({
+      kind: "formatted",
+      text: "hi!!",
+      isFormatted: true,
+    });
+    expect(await run(["note"], "slack")).toEqual({ kind: "formatted", text: "hi!" });
+    expect(await run(["format"], "")).toEqual({ kind: "formatted", text: "hi" });
+  });
+
   it("make actions of an answer when they are trusted", async () => {
     const act = () => ({ invoke: steps });
     expect(await runFormatters([formatter("act")], "hi", "", ports({ act }))).toEqual({

@@ -6,9 +6,13 @@ const maxShownArguments = 500;
 
 /**
  * The reply with the calls that wait for the person's word, spelled by us: what a model says about a call that a tool put
- * it up to may be anything. Unchanged when none waits.
+ * it up to may be anything. Unchanged when none waits. `addWords` sets words of ours below a reply.
  */
-export function askConsent(reply: Reply, messages: readonly TranscriptMessage[]): Reply {
+export function askConsent(
+  reply: Reply,
+  messages: readonly TranscriptMessage[],
+  addWords: (reply: Reply, words: string) => Reply = toLonger,
+): Reply {
   const waiting = findWaiting(messages);
   const [first] = waiting;
   if (first === undefined) return reply;
@@ -32,10 +36,12 @@ export function askConsent(reply: Reply, messages: readonly TranscriptMessage[])
     options: "approve,reject",
     tool_call_id: first.id,
   };
-  return {
-    content: `${reply.content}\n\n${question}Answer “yes” to have it done once.`,
-    metadata,
-  };
+  const words = `${question}Answer “yes” to have it done once.`;
+  return { ...addWords(reply, words), metadata };
+}
+
+function toLonger(reply: Reply, words: string): Reply {
+  return { ...reply, content: `${reply.content}\n\n${words}` };
 }
 
 type WaitingCall = ToolCall & Pick<CallConsent, "why">;

@@ -33,26 +33,38 @@ export interface Produced {
 export async function withNotices(
   turn: Turn,
   produced: Produced,
-  { findNotices, log }: TurnStages,
+  stages: TurnStages,
 ): Promise<Produced> {
   const { reply, outcome } = produced;
+  const { findNotices, log } = stages;
   if (findNotices === undefined || reply === undefined || outcome !== "answered") return produced;
   try {
     const notices = await findNotices(turn);
     if (notices.length === 0) return produced;
     const notice = notices.join("\n");
-    const content = `${reply.content}\n\n(${notice})`;
-    return { ...produced, reply: { content, metadata: { ...reply.metadata, notice } } };
+    const metadata = { ...reply.metadata, notice };
+    return { ...produced, reply: { ...addWords(turn, reply, `(${notice})`, stages), metadata } };
   } catch (error) {
     log.warn({ trace: turn.id, err: error }, "an answer goes out without its notices");
     return produced;
   }
 }
 
+/** A reply with words of ours below it, in the format it is in. */
+export function addWords(
+  turn: Turn,
+  reply: Reply,
+  words: string,
+  { formatWords = (_, text) => text }: TurnStages,
+): Reply {
+  const added = reply.isFormatted === true ? formatWords(turn, words) : words;
+  return { ...reply, content: `${reply.content}\n\n${added}` };
+}
+
 /** The reply for the place the message came from; `in_reply_to` names the message, the rest of its metadata goes back with it. */
 export function toOutboundMessage(
   { message }: Turn,
-  { content, metadata }: Reply,
+  { content, metadata, isFormatted }: Reply,
 ): OutboundMessage {
   const { channel, conversationId, threadId, platformMessageId } = message;
   const returned = Object.entries(message.metadata).filter(([key]) => !privateMetadata.has(key));
@@ -63,6 +75,7 @@ export function toOutboundMessage(
     content,
     files: [],
     metadata: { ...Object.fromEntries(returned), ...metadata, in_reply_to: platformMessageId },
+    ...(isFormatted === true ? { isFormatted } : {}),
   };
 }
 
@@ -161,11 +174,10 @@ export async function fromAgentRun(
       if (formatted.kind === "failed") {
         return fail(turn, { ...formatted, kind: "formatter-failed" }, stages, messages);
       }
+      const { text, metadata = {}, isFormatted = false } = formatted;
+      const reply = { content: text, metadata, ...(isFormatted ? { isFormatted } : {}) };
       return {
-        reply: askConsent(
-          { content: formatted.text, metadata: formatted.metadata ?? {} },
-          messages,
-        ),
+        reply: askConsent(reply, messages, (given, words) => addWords(turn, given, words, stages)),
         session: { appended: messages },
         outcome: "answered",
       };

@@ -60,6 +60,8 @@ export interface TurnStages {
     signal: AbortSignal,
   ) => Promise<FormatOutcome>;
   readonly hasFormatters: boolean;
+  /** Words of ours in the format of the turn's channel, to stand below an answer that formatters have written. */
+  readonly formatWords?: (turn: Turn, words: string) => string;
   readonly toUsageRow: (turn: Turn, reply: ModelReply) => UsageRow;
   /** What the turn adds to the history that routing learns from. */
   readonly toRouting: (answer: AnswerRecord, question: RankedQuestion) => RoutingChange;

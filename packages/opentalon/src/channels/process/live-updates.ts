@@ -1,7 +1,9 @@
 import type { Clock } from "../../base/clock.ts";
 import type { OutboundMessage } from "../../domain/message.ts";
 import type { Turn, TurnEvent } from "../../domain/turn.ts";
-import { splitMessage } from "../split-message.ts";
+import { plainCapabilities } from "../../domain/channel.ts";
+import { toTargetFormat } from "../format/format-message.ts";
+import { formatBeginning } from "../format/format-text.ts";
 import type { ReportedChannel } from "./channel-wire.ts";
 
 export interface LiveUpdatesOptions {
@@ -26,7 +28,10 @@ const typingIntervalMs = 25_000;
 /** Platforms take about one edit of a message a second. */
 const updateIntervalMs = 1_000;
 const maxLive = 1_000;
-/** Channels that know about typing since before they could say so. */
+/**
+ * Channels that know about typing since before they could say so. They were made for a sign that an answer takes long, so
+ * they get none at its beginning: some show each sign as an empty message.
+ */
 const typingKinds: ReadonlySet<string> = new Set(["http", "msteams", "slack", "websocket"]);
 
 interface Live {
@@ -61,6 +66,9 @@ export function createLiveUpdates({ reported, post, clock }: LiveUpdatesOptions)
     const channel = reported();
     if (channel !== undefined && (channel.typing || typingKinds.has(channel.id)))
       postQuietly(live, "", { _typing: "true" });
+    typeLater(live);
+  };
+  const typeLater = (live: Live): void => {
     live.cancelTyping = clock.after(typingIntervalMs, () => type(live));
   };
 
@@ -73,11 +81,12 @@ export function createLiveUpdates({ reported, post, clock }: LiveUpdatesOptions)
     if (live.isOver) return;
     if (live.text === live.shown || live.text.trim() === "") return schedule(live);
     live.shown = live.text;
-    const { channel, conversationId, threadId } = live.turn.message;
-    const place = { channel, conversationId, threadId, files: [], metadata: {} };
-    const limit = reported()?.capabilities.maxMessageLength ?? 0;
-    const [first] = splitMessage({ ...place, content: live.text }, limit);
-    postQuietly(live, first?.content ?? "", { _live: live.turn.id, _live_state: "partial" });
+    const capabilities = reported()?.capabilities ?? plainCapabilities;
+    const format = toTargetFormat(capabilities);
+    const content = formatBeginning(live.text, format, capabilities.maxMessageLength);
+    // Marks alone say nothing yet.
+    if (content === "") return schedule(live);
+    postQuietly(live, content, { _live: live.turn.id, _live_state: "partial" });
     // The next one when this one has arrived: a slow platform gets fewer.
     void live.posting.then(() => schedule(live));
   };
@@ -106,7 +115,8 @@ export function createLiveUpdates({ reported, post, clock }: LiveUpdatesOptions)
     const before = lives.get(turn.message.platformMessageId);
     if (before !== undefined) end(before);
     lives.set(turn.message.platformMessageId, live);
-    type(live);
+    if (reported()?.typing === true) type(live);
+    else typeLater(live);
     if (reported()?.liveUpdates === true) schedule(live);
   };
 

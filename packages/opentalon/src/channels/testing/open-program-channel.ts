@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,10 +10,12 @@ import { createChannelPrograms } from "../process/channel-programs.ts";
 import { launchChannel } from "../process/launch-channel.ts";
 import { createProcessChannel } from "../process/process-channel.ts";
 
-export interface OpenProgramOptions {
-  /** Program and arguments. */
-  readonly command: readonly string[];
+export interface ProgramChannelOptions {
+  /** The program's `main.ts`. */
+  readonly program: string;
   readonly config: Readonly<Record<string, unknown>>;
+  /** Kept by the caller, for another start; a new one that goes with the channel unless said. */
+  readonly dataDirectory?: string;
   readonly longestDelayMs?: number;
   readonly log?: Log;
 }
@@ -21,21 +24,40 @@ export interface ProgramChannel extends AsyncDisposable {
   readonly channel: Channel;
   /** Holds all that the host keeps on disk about it. */
   readonly dataDirectory: string;
+  /** Processes, in the order they were started. */
+  readonly pids: () => readonly number[];
 }
 
-/** A channel whose program is a real one, behind what the product puts before all of them. */
-export async function openProgramChannel(options: OpenProgramOptions): Promise<ProgramChannel> {
-  const { command, config, longestDelayMs, log = createSilentLog() } = options;
-  const dataDirectory = await mkdtemp(join(tmpdir(), "opentalon-test-"));
+/** A channel that comes along, started from its sources as OpenTalon would start what is built of it. */
+export async function openProgramChannel(options: ProgramChannelOptions): Promise<ProgramChannel> {
+  const { program, config, longestDelayMs, log = createSilentLog() } = options;
+  const dataDirectory = options.dataDirectory ?? (await mkdtemp(join(tmpdir(), "opentalon-test-")));
   const clock = systemClock;
   const programs = createChannelPrograms({ environment: process.env, dataDirectory, clock, log });
-  const name = "one";
+  const name = "program";
+  const pidFile = join(dataDirectory, "pids");
   const channel = createProcessChannel({
     name,
     kind: "binary",
     config,
     openEndpoint: (signal) =>
-      launchChannel({ name, command, ownsTerminal: false, signal }, { ...programs, clock, log }),
+      launchChannel(
+        {
+          name,
+          command: [
+            "/bin/sh",
+            "-c",
+            'echo $$ >> "$0"; exec "$@"',
+            pidFile,
+            process.execPath,
+            "--conditions=@opentalon/source",
+            program,
+          ],
+          ownsTerminal: false,
+          signal,
+        },
+        { ...programs, clock, log },
+      ),
     longestDelayMs,
     maxMessageBytes: programs.maxMessageBytes,
     clock,
@@ -44,10 +66,12 @@ export async function openProgramChannel(options: OpenProgramOptions): Promise<P
   return {
     channel,
     dataDirectory,
+    pids: () =>
+      existsSync(pidFile) ? readFileSync(pidFile, "utf8").trimEnd().split("\n").map(Number) : [],
     [Symbol.asyncDispose]: async () => {
       await channel[Symbol.asyncDispose]();
       await programs[Symbol.asyncDispose]();
-      await rm(dataDirectory, { recursive: true });
+      if (options.dataDirectory === undefined) await rm(dataDirectory, { recursive: true });
     },
   };
 }

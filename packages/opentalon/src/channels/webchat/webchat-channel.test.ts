@@ -125,6 +125,24 @@ describe("who may talk in a web chat", () => {
     await waitForFrames(await dial({ session }), "token-needed");
   });
 
+  it("is sent away in good order, although nothing more of it is read", async () => {
+    // Time stands still at this door: nothing is cut.
+    const still = createManualClock();
+    await using quiet = await startPlainDoor(inlet.routes, [inlet.socketRoute], still);
+    const clock = createManualClock();
+    await startChannel({ config: { token: "open sesame, please" }, clock });
+    const peer = await dialAsPeer(`${quiet.url}/chat/web/socket`);
+    peer.send({ type: "hello", token: "open barley" });
+    peer.send({ type: "message", id: "message-1", content: "let me in" });
+    await vi.waitFor(() => {
+      clock.advance(500);
+      expect(peer.ofType("token-needed")).toHaveLength(1);
+    });
+    expect(await peer.ended).toBe(4401);
+    await vi.waitFor(() => expect(quiet.openSockets()).toBe(0));
+    expect(host.messages).toEqual([]);
+  });
+
   it("is the door's business where the channel has no token", async () => {
     await startChannel();
     door.setTrusted(false);

@@ -134,7 +134,7 @@ describe("slack", () => {
     await channel.send(toReply(host, "Not *much*"), "d1");
     expect(slack.calls("chat.postMessage")[0]?.json).toEqual({
       channel: "C1",
-      text: "Not *much*",
+      text: "Not _much_",
       thread_ts: "170.1",
       mrkdwn: true,
     });
@@ -322,6 +322,7 @@ describe("telegram", () => {
     expect(telegram.calls("sendMessage")[0]?.json).toEqual({
       chat_id: "-100",
       text: "fine",
+      parse_mode: "HTML",
       reply_parameters: { message_id: 51, allow_sending_without_reply: true },
     });
   });

@@ -48,8 +48,23 @@ export interface RequestTemplate {
   readonly url: Template;
   readonly headers: readonly { readonly name: string; readonly value: Template }[];
   readonly body: Template | undefined;
+  /** Parts of a form, in place of `body`. */
+  readonly multipart: readonly PartTemplate[] | undefined;
+  /** The bytes of the file at hand are the body. */
+  readonly isFileBody: boolean;
+  /** Empty members of a JSON body are left out at every depth, not only at the top. */
+  readonly omitsEmptyDeep: boolean;
   /** It is only made when this is not empty. */
   readonly when: Template | undefined;
+}
+
+/** A part of a `multipart/form-data` body; one without a value is left out. */
+export interface PartTemplate {
+  readonly name: string;
+  readonly content:
+    | { readonly kind: "text"; readonly value: Template }
+    /** The file at hand, with its name. */
+    | { readonly kind: "file"; readonly mimeType: Template | undefined };
 }
 
 export interface InitStep {
@@ -213,9 +228,48 @@ export interface OutboundRules {
   readonly update: RequestTemplate | undefined;
   /** For questions with buttons, in place of `send`. */
   readonly confirm: RequestTemplate | undefined;
-  readonly typing: { readonly request: RequestTemplate; readonly intervalMs: number } | undefined;
-  /** Least time between two edits of an answer that is still being written. */
-  readonly streamIntervalMs: number;
+  readonly typing: TypingRules | undefined;
+  readonly streaming: StreamingRules;
+  /** What `{{msg.format}}` says of a text that is formatted. */
+  readonly format: string;
+  /** Words of a refusal after which a text is sent once more as plain text; empty for none. */
+  readonly plainTextWhen: string;
+  /** How files go out; the first rule counts that takes the file. `undefined` when `send` carries them or nothing does. */
+  readonly files: readonly FileRule[] | undefined;
   /** Path of the new message's id in the answer to `send`. */
   readonly storeId: string;
+}
+
+export interface TypingRules {
+  readonly request: RequestTemplate;
+  readonly intervalMs: number;
+  /** Takes the sign back when the turn has ended. */
+  readonly stop: RequestTemplate | undefined;
+}
+
+/** How often an answer that is still being written is shown anew. */
+export interface StreamingRules {
+  /** Least time between two edits in one conversation. */
+  readonly intervalMs: number;
+  /** The same where `is_group` is said of the message. */
+  readonly groupIntervalMs: number;
+  /** Most edits of all conversations together; 0 is no limit. */
+  readonly perMinute: number;
+}
+
+export interface FileRule {
+  /** `image/png`, `image/*`; any when there are none. */
+  readonly types: readonly string[];
+  /** 0 is no limit. */
+  readonly maxBytes: number;
+  /** The text of a message goes out with its file when it has at most that many characters; 0 is never. */
+  readonly captionLength: number;
+  /** Only the last one shows anything to people. */
+  readonly steps: readonly FileStep[];
+}
+
+export interface FileStep {
+  readonly request: RequestTemplate;
+  /** Key in `resolve` by path in the answer. */
+  readonly store: Readonly<Record<string, string>>;
 }

@@ -246,6 +246,17 @@ describe("a reply that is shown while it is written", () => {
     expect(posted).toEqual([`${words} ◍`, "final"]);
   });
 
+  it("loses its mark when a question with buttons follows it", async () => {
+    const { channel } = await open(
+      `  confirm: {url: "${server.url}/send", body: '{"text":"{{msg.content}}","buttons":true}'}`,
+    );
+    channel.show?.(turn, delta(words));
+    await vi.waitFor(() => expect(posted.length).toBe(1));
+    const metadata = { in_reply_to: "m1", type: "confirmation", options: "approve,reject" };
+    await channel.send(reply("May I?", { metadata }), "d1");
+    expect(posted).toEqual([words, "May I?"]);
+  });
+
   it("pauses when the platform asks for it", async () => {
     const { channel, clock } = await open();
     channel.show?.(turn, delta(words));

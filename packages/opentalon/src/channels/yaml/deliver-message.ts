@@ -1,24 +1,33 @@
 import type { Clock } from "../../base/clock.ts";
 import { toMessage } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
-import type { SentMessage } from "../../domain/channel.ts";
-import type { OutboundMessage } from "../../domain/message.ts";
+import type { ChannelCapabilities, SentMessage } from "../../domain/channel.ts";
+import type { FileAttachment, OutboundMessage } from "../../domain/message.ts";
 import type { Turn, TurnEvent } from "../../domain/turn.ts";
 import { DeliveryError } from "../delivery-error.ts";
+import { formatMessage, splitFormattedMessage, toTargetFormat } from "../format/format-message.ts";
+import { formatBeginning } from "../format/format-text.ts";
 import type { BackgroundCalls } from "./background-calls.ts";
 import type { ConversationMemory } from "./conversation-memory.ts";
 import type { ChannelDefinition, RequestTemplate } from "./definition.ts";
-import { findField, toText } from "./field-path.ts";
-import { parseAnswer, RefusedError } from "./http-call.ts";
-import { type ScopedMessage, toHookScope, toMessageLookup } from "./message-scope.ts";
+import { createEditPace } from "./edit-pace.ts";
+import { explainRefused, explainUnsent, findFileRules } from "./find-file-rules.ts";
+import { RefusedError } from "./http-call.ts";
+import { toHookScope } from "./message-scope.ts";
 import { createRecentKeys } from "./recent-keys.ts";
+import { sendFile } from "./send-file.ts";
 import type { SentMemory } from "./sent-memory.ts";
 import type { SessionValues } from "./session-values.ts";
+import { isCaption, splitFiles } from "./split-files.ts";
 import { createStreamedReplies, toStreamKey } from "./streamed-replies.ts";
+import { createTextRequests, isPlainRefusal } from "./text-requests.ts";
+import { createTypingSigns } from "./typing-signs.ts";
 
 /** Brings replies to a platform: as new messages, or as the last edit of one that was shown while it was written. */
 export interface MessageDelivery {
-  readonly send: (message: OutboundMessage, deliveryId: string) => Promise<SentMessage | void>;
+  /** A reply as the messages that are sent one after another. */
+  readonly split: (message: OutboundMessage) => readonly OutboundMessage[];
+  readonly send: (message: OutboundMessage, deliveryId: string) => Promise<SentMessage>;
   readonly show: (turn: Turn, event: TurnEvent) => void;
   /** No more edits and typing signs. */
   readonly close: () => void;
@@ -26,7 +35,7 @@ export interface MessageDelivery {
 
 export interface MessageDeliveryOptions {
   readonly definition: ChannelDefinition;
-  readonly maxMessageLength: number;
+  readonly capabilities: ChannelCapabilities;
   readonly values: SessionValues;
   readonly sent: SentMemory;
   readonly conversations: ConversationMemory;
@@ -35,88 +44,61 @@ export interface MessageDeliveryOptions {
   readonly log: Log;
 }
 
+/** What of a message has arrived, for another attempt. */
+interface Progress {
+  isTextSent: boolean;
+  /** The platform's identifier of the text; empty when there is none, or it is not told. */
+  textId: string;
+  filesSent: number;
+}
+
 const rememberMs = 3_600_000;
+/** An edit that hangs holds up the answer. */
+const liveEditTimeoutMs = 10_000;
 
 export function createMessageDelivery(options: MessageDeliveryOptions): MessageDelivery {
-  const { definition, maxMessageLength, values, sent, conversations, hooks, clock, log } = options;
-  const { outbound, capabilities } = definition;
+  const { definition, capabilities, values, sent, conversations, hooks, clock, log } = options;
+  const { outbound, displayName } = definition;
   const { send, update, confirm, typing, storeId } = outbound;
+  const format = toTargetFormat(capabilities);
+  const fileRules = outbound.files ?? (carriesFiles(send) ? undefined : []);
   const hooked = createRecentKeys<true>(1_000, clock);
-
-  const post = async (message: ScopedMessage): Promise<string> => {
-    const isQuestion = message.metadata["type"] === "confirmation";
-    if (isQuestion && confirm !== undefined) {
-      try {
-        return await postWith(confirm, message);
-      } catch (error) {
-        if (!isPlainRefusal(error)) throw error;
-        // Too long for buttons: the words alone can be answered with words.
-        log.warn({ problem: toMessage(error) }, "a question could not be asked with buttons");
-      }
-    }
-    return postWith(send, message);
-  };
-
-  const postWith = async (
-    request: RequestTemplate | undefined,
-    message: ScopedMessage,
-  ): Promise<string> => {
-    if (request === undefined) {
-      const problem = "the definition has no outbound.send: this channel only listens";
-      throw new DeliveryError(problem, { outcome: "not-delivered" });
-    }
-    const result = await values.call(request, { msg: toMessageLookup(message) });
-    const id = storeId === "" ? "" : toText(findField(parseAnswer(result), storeId));
-    if (id !== "") sent.add(message.conversationId, message.threadId, id);
-    return id;
-  };
-
-  const edit = async (message: ScopedMessage, id: string): Promise<void> => {
-    if (update !== undefined) await values.call(update, { msg: toMessageLookup(message, id) });
-  };
-
-  const canStream = capabilities.edits && update !== undefined && storeId !== "";
+  const attempts = createRecentKeys<Progress>(1_000, clock);
+  const requests = createTextRequests({ definition, values, sent, log });
+  const pace = createEditPace(outbound.streaming, clock);
+  const signs = createTypingSigns({ typing, values, clock, log });
   const streams = createStreamedReplies({
-    isEnabled: canStream && send !== undefined,
-    maxLength: maxMessageLength,
-    intervalMs: outbound.streamIntervalMs,
-    post,
-    edit,
-    clock,
+    isEnabled:
+      definition.capabilities.edits && update !== undefined && storeId !== "" && send !== undefined,
+    maxLength: capabilities.maxMessageLength,
+    pace,
+    format: (text, maxLength) => formatBeginning(text, format, maxLength),
+    post: requests.post,
+    edit: (message, id) => requests.edit(message, id, { timeoutMs: liveEditTimeoutMs }),
     log,
   });
 
-  const showTyping = (message: ScopedMessage): void => {
-    if (typing === undefined) return;
-    values.call(typing.request, { msg: toMessageLookup(message) }).catch((error: unknown) => {
-      log.debug({ problem: toMessage(error) }, "a typing sign could not be shown");
-    });
-  };
-  const typingTurns = new Map<string, () => void>();
-  const stopTyping = (turnId: string): void => {
-    typingTurns.get(turnId)?.();
-    typingTurns.delete(turnId);
-  };
-  const keepTyping = (turn: Turn, left: number): void => {
-    stopTyping(turn.id);
-    if (typing === undefined || left <= 0) return;
-    showTyping(turn.message);
-    typingTurns.set(
-      turn.id,
-      clock.after(typing.intervalMs, () => keepTyping(turn, left - 1)),
-    );
-  };
+  const isQuestion = ({ metadata }: OutboundMessage): boolean =>
+    metadata["type"] === "confirmation" && confirm !== undefined;
+  const logUnfinished = (error: unknown): void =>
+    log.debug({ problem: toMessage(error) }, "the mark of an unfinished answer stays");
 
   /** The message in which the reply is where it belongs now; `undefined` when it has to be posted. */
   const finishStream = async (message: OutboundMessage): Promise<string | undefined> => {
     const key = toStreamKey(message, message.metadata["in_reply_to"] ?? "");
-    const shownId = await streams.end(key);
-    if (shownId === undefined) {
+    const shown = await streams.end(key);
+    if (shown === undefined) {
+      streams.forget(key);
+      return undefined;
+    }
+    if (isQuestion(message)) {
+      // Buttons come with a new message; what was shown so far stays, as something that is finished.
+      await requests.edit({ ...message, content: shown.content }, shown.id).catch(logUnfinished);
       streams.forget(key);
       return undefined;
     }
     try {
-      await edit(message, shownId);
+      await requests.edit(message, shown.id);
     } catch (error) {
       const { retryAfterMs } = error as { retryAfterMs?: number | undefined };
       // An edit that had come through before.
@@ -135,17 +117,97 @@ export function createMessageDelivery(options: MessageDeliveryOptions): MessageD
         });
     }
     streams.forget(key);
-    return shownId;
+    return shown.id;
+  };
+
+  /** Gives the platform's identifier of it; empty when it is not told. */
+  const sendText = async (message: OutboundMessage): Promise<string> => {
+    pace.count(message.conversationId);
+    return (await finishStream(message)) ?? (await requests.post(message));
+  };
+
+  const tell = async (message: OutboundMessage, words: string): Promise<void> => {
+    const plain = { ...message, content: words, files: [], isFormatted: false };
+    await sendText(formatMessage(plain, capabilities));
+  };
+
+  const leaveOut = (
+    message: OutboundMessage,
+    file: FileAttachment,
+    why: string,
+    words: string,
+  ): Promise<void> => {
+    const about = { file: file.name, type: file.mimeType, bytes: file.data.byteLength };
+    log.warn({ ...about, problem: why }, "a file of a reply is left out");
+    return tell(message, words);
+  };
+
+  /** What cannot be sent for good is told to the person, and to the operator. */
+  const sendOneFile = async (
+    message: OutboundMessage,
+    file: FileAttachment,
+    progress: Progress,
+  ): Promise<void> => {
+    const rules = findFileRules(fileRules ?? [], file);
+    let refusal: unknown;
+    for (const rule of rules) {
+      const isBelow = !progress.isTextSent && isCaption(message, rule);
+      if (!isBelow) await sendTextOnce(message, progress);
+      const content = isBelow ? message.content : "";
+      try {
+        await sendFile(rule, { ...message, content }, file, requests);
+        pace.count(message.conversationId);
+        progress.isTextSent = true;
+        return;
+      } catch (error) {
+        if (!isPlainRefusal(error)) throw error;
+        refusal = error;
+      }
+    }
+    await sendTextOnce(message, progress);
+    const words =
+      refusal === undefined
+        ? explainUnsent(fileRules ?? [], file, displayName)
+        : explainRefused(file, displayName);
+    await leaveOut(message, file, refusal === undefined ? words : toMessage(refusal), words);
+  };
+
+  const sendTextOnce = async (message: OutboundMessage, progress: Progress): Promise<void> => {
+    if (!progress.isTextSent && message.content.trim() !== "")
+      progress.textId = await sendText({ ...message, files: [] });
+    progress.isTextSent = true;
+  };
+
+  const sendMessage = async (message: OutboundMessage, deliveryId: string): Promise<string> => {
+    const { files } = message;
+    if (fileRules === undefined || files.length === 0) return sendText(message);
+    const progress = attempts.get(deliveryId) ?? { isTextSent: false, textId: "", filesSent: 0 };
+    attempts.set(deliveryId, progress, rememberMs);
+    const key = toStreamKey(message, message.metadata["in_reply_to"] ?? "");
+    // A text that people see already cannot move below a file.
+    if (streams.isShown(key)) await sendTextOnce(message, progress);
+    else streams.forget(key);
+    for (const file of files.slice(progress.filesSent)) {
+      await sendOneFile(message, file, progress);
+      progress.filesSent += 1;
+    }
+    attempts.set(deliveryId, { isTextSent: false, textId: "", filesSent: 0 }, rememberMs);
+    return progress.textId;
   };
 
   return {
+    split: (message) => {
+      const texts = splitFormattedMessage(message, capabilities);
+      return fileRules === undefined ? texts : splitFiles(texts, fileRules);
+    },
     send: async (given, deliveryId) => {
-      const message = conversations.complete(given);
-      if (message.metadata["_typing"] === "true") return showTyping(message);
-      if (message.content === "" && message.files.length === 0) return undefined;
-      const isQuestion = message.metadata["type"] === "confirmation" && confirm !== undefined;
-      const shownId = isQuestion ? undefined : await finishStream(message);
-      const id = shownId ?? (await post(message));
+      const message = formatMessage(conversations.complete(given), capabilities);
+      if (message.metadata["_typing"] === "true") {
+        signs.show(message);
+        return { messageIds: [] };
+      }
+      if (message.content === "" && message.files.length === 0) return { messageIds: [] };
+      const id = await sendMessage(message, deliveryId);
       const reply = deliveryId.replace(/#\d+$/, "");
       if (hooked.get(reply) !== true) {
         hooked.set(reply, true, rememberMs);
@@ -154,22 +216,17 @@ export function createMessageDelivery(options: MessageDeliveryOptions): MessageD
       return { messageIds: id === "" ? [] : [id] };
     },
     show: (turn, event) => {
-      if (event.kind === "turn-started") keepTyping(turn, maxTypingSigns);
-      if (event.kind === "turn-finished") stopTyping(turn.id);
+      signs.observe(turn, event);
       streams.show(turn, event);
     },
     close: () => {
-      for (const turn of typingTurns.keys()) stopTyping(turn);
+      signs.close();
       streams.close();
     },
   };
 }
 
-/** The platform will not take it, now or later. */
-function isPlainRefusal(error: unknown): boolean {
-  if (!(error instanceof RefusedError) || error.retryAfterMs !== undefined) return false;
-  return error.status < 500 && ![401, 408, 429].includes(error.status);
+/** Whether a request has a place for files in its own body. */
+function carriesFiles(request: RequestTemplate | undefined): boolean {
+  return /\{\{msg\.file(?:s_json|_\d+_data)\}\}/.test(request?.body?.text ?? "");
 }
-
-/** A turn that takes longer than so many signs goes on without them. */
-const maxTypingSigns = 100;

@@ -9,6 +9,7 @@ const namespaces = new Set([
   "resolve",
   "enrich",
   "item",
+  "file",
 ]);
 
 /** Variables of the environment a definition asks for. */

@@ -8,6 +8,8 @@ export interface ScopedMessage {
   readonly senderId?: string | undefined;
   readonly files: readonly FileAttachment[];
   readonly metadata: Readonly<Record<string, string>>;
+  /** What the definition calls the format of `content`; absent when that is plain. */
+  readonly format?: string | undefined;
 }
 
 /** A message as templates see it: `{{msg.content}}`, `{{msg.metadata.ts}}`, `{{msg.file_0_name}}`, … */
@@ -27,6 +29,8 @@ export function toMessageLookup(message: ScopedMessage, messageId = ""): (key: s
         return message.threadId;
       case "content":
         return message.content;
+      case "format":
+        return message.format;
       case "sender_id":
         return message.senderId;
       case "message_id":
@@ -48,6 +52,13 @@ export function toHookScope(message: ScopedMessage): Scope {
   const lookup = toMessageLookup(message);
   return { event: lookup, msg: lookup };
 }
+
+/** The file that a request is about: `{{file.name}}`, … */
+export function toFileLookup(file: FileAttachment): (key: string) => unknown {
+  return (key) => (fileFields.has(key) ? toFileField(file, key) : undefined);
+}
+
+const fileFields: ReadonlySet<string> = new Set(["name", "mime_type", "size", "data"]);
 
 function toFileDocument({ name, mimeType, data }: FileAttachment): unknown {
   return { name, mime_type: mimeType, data: toBase64(data), size: data.byteLength };

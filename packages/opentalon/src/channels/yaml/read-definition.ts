@@ -4,6 +4,7 @@ import type {
   DefinedCapabilities,
   DispatchRules,
   EnrichStep,
+  FileRule,
   InboundRules,
   InitStep,
   MediaRule,
@@ -264,6 +265,9 @@ function readOutbound(
     return inner && readRequest(inner, "POST");
   };
   const typing = cursor?.map("typing");
+  const stop = typing?.map("stop");
+  const streaming = cursor?.map("streaming");
+  const intervalMs = Math.max(800, streaming?.duration("interval", 800) ?? 800);
   return {
     chunkLength: cursor?.map("chunking")?.whole("max_length", 0) ?? 0,
     send: request("send"),
@@ -272,9 +276,40 @@ function readOutbound(
     typing: typing && {
       request: readRequest(typing, "POST"),
       intervalMs: Math.max(1_000, typing.duration("interval", 4_000)),
+      stop: stop && readRequest(stop, "POST"),
     },
-    streamIntervalMs: Math.max(800, cursor?.map("streaming")?.duration("interval", 800) ?? 800),
+    streaming: {
+      intervalMs,
+      groupIntervalMs: Math.max(
+        intervalMs,
+        streaming?.duration("group_interval", intervalMs) ?? intervalMs,
+      ),
+      perMinute: streaming?.whole("per_minute", 0) ?? 0,
+    },
+    format: cursor?.text("format") ?? "",
+    plainTextWhen: cursor?.text("plain_text_when") ?? "",
+    files:
+      cursor?.has("files") === true
+        ? cursor.maps("files").map((rule) => readFileRule(rule, readRequest))
+        : undefined,
     storeId: cursor?.text("send_store_id") ?? "",
+  };
+}
+
+function readFileRule(cursor: DefinitionCursor, readRequest: RequestReader): FileRule {
+  const steps = cursor.maps("steps").map((step) => ({
+    request: { ...readRequest(step, "POST"), omitsEmptyDeep: true },
+    store: readTexts(step, "store"),
+  }));
+  if (steps.length === 0) cursor.fail("steps", "a file needs at least one request");
+  const types = cursor.texts("types").map((type) => type.toLowerCase());
+  if (types.some((type) => !/^[\w.+-]+\/(?:\*|[\w.+-]+)$/.test(type)))
+    cursor.fail("types", "a type is `image/png` or `image/*`");
+  return {
+    types,
+    maxBytes: cursor.whole("max_bytes", 0),
+    captionLength: cursor.whole("caption_length", 0),
+    steps,
   };
 }
 

@@ -1,4 +1,4 @@
-import type { RequestTemplate } from "./definition.ts";
+import type { PartTemplate, RequestTemplate } from "./definition.ts";
 import type { DefinitionCursor } from "./definition-cursor.ts";
 import { parseTemplate } from "./template.ts";
 
@@ -21,8 +21,23 @@ export function readRequest(cursor: DefinitionCursor, fallbackMethod: string): R
     url,
     headers,
     body: cursor.template("body"),
+    multipart: readParts(cursor),
+    isFileBody: cursor.flag("file_body", false),
+    omitsEmptyDeep: false,
     when: cursor.template("when"),
   };
+}
+
+function readParts(cursor: DefinitionCursor): readonly PartTemplate[] | undefined {
+  if (!cursor.has("multipart")) return undefined;
+  return cursor.maps("multipart").map((part): PartTemplate => {
+    const name = part.required("name");
+    if (part.flag("file", false)) {
+      return { name, content: { kind: "file", mimeType: part.template("type") } };
+    }
+    const value = part.template("value") ?? part.fail("value", "it must be given, or `file: true`");
+    return { name, content: { kind: "text", value } };
+  });
 }
 
 /** A map of words, such as headers. */

@@ -17,6 +17,9 @@ function request(
       value: parseTemplate(value),
     })),
     body: more.body === undefined ? undefined : parseTemplate(more.body),
+    multipart: undefined,
+    isFileBody: false,
+    omitsEmptyDeep: false,
     when: undefined,
   };
 }

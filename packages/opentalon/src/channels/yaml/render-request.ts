@@ -1,4 +1,7 @@
+import { randomUUID } from "node:crypto";
+import type { FileAttachment } from "../../domain/message.ts";
 import type { RequestTemplate } from "./definition.ts";
+import { writeMultipart } from "./write-multipart.ts";
 import { isLiteral, type Placeholder, renderText, type Scope, type Template } from "./template.ts";
 import { ChannelError } from "../../base/errors.ts";
 
@@ -21,10 +24,14 @@ const answerNamespaces = new Set(["resolve", "enrich"]);
 
 /**
  * Fills a request. A value is escaped by where it stands: in a path, a query, a header, in JSON inside or outside of a
- * string, or in a form.
+ * string, or in a form. `file` is the one at hand, for bodies that carry it.
  * @throws ChannelError CHANNEL_REFUSED when no address comes of it.
  */
-export function renderRequest(request: RequestTemplate, scope: Scope): RenderedRequest {
+export function renderRequest(
+  request: RequestTemplate,
+  scope: Scope,
+  file?: FileAttachment,
+): RenderedRequest {
   const { place, method } = request;
   const { url, isOriginFromData } = renderUrl(request.url, scope, place);
   const headers: Record<string, string> = {};
@@ -32,8 +39,26 @@ export function renderRequest(request: RequestTemplate, scope: Scope): RenderedR
     if (/^(?:content-length|transfer-encoding|connection)$/i.test(name)) continue;
     headers[name] = toHeaderValue(renderText(value, scope));
   }
-  const body = request.body && renderBody(request.body, scope, headers);
+  const body = renderAnyBody(request, scope, { headers, file });
   return { place, method, url, isOriginFromData, headers, body };
+}
+
+function renderAnyBody(
+  { place, body, multipart, isFileBody, omitsEmptyDeep }: RequestTemplate,
+  scope: Scope,
+  { headers, file }: { headers: Record<string, string>; file: FileAttachment | undefined },
+): Buffer | undefined {
+  if (multipart === undefined && !isFileBody)
+    return body && renderBody(body, scope, headers, omitsEmptyDeep);
+  if (isFileBody) {
+    if (file === undefined) throw refused(`${place}: there is no file to send`);
+    const { buffer, byteOffset, byteLength } = file.data;
+    return Buffer.from(buffer, byteOffset, byteLength);
+  }
+  const boundary = `talon-${randomUUID()}`;
+  const given = Object.keys(headers).find((name) => name.toLowerCase() === "content-type");
+  headers[given ?? "Content-Type"] = `multipart/form-data; boundary=${boundary}`;
+  return writeMultipart(multipart ?? [], { boundary, scope, file, place });
 }
 
 /** @throws ChannelError CHANNEL_REFUSED when the text is no http(s) or ws(s) address. */
@@ -115,7 +140,12 @@ function toHeaderValue(text: string): string {
   return Buffer.from(line, "utf8").toString("latin1");
 }
 
-function renderBody(template: Template, scope: Scope, headers: Record<string, string>): Buffer {
+function renderBody(
+  template: Template,
+  scope: Scope,
+  headers: Record<string, string>,
+  omitsEmptyDeep: boolean,
+): Buffer {
   const name = Object.keys(headers).find((header) => header.toLowerCase() === "content-type");
   const contentType = name === undefined ? "" : (headers[name] ?? "");
   if (/^application\/x-www-form-urlencoded\b/i.test(contentType)) {
@@ -126,7 +156,7 @@ function renderBody(template: Template, scope: Scope, headers: Record<string, st
   const looksLikeJson = /^\s*[{[]/.test(template.text);
   if (/[/+]json\b/i.test(contentType) || (contentType === "" && looksLikeJson)) {
     if (name === undefined) headers["Content-Type"] = "application/json";
-    return Buffer.from(withoutEmptyMembers(renderJson(template, scope)));
+    return Buffer.from(withoutEmptyMembers(renderJson(template, scope), omitsEmptyDeep));
   }
   return Buffer.from(renderText(template, scope).toWellFormed());
 }
@@ -169,7 +199,7 @@ function isJson(text: string): boolean {
 }
 
 /** A member whose values were all missing is left out; text that is no JSON object stays as it is. */
-function withoutEmptyMembers(text: string): string {
+function withoutEmptyMembers(text: string, isDeep: boolean): string {
   let document: unknown;
   try {
     document = JSON.parse(text);
@@ -178,6 +208,9 @@ function withoutEmptyMembers(text: string): string {
   }
   if (typeof document !== "object" || document === null || Array.isArray(document)) return text;
   const members = Object.entries(document);
+  if (isDeep) {
+    return JSON.stringify(document, (_, value: unknown) => (value === "" ? undefined : value));
+  }
   const kept = members.filter(([, value]) => value !== "");
   return kept.length === members.length ? text : JSON.stringify(Object.fromEntries(kept));
 }

@@ -2,6 +2,7 @@ import type { Clock } from "../../base/clock.ts";
 import { ChannelError, toMessage } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { createPassingSecret } from "../../base/secret.ts";
+import type { FileAttachment } from "../../domain/message.ts";
 import type { ChannelDefinition, InitStep, RequestTemplate } from "./definition.ts";
 import { findField, toText } from "./field-path.ts";
 import {
@@ -32,7 +33,7 @@ export interface SessionValues {
   readonly call: (
     request: RequestTemplate,
     scope: Scope,
-    limits?: Partial<CallLimits>,
+    more?: CallOptions,
   ) => Promise<HttpResult>;
   /** Loads a file, over redirects to hosts that are known. */
   readonly download: (
@@ -40,6 +41,11 @@ export interface SessionValues {
     scope: Scope,
     maxBytes: number,
   ) => Promise<HttpResult>;
+}
+
+export interface CallOptions extends Partial<CallLimits> {
+  /** The one at hand, for bodies that carry it. */
+  readonly file?: FileAttachment | undefined;
 }
 
 export interface SessionValuesOptions {
@@ -84,8 +90,9 @@ export function createSessionValues(options: SessionValuesOptions): SessionValue
     request: RequestTemplate,
     all: Scope,
     limits: CallLimits,
+    file?: FileAttachment,
   ): Promise<HttpResult> => {
-    const rendered = renderRequest(request, all);
+    const rendered = renderRequest(request, all, file);
     guard.check(rendered);
     const result = await caller.call(rendered, limits);
     checkAnswer(rendered, result, clock);
@@ -182,8 +189,10 @@ export function createSessionValues(options: SessionValuesOptions): SessionValue
       self.set(key, value);
     },
     runInit,
-    call: (request, own, limits) =>
-      withSignIn(request.place, () => makeOnce(request, { ...scope, ...own }, limitsOf(limits))),
+    call: (request, own, { file, ...limits } = {}) =>
+      withSignIn(request.place, () =>
+        makeOnce(request, { ...scope, ...own }, limitsOf(limits), file),
+      ),
     download: (request, own, maxBytes) =>
       withSignIn(request.place, () =>
         downloadOnce(request, { ...scope, ...own }, limitsOf({ maxBytes })),

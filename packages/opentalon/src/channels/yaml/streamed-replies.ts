@@ -1,29 +1,38 @@
-import type { Clock } from "../../base/clock.ts";
 import { toMessage } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { InboundMessage } from "../../domain/message.ts";
 import type { Turn, TurnEvent } from "../../domain/turn.ts";
+import type { EditPace } from "./edit-pace.ts";
+import { RefusedError } from "./http-call.ts";
 import type { ScopedMessage } from "./message-scope.ts";
 
 /** Shows answers while they are written: one message, edited as it grows. Nothing of it is durable. */
 export interface StreamedReplies {
   readonly show: (turn: Turn, event: TurnEvent) => void;
-  /** No more edits of this answer; resolves to the id of the message that shows it, `undefined` when none does. */
-  readonly end: (key: string) => Promise<string | undefined>;
+  /** No more edits of this answer; resolves to the message that shows it, `undefined` when none does. */
+  readonly end: (key: string) => Promise<ShownReply | undefined>;
   readonly forget: (key: string) => void;
+  /** Whether a message shows this answer, or is on its way. */
+  readonly isShown: (key: string) => boolean;
   readonly close: () => void;
+}
+
+export interface ShownReply {
+  readonly id: string;
+  /** As it stands now, but for the sign that more is to come. */
+  readonly content: string;
 }
 
 export interface StreamedRepliesOptions {
   readonly isEnabled: boolean;
   /** Characters a message of the platform holds; 0 is no limit. */
   readonly maxLength: number;
-  /** Least time between two edits. */
-  readonly intervalMs: number;
+  readonly pace: EditPace;
+  /** The beginning of an answer, which may end anywhere, as a message of at most so many characters. */
+  readonly format: (text: string, maxLength: number) => string;
   /** Posts a message and resolves to its id, `""` when the platform does not tell. */
   readonly post: (message: ScopedMessage) => Promise<string>;
   readonly edit: (message: ScopedMessage, id: string) => Promise<void>;
-  readonly clock: Clock;
   readonly log: Log;
 }
 
@@ -31,9 +40,8 @@ interface Stream {
   text: string;
   /** Bytes that came since the last edit. */
   newBytes: number;
-  /** No edit before. */
-  nextAtMs: number;
   id: string;
+  beginning: string;
   flight: Promise<void> | undefined;
   /** The answer is complete, or showing it failed. */
   isOver: boolean;
@@ -53,7 +61,7 @@ export function toStreamKey(
 }
 
 export function createStreamedReplies(options: StreamedRepliesOptions): StreamedReplies {
-  const { isEnabled, maxLength, intervalMs, post, edit, clock, log } = options;
+  const { isEnabled, maxLength, pace, format, post, edit, log } = options;
   const limit = (maxLength > 0 ? maxLength : maxTextLength) - marker.length;
   const streams = new Map<string, Stream>();
 
@@ -62,15 +70,22 @@ export function createStreamedReplies(options: StreamedRepliesOptions): Streamed
     if (known !== undefined) return known;
     const [oldest] = streams.keys();
     if (streams.size >= maxStreams && oldest !== undefined) streams.delete(oldest);
-    const stream = { text: "", newBytes: 0, nextAtMs: 0, id: "", flight: undefined, isOver: false };
+    const stream = {
+      text: "",
+      newBytes: 0,
+      id: "",
+      beginning: "",
+      flight: undefined,
+      isOver: false,
+    };
     streams.set(key, stream);
     return stream;
   };
 
-  const flush = async (stream: Stream, { message }: Turn): Promise<void> => {
-    const shown = { ...message, files: [], content: cut(stream.text, limit) + marker };
+  const flush = async (stream: Stream, { message }: Turn, beginning: string): Promise<void> => {
+    const shown = { ...message, files: [], content: beginning + marker };
     stream.newBytes = 0;
-    stream.nextAtMs = clock.now() + intervalMs;
+    stream.beginning = beginning;
     try {
       if (stream.id !== "") await edit(shown, stream.id);
       else {
@@ -79,9 +94,11 @@ export function createStreamedReplies(options: StreamedRepliesOptions): Streamed
       }
     } catch (error) {
       const { retryAfterMs } = error as { retryAfterMs?: number | undefined };
+      const isTooMuch = error instanceof RefusedError && error.status === 429;
+      if (isTooMuch || retryAfterMs !== undefined)
+        pace.slowDown(message.conversationId, retryAfterMs ?? 0);
       log.debug({ problem: toMessage(error) }, "an answer could not be shown while it is written");
-      if (retryAfterMs === undefined && stream.id === "") stream.isOver = true;
-      stream.nextAtMs = clock.now() + Math.max(intervalMs, retryAfterMs ?? 0);
+      if (retryAfterMs === undefined && !isTooMuch && stream.id === "") stream.isOver = true;
     }
     stream.flight = undefined;
   };
@@ -105,27 +122,28 @@ export function createStreamedReplies(options: StreamedRepliesOptions): Streamed
       if (stream.isOver || stream.text.length > limit) return;
       stream.text += event.text;
       stream.newBytes += Buffer.byteLength(event.text);
-      const isDue = stream.newBytes >= leastNewBytes && clock.now() >= stream.nextAtMs;
-      if (isDue && stream.flight === undefined) stream.flight = flush(stream, turn);
+      if (stream.newBytes < leastNewBytes || stream.flight !== undefined) return;
+      const { conversationId, metadata } = turn.message;
+      if (!pace.take(conversationId, metadata["is_group"] === "true")) return;
+      const beginning = format(stream.text, limit);
+      if (beginning !== "") stream.flight = flush(stream, turn, beginning);
     },
     end: async (key) => {
       const stream = streams.get(key);
       if (stream === undefined) return undefined;
       stream.isOver = true;
       await stream.flight;
-      return stream.id === "" ? undefined : stream.id;
+      return stream.id === "" ? undefined : { id: stream.id, content: stream.beginning };
     },
     forget: (key) => {
       streams.delete(key);
+    },
+    isShown: (key) => {
+      const stream = streams.get(key);
+      return stream !== undefined && (stream.id !== "" || stream.flight !== undefined);
     },
     close: () => {
       for (const stream of streams.values()) stream.isOver = true;
     },
   };
-}
-
-function cut(text: string, limit: number): string {
-  if (text.length <= limit) return text;
-  const end = /[\ud800-\udbff]/.test(text[limit - 1] ?? "") ? limit - 1 : limit;
-  return text.slice(0, end);
 }

@@ -10,6 +10,7 @@ import type {
   ChannelTool,
 } from "../../domain/channel.ts";
 import type { OutboundMessage } from "../../domain/message.ts";
+import { formatWords } from "../format/format-message.ts";
 import { createBackgroundCalls } from "./background-calls.ts";
 import { createConversationMemory } from "./conversation-memory.ts";
 import type { ChannelDefinition } from "./definition.ts";
@@ -80,10 +81,9 @@ export function createYamlChannel(options: YamlChannelOptions): YamlChannel {
   const conversations = createConversationMemory(inbound.remember, memory, clock, log);
   const hooks = createBackgroundCalls(values, log);
   const capabilities = toCapabilities(definition);
-  const { maxMessageLength } = capabilities;
   const delivery = createMessageDelivery({
     definition,
-    maxMessageLength,
+    capabilities,
     values,
     sent,
     conversations,
@@ -242,6 +242,8 @@ export function createYamlChannel(options: YamlChannelOptions): YamlChannel {
     },
     findProblem: () => startProblem,
     stopIntake: () => (stopped ??= stopIntake()),
+    split: delivery.split,
+    formatWords: (words) => formatWords(words, capabilities),
     send: delivery.send,
     ...(outbound.typing === undefined && !definition.capabilities.edits
       ? {}

@@ -214,7 +214,9 @@ function stages.after(context)
   if type(functions.format) == "function" then
     local text = enter("format", result.message, context.response_format)
     if type(text) ~= "string" then error("format must return a string, not a " .. type(text), 0) end
-    return { message = text, metadata = result.metadata }
+    -- What holds the answer word for word is still written as the model wrote it.
+    local is_kept = raw_find(text, tostring(result.message), 1, true) ~= nil
+    return { message = text, metadata = result.metadata, formatted = result.formatted or not is_kept }
   end
   if not is_there then error("the script defines none of format and post_hook", 0) end
   return result

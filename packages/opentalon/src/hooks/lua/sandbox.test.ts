@@ -260,3 +260,27 @@ describe("what is there", () => {
     expect(evaluate(code)).toEqual(expected);
   });
 });
+
+describe("a text after the model", () => {
+  it.each([
+    ["function format(text) return '<b>' .. text:upper() end", true],
+    ["function format(text) return text .. ' (a footer)' end", false],
+    ["function format(text) return text end", false],
+    ["function post_hook(ctx) ctx.message = 'x' return ctx end", undefined],
+    ["function post_hook(ctx) ctx.formatted = true return ctx end", true],
+    [
+      "function post_hook(ctx) ctx.formatted = true return ctx end function format(text) return text end",
+      true,
+    ],
+  ])("counts as formatted, or not: %s", (source, isFormatted) => {
+    const machine = start();
+    machine.load(source, "after.lua");
+    const outcome = machine.run("after", {
+      message: "hi *you*",
+      response_format: "telegram",
+      metadata: {},
+    });
+    const { formatted } = (outcome.kind === "done" ? outcome.value : {}) as { formatted?: boolean };
+    expect(formatted).toBe(isFormatted);
+  });
+});

@@ -1,3 +1,4 @@
+import type { PostedFile } from "./posted-file.ts";
 import {
   startStubServer,
   type StubAnswer,
@@ -12,6 +13,10 @@ export interface SlackStub extends AsyncDisposable {
   readonly apiUrl: string;
   /** Texts that stand in conversations now, in the order they were first posted. */
   readonly texts: () => readonly string[];
+  /** Files that were shared, in their order. */
+  readonly files: () => readonly PostedFile[];
+  /** What is said of the bot below threads now. */
+  readonly statuses: () => Readonly<Record<string, string>>;
   /** Calls of one method, as they came. */
   readonly calls: (method: string) => readonly StubRequest[];
   /** The socket that is open now. */
@@ -32,12 +37,34 @@ export const slackBot = {
 export async function startSlackStub(): Promise<SlackStub> {
   const posted = new Map<string, string>();
   const acknowledged: string[] = [];
+  const files: PostedFile[] = [];
+  const uploads = new Map<string, { name: string; length: number; bytes?: Buffer }>();
+  const statuses: Record<string, string> = {};
   const sockets: WebSocketPeer[] = [];
   let count = 0;
   const tokens = new Set([`Bearer ${slackBot.token}`, `Bearer ${slackBot.appToken}`]);
 
+  const share = (json: StubRequest["json"]): StubAnswer => {
+    const [shared] = json["files"] as readonly { readonly id: string; readonly title: string }[];
+    const upload = uploads.get(shared?.id ?? "");
+    if (upload?.bytes === undefined) return { json: { ok: false, error: "file_not_found" } };
+    if (typeof json["channel_id"] !== "string")
+      return { json: { ok: false, error: "channel_not_found" } };
+    const fields = { channel_id: json["channel_id"], thread_ts: toText(json["thread_ts"]) };
+    const caption = toText(json["initial_comment"]);
+    files.push({ kind: "file", name: upload.name, type: "", bytes: upload.bytes, caption, fields });
+    return { json: { ok: true, files: [{ id: shared?.id, title: shared?.title }] } };
+  };
+
   const handle = (request: StubRequest): StubAnswer => {
-    const { path, json, headers } = request;
+    const { path, json, headers, body } = request;
+    if (path.startsWith("/upload/v1/")) {
+      const upload = uploads.get(path.slice("/upload/v1/".length));
+      if (upload === undefined || headers.authorization !== undefined) return { status: 400 };
+      if (upload.length !== request.bytes.length) return { status: 400, body: "wrong length" };
+      upload.bytes = request.bytes;
+      return { body: `OK - ${upload.length}`, headers: { "Content-Type": "text/plain" } };
+    }
     if (!tokens.has(headers.authorization ?? ""))
       return { json: { ok: false, error: "invalid_auth" } };
     switch (path.replace("/api/", "")) {
@@ -60,6 +87,24 @@ export async function startSlackStub(): Promise<SlackStub> {
         if (!posted.has(ts)) return { json: { ok: false, error: "message_not_found" } };
         posted.set(ts, String(json["text"]));
         return { json: { ok: true, ts, text: json["text"] } };
+      }
+      case "files.getUploadURLExternal": {
+        const form = new URLSearchParams(body);
+        const [name, length] = [form.get("filename") ?? "", Number(form.get("length"))];
+        if (name === "" || !(length > 0))
+          return { json: { ok: false, error: "invalid_arguments" } };
+        const id = `F${uploads.size + 1}`;
+        uploads.set(id, { name, length });
+        return { json: { ok: true, file_id: id, upload_url: `${server.url}/upload/v1/${id}` } };
+      }
+      case "files.completeUploadExternal":
+        return share(json);
+      case "assistant.threads.setStatus": {
+        const form = new URLSearchParams(body);
+        const thread = toText(json["thread_ts"] ?? form.get("thread_ts"));
+        if (thread === "") return { json: { ok: false, error: "invalid_thread_ts" } };
+        statuses[thread] = toText(json["status"] ?? form.get("status"));
+        return { json: { ok: true } };
       }
       case "reactions.add":
       case "reactions.remove":
@@ -91,6 +136,8 @@ export async function startSlackStub(): Promise<SlackStub> {
     server,
     apiUrl: `${server.url}/api`,
     texts: () => [...posted.values()],
+    files: () => files,
+    statuses: () => statuses,
     calls: (method) => server.requests.filter(({ path }) => path === `/api/${method}`),
     socket: () => sockets.findLast((peer) => peer.isOpen()),
     socketCount: () => sockets.length,
@@ -103,6 +150,10 @@ export async function startSlackStub(): Promise<SlackStub> {
     acknowledged: () => acknowledged,
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
+}
+
+function toText(value: unknown): string {
+  return typeof value === "string" ? value : "";
 }
 
 let times = 0;

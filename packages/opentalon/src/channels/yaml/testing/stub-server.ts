@@ -10,6 +10,7 @@ export interface StubRequest {
   readonly query: URLSearchParams;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
+  readonly bytes: Buffer;
   /** The body as JSON, `{}` when it is none. */
   readonly json: Readonly<Record<string, unknown>>;
 }
@@ -30,8 +31,12 @@ export interface StubServer extends AsyncDisposable {
   readonly openConnections: () => number;
   /** Decides first; `undefined` leaves the request to the usual handler. */
   readonly intercept: (
-    handler: ((request: StubRequest) => StubAnswer | Promise<StubAnswer> | undefined) | undefined,
+    handler:
+      | ((request: StubRequest) => StubAnswer | undefined | Promise<StubAnswer | undefined>)
+      | undefined,
   ) => void;
+  /** Breaks all connections without a word. */
+  readonly cut: () => void;
 }
 
 export interface StubServerOptions {
@@ -52,7 +57,8 @@ export async function startStubServer({
     const serve = async (): Promise<void> => {
       const chunks: Buffer[] = [];
       for await (const chunk of incoming) chunks.push(chunk as Buffer);
-      const body = Buffer.concat(chunks).toString("utf8");
+      const bytes = Buffer.concat(chunks);
+      const body = bytes.toString("utf8");
       const url = new URL(incoming.url ?? "/", "http://localhost");
       const request: StubRequest = {
         method: incoming.method ?? "",
@@ -61,10 +67,11 @@ export async function startStubServer({
         query: url.searchParams,
         headers: incoming.headers,
         body,
+        bytes,
         json: toJson(body),
       };
       requests.push(request);
-      const answer = await (intercept?.(request) ?? handle(request));
+      const answer = (await intercept?.(request)) ?? (await handle(request));
       if (outgoing.destroyed) return;
       outgoing.writeHead(answer.status ?? 200, {
         "Content-Type": "application/json",
@@ -91,6 +98,9 @@ export async function startStubServer({
     openConnections: () => sockets.size,
     intercept: (next) => {
       intercept = next;
+    },
+    cut: () => {
+      for (const socket of sockets) socket.destroy();
     },
     [Symbol.asyncDispose]: () =>
       new Promise((resolve) => {

@@ -1,9 +1,11 @@
+import { type PostedFile, readForm } from "./posted-file.ts";
 import {
   startStubServer,
   type StubAnswer,
   type StubRequest,
   type StubServer,
 } from "./stub-server.ts";
+import { findEntityProblem } from "./telegram-html.ts";
 
 /** Telegram's Bot API for one bot. */
 export interface TelegramStub extends AsyncDisposable {
@@ -11,6 +13,8 @@ export interface TelegramStub extends AsyncDisposable {
   /** Texts that stand in chats now, in the order they were first posted. */
   readonly texts: () => readonly string[];
   readonly calls: (method: string) => readonly StubRequest[];
+  /** Files that stand in chats, in their order. */
+  readonly files: () => readonly PostedFile[];
   /** Queues an update for getUpdates; returns it. */
   readonly add: (update: Readonly<Record<string, unknown>>) => Record<string, unknown>;
   /** Updates that were not confirmed by a higher offset. */
@@ -21,6 +25,7 @@ export const telegramBot = { id: 4242, username: "talon_bot", token: "4242:AAsec
 
 export async function startTelegramStub(): Promise<TelegramStub> {
   const posted = new Map<number, string>();
+  const files: PostedFile[] = [];
   let updates: Record<string, unknown>[] = [];
   let updateId = 1_000;
   let messageId = 100;
@@ -36,6 +41,25 @@ export async function startTelegramStub(): Promise<TelegramStub> {
       });
     }
     return { json: { ok: true, result: updates.slice(0, 100) } };
+  };
+
+  const takeFile = async (method: string, request: StubRequest): Promise<StubAnswer> => {
+    const { fields, file } = await readForm(request);
+    const field = method.slice("send".length).toLowerCase();
+    if (file?.field !== field) return toError(`there is no ${field} in the request`);
+    if (file.bytes.length > 50_000_000 || (field === "photo" && file.bytes.length > 10_000_000))
+      return {
+        status: 413,
+        json: { ok: false, error_code: 413, description: "Request Entity Too Large" },
+      };
+    if (field === "photo" && file.bytes.toString().startsWith("odd"))
+      return toError("PHOTO_INVALID_DIMENSIONS");
+    const { caption = "", parse_mode: mode } = fields;
+    const problem = mode === "HTML" ? findEntityProblem(caption) : undefined;
+    if (problem !== undefined) return toError(problem);
+    if (caption.length > 1_024) return toError("message caption is too long");
+    files.push({ ...file, kind: method, caption, fields });
+    return toResult({ message_id: (messageId += 1), chat: { id: Number(fields["chat_id"]) } });
   };
 
   const handle = (request: StubRequest): StubAnswer | Promise<StubAnswer> => {
@@ -55,6 +79,8 @@ export async function startTelegramStub(): Promise<TelegramStub> {
       case "sendMessage": {
         if (typeof json["text"] !== "string" || json["text"] === "")
           return toError("message text is empty");
+        const problem = json["parse_mode"] === "HTML" ? findEntityProblem(json["text"]) : undefined;
+        if (problem !== undefined) return toError(problem);
         if (Array.from(json["text"]).length > 4096) return toError("message is too long");
         messageId += 1;
         posted.set(messageId, json["text"]);
@@ -68,9 +94,19 @@ export async function startTelegramStub(): Promise<TelegramStub> {
         const id = Number(json["message_id"]);
         if (posted.get(id) === json["text"]) return toError("message is not modified");
         if (!posted.has(id)) return toError("message to edit not found");
+        const problem =
+          json["parse_mode"] === "HTML" ? findEntityProblem(String(json["text"])) : undefined;
+        if (problem !== undefined) return toError(problem);
         posted.set(id, String(json["text"]));
         return toResult({ message_id: id });
       }
+      case "sendPhoto":
+      case "sendAnimation":
+      case "sendAudio":
+      case "sendVoice":
+      case "sendVideo":
+      case "sendDocument":
+        return takeFile(method[2] ?? "", request);
       case "getFile":
         return toResult({ file_id: query.get("file_id"), file_path: "voice/file_7.oga" });
       case "deleteWebhook":
@@ -86,6 +122,7 @@ export async function startTelegramStub(): Promise<TelegramStub> {
   return {
     server,
     texts: () => [...posted.values()],
+    files: () => files,
     calls: (method) => server.requests.filter(({ path }) => path.endsWith(`/${method}`)),
     add: (update) => {
       const whole = { update_id: (updateId += 1), ...update };

@@ -1,4 +1,5 @@
 import { createHmac } from "node:crypto";
+import { type PostedFile, readForm } from "./posted-file.ts";
 import {
   startStubServer,
   type StubAnswer,
@@ -11,6 +12,7 @@ export interface WhatsAppStub extends AsyncDisposable {
   readonly server: StubServer;
   readonly apiUrl: string;
   readonly texts: () => readonly string[];
+  readonly files: () => readonly PostedFile[];
   /** Bodies of all messages that were sent, typing signs included. */
   readonly sent: () => readonly StubRequest["json"][];
 }
@@ -28,8 +30,33 @@ export async function startWhatsAppStub(): Promise<WhatsAppStub> {
   const { config } = whatsAppApp;
   const sent: StubRequest["json"][] = [];
   const texts: string[] = [];
+  const files: PostedFile[] = [];
+  const media = new Map<string, NonNullable<Awaited<ReturnType<typeof readForm>>["file"]>>();
   let count = 0;
-  const handle = ({ path, json, headers }: StubRequest): StubAnswer => {
+
+  const takeMedia = async (request: StubRequest): Promise<StubAnswer> => {
+    const { fields, file } = await readForm(request);
+    if (fields["messaging_product"] !== "whatsapp" || file === undefined)
+      return { status: 400, json: { error: { message: "(#100) Invalid parameter", code: 100 } } };
+    const id = `media${media.size + 1}`;
+    media.set(id, file);
+    return { json: { id } };
+  };
+  /** A message with a file, `undefined` when the message has none. */
+  const takeFile = (json: StubRequest["json"]): StubAnswer | undefined => {
+    const kind = String(json["type"]);
+    if (!["image", "audio", "video", "document"].includes(kind)) return undefined;
+    const { id = "", caption, ...fields } = json[kind] as Record<string, string>;
+    const file = media.get(id);
+    const isWrong =
+      file === undefined || caption === "" || (kind === "audio" && caption !== undefined);
+    if (isWrong) return { status: 400, json: { error: { message: "(#100) Invalid parameter" } } };
+    files.push({ ...file, kind, caption: caption ?? "", fields });
+    return undefined;
+  };
+
+  const handle = (request: StubRequest): StubAnswer | Promise<StubAnswer> => {
+    const { path, json, headers } = request;
     if (headers.authorization !== `Bearer ${config.access_token}`) {
       return {
         status: 401,
@@ -39,12 +66,15 @@ export async function startWhatsAppStub(): Promise<WhatsAppStub> {
     if (path === `/v23.0/${config.phone_number_id}/messages`) {
       sent.push(json);
       if (json["status"] === "read") return { json: { success: true } };
+      const refused = takeFile(json);
+      if (refused !== undefined) return refused;
       const { body } = (json["text"] ?? {}) as { body?: string };
       if (body !== undefined) texts.push(body);
       return {
         json: { messaging_product: "whatsapp", messages: [{ id: `wamid.OUT${(count += 1)}` }] },
       };
     }
+    if (path === `/v23.0/${config.phone_number_id}/media`) return takeMedia(request);
     if (path.startsWith("/v23.0/media-")) {
       return {
         json: { url: `${server.url}/attachments?mid=1`, mime_type: "audio/ogg; codecs=opus" },
@@ -59,6 +89,7 @@ export async function startWhatsAppStub(): Promise<WhatsAppStub> {
     server,
     apiUrl: `${server.url}/v23.0`,
     texts: () => texts,
+    files: () => files,
     sent: () => sent,
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };

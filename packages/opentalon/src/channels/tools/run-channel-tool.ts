@@ -81,6 +81,9 @@ function toRequest({ action, method, url, headers, body }: ChannelTool): Request
     })),
     body: body === "" ? undefined : parseTemplate(body),
     when: undefined,
+    multipart: undefined,
+    isFileBody: false,
+    omitsEmptyDeep: false,
   };
 }
 

@@ -74,9 +74,13 @@ generate: $(installed) ## Write generated code and reference pages anew
 chaos: $(bundle) ## Kill the running core again and again, and count what was lost or doubled
 	@$(from_source) bench/chaos/main.ts $(ARGS)
 
+.PHONY: kills
+kills: $(bundle) ## Kill channel processes, peers and the core under 50 messages a second, and count
+	@$(from_source) bench/kills/main.ts $(ARGS)
+
 .PHONY: bench
 bench: $(bundle) ## Run every benchmark
-	@for main in $(filter-out bench/chaos/% bench/router/%,$(wildcard bench/*/main.ts)); do \
+	@for main in $(filter-out bench/chaos/% bench/kills/% bench/router/%,$(wildcard bench/*/main.ts)); do \
 		echo "== $$main" && $(from_source) "$$main" || exit 1; done
 
 .PHONY: bench-guard

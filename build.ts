@@ -50,7 +50,7 @@ async function bundle({ name, entry, folder }: Target): Promise<OutputChunk[]> {
       alias: { ssh2: false },
     },
     // Loaded by its driver when it happens to be installed.
-    external: ["pg-native", "bufferutil", "utf-8-validate"],
+    external: ["pg-native", "bufferutil", "utf-8-validate", "zlib-sync"],
     // Packages of the older kind speak of themselves so.
     transform: { define: { __dirname: "import.meta.dirname", __filename: "import.meta.filename" } },
     plugins: [

@@ -15,7 +15,8 @@ import {
 } from "../packages/opentalon/src/channels/yaml/testing/telegram-stub.ts";
 import { createModelServer } from "../packages/opentalon/src/providers/testing/model-server.ts";
 import { startCore } from "./support/core-process.ts";
-import { createScratch } from "./support/scratch.ts";
+import { runOpenTalon } from "./support/run-opentalon.ts";
+import { createScratch, testKey } from "./support/scratch.ts";
 
 const patient = { timeout: 60_000 };
 
@@ -79,6 +80,78 @@ describe("a channel of a platform", () => {
       core.signal("SIGKILL");
       await core.exited;
     }
+  });
+});
+
+describe("a reaction on a platform", () => {
+  it("judges the answer it stands under; only the newest one is given anew", async () => {
+    await using slack = await startSlackStub();
+    await using models = await createModelServer();
+    models.setScript(({ body }) => ({
+      kind: "message",
+      text: `${body.model}: ${String(body.messages?.at(-1)?.content)}`,
+    }));
+    using scratch = createScratch();
+    const provider = { base_url: models.url, api_key: testKey, models: ["small", "big"] };
+    const configPath = scratch.writeConfig(models.url, {
+      models: {
+        providers: { p: provider },
+        catalog: { "p/small": { weight: 90 }, "p/big": { weight: 10 } },
+      },
+      routing: {},
+      channels: {
+        slack: { enabled: true, plugin: "slack", config: { api_url: slack.apiUrl }, access },
+      },
+    });
+    const environment = { SLACK_BOT_TOKEN: slackBot.token, SLACK_APP_TOKEN: slackBot.appToken };
+    await using core = startCore({ configPath, environment });
+    await core.ready();
+    const say = async (text: string): Promise<string | undefined> => {
+      const { length } = slack.texts();
+      slack.emit(slackMessage(text));
+      await expect.poll(slack.texts, patient).toHaveLength(length + 1);
+      // An answer that is still being written ends with this sign.
+      await expect.poll(() => slack.texts().at(-1), patient).not.toMatch(/◍$/);
+      return slack.texts().at(-1);
+    };
+    let reactions = 0;
+    /** Under the n-th message of the bot, counted from 1. */
+    const react = (reaction: string, message: number): void => {
+      const ts = `1700000000.${String(message).padStart(6, "0")}`;
+      const event = {
+        type: "reaction_added",
+        user: "U0ADA",
+        reaction,
+        item: { type: "message", channel: "D0ADA", ts },
+        item_user: slackBot.userId,
+        event_ts: `1700000200.${String((reactions += 1)).padStart(6, "0")}`,
+      };
+      slack.emit({ type: "event_callback", team_id: "T1", event });
+    };
+    const judgements = async () => {
+      const command = ["--config", configPath, "routing", "report", "--json"];
+      const { stdout } = await runOpenTalon({ arguments: command, folder: scratch.folder });
+      const { rows } = JSON.parse(stdout) as { rows: readonly Record<string, unknown>[] };
+      return rows.map(({ model, accepted, rejected }) => ({ model, accepted, rejected }));
+    };
+
+    expect(await say("What is the capital of Peru?")).toMatch(/^small: /);
+    expect(await say("And who wrote Faust?")).toMatch(/^small: /);
+    expect(await judgements()).toEqual([{ model: "p/small", accepted: 1, rejected: 0 }]);
+    react("-1", 1);
+    await expect
+      .poll(judgements, patient)
+      .toEqual([{ model: "p/small", accepted: 0, rejected: 1 }]);
+    react("arrows_counterclockwise", 1);
+    await expect.poll(() => slack.texts()[2], patient).toMatch(/^Only the newest answer/);
+    expect(await say("/why")).toMatch(/^p\/small answered/);
+    expect(models.requests).toHaveLength(2);
+
+    react("arrows_counterclockwise", 2);
+    await expect.poll(() => slack.texts()[4], patient).toBe("big: And who wrote Faust?");
+    expect(await say("/why")).toMatch(/^p\/big answered: the answer of p\/small was rejected/);
+    core.signal("SIGTERM");
+    expect(await core.exited).toBe(0);
   });
 });
 

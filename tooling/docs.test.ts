@@ -217,7 +217,7 @@ describe("configuration", () => {
         ),
     );
     /** Files of the state folder look like keys. */
-    const files = ["state.db", "state.lock", "state.pid"];
+    const files = ["channels.lock", "state.db", "state.lock", "state.pid"];
     const isKey = (code: string): boolean =>
       new RegExp(`^(?:${sections.join("|")})(?:\\.[a-z_<>[\\]]+)+$`).test(code);
     const isUnknown = (code: string): boolean =>

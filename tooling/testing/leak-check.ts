@@ -84,8 +84,10 @@ function isOpen(kind: string, handle: Handle | undefined): boolean {
   return kind === "worker thread" ? isReferenced !== undefined : isReferenced === true;
 }
 
-/** The line that made it; `undefined` when the test runner did, for itself. */
+/** The line that made it; `undefined` when the test runner did, for itself, or Node. */
 function toPlace(origin: Error): string | undefined {
+  // Whoever imports `node:process` by name looks at standard input, which is there anyway.
+  if (/\bprocess\.getStdin\b/.test(origin.stack ?? "")) return undefined;
   const frames = (origin.stack ?? "").split("\n").slice(1);
   const outside = frames.filter((frame) => !/\(node:|at node:|leak-check\.ts/.test(frame));
   if (/\/node_modules\/(?:@?vitest|vite|tinypool)\//.test(outside[0] ?? "")) return undefined;

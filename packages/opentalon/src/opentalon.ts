@@ -40,7 +40,7 @@ export type { AffinityView } from "./assembly/show-affinity.ts";
 export type { ConsoleOutcome, LuaConsole } from "./assembly/lua/open-lua-console.ts";
 export type { ScriptTestResult } from "./assembly/lua/test-scripts.ts";
 export type { OpenToolDesk } from "./assembly/open-tool-desk.ts";
-export type { AddedPlugin, PluginManager } from "./assembly/manage-plugins.ts";
+export type { SourceManager } from "./assembly/manage-sources.ts";
 export type { SignIns, SignInNotice } from "./assembly/assemble-sign-ins.ts";
 
 /** What single commands need beside a running program; loaded by the command that uses it, so that a start stays quick. */
@@ -53,7 +53,7 @@ export const loadPart = {
   luaConsole: () => import("./assembly/lua/open-lua-console.ts"),
   luaSettings: () => import("./assembly/lua/read-lua-settings.ts"),
   luaTests: () => import("./assembly/lua/test-scripts.ts"),
-  pluginManager: () => import("./assembly/manage-plugins.ts"),
+  sourceManager: () => import("./assembly/manage-sources.ts"),
   stateQuestions: () => import("./assembly/ask-state.ts"),
   signIns: () => import("./assembly/assemble-sign-ins.ts"),
   toolDesk: () => import("./assembly/open-tool-desk.ts"),
@@ -147,7 +147,7 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
   const opened = parts.use(await openStore({ config, clock, log, onLost: ending.reject }));
   const store = createPatientStore({ store: opened, clock, log, signal: givingUp.signal });
   stateOpened.resolve(store.pluginState);
-  const { keyValue, routing: routingStore } = store;
+  const { keyValue, posted, routing: routingStore } = store;
   const { preferredModel } = options;
   const models = parts.use(
     assembleModels({
@@ -155,6 +155,7 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
       environment,
       keyValue,
       routingStore,
+      posted,
       preferredModel,
       clock,
       log,
@@ -184,6 +185,7 @@ export async function createOpenTalon(options: OpenTalonOptions): Promise<OpenTa
   const turnLog = createTurnLog({ log, clock });
   const delivery = createDeliveryLoop({
     outbox: store.outbox,
+    posted,
     split: channels.split,
     send: channels.send,
     knowsRepeats: channels.knowsRepeats,

@@ -25,7 +25,8 @@ import type { InboundMessage, OutboundMessage } from "../domain/message.ts";
 import type { Turn, TurnEvent } from "../domain/turn.ts";
 import { type SendOutcome, toSendOutcome } from "../orchestrator/delivery.ts";
 import type { KeyValueStore } from "../store/ports.ts";
-import { toChannelAddress } from "./channel-address.ts";
+import { type ChannelPlace, createBuiltChannels } from "./built-channels.ts";
+import { findChannelProgram } from "./channel-program.ts";
 import { createChannelPorts, type PortRoutes } from "./channel-ports.ts";
 import { findTerminalOwner } from "./find-terminal-owner.ts";
 import { toLimits } from "./plugin-entries.ts";
@@ -70,7 +71,8 @@ export interface AssembleChannelsOptions {
 }
 
 /**
- * All enabled channels. One that cannot be made is left out and named; the others run.
+ * All enabled channels. One that cannot be made is left out and named; the others run. One that has to be fetched and built
+ * holds up the rest for seconds at most.
  * @throws ConfigError when none is left.
  */
 export async function assembleChannels(options: AssembleChannelsOptions): Promise<Channels> {
@@ -87,7 +89,9 @@ export async function assembleChannels(options: AssembleChannelsOptions): Promis
   } = options;
   const { dataDir } = config.state;
   const programs = createChannelPrograms({ environment, dataDirectory: dataDir, clock, log });
-  const terminalOwner = findTerminalOwner(config, terminal.isTerminal);
+  const { isTerminal } = terminal;
+  const terminalOwner = findTerminalOwner(config, { isTerminal, bundledChannels });
+  const built = createBuiltChannels({ config, environment, clock, log });
   const webhooks = createWebhookInlet();
   const sockets = createSocketInlet();
   const chats = createChatInlet();
@@ -118,21 +122,26 @@ export async function assembleChannels(options: AssembleChannelsOptions): Promis
       );
       return;
     }
-    // A definition is the operator's own and says what it needs; a program gets what its entry gives it.
+    // A definition says itself what it needs; a program gets what its entry gives it.
     tools.offer(name, brought, (variable) =>
       kind === "yaml" ? environment[variable] : toPlainText(entry.env[variable]),
     );
   };
   const ports = createChannelPorts(parseListenAddress(config.server.addr).port);
 
+  const leaveOut = (name: string, error: unknown): void => {
+    problems.set(name, toMessage(error));
+    log.error({ channel: name, problem: toMessage(error) }, "a channel cannot run and is left out");
+  };
+
   for (const [name, entry] of enabled) {
-    try {
-      const address = toChannelAddress(entry, bundledChannels);
-      const { kind } = parseChannelAddress(address);
-      // One after the other, so that of two that claim the same place the first has it.
-      const channel = await createChannel({
+    let kind: ChannelAddress["kind"] | undefined;
+    const create = ({ address, folder, prepare }: ChannelPlace): Promise<Channel> => {
+      ({ kind } = parseChannelAddress(address));
+      return createChannel({
         name,
         address,
+        folder,
         config: revealBlock(entry.config),
         door: {
           webhooks,
@@ -146,6 +155,7 @@ export async function assembleChannels(options: AssembleChannelsOptions): Promis
         terminal,
         programs,
         programSettings: {
+          prepare,
           env: entry.env,
           limits: toLimits(config, entry.limits),
           sandbox: entry.sandbox,
@@ -157,21 +167,49 @@ export async function assembleChannels(options: AssembleChannelsOptions): Promis
         clock,
         log: log.child({ channel: name }),
       });
+    };
+    const offer = (): void => {
+      const channel = channels.get(name);
+      if (channel !== undefined && kind !== undefined) offerTools(channel, entry, kind);
+    };
+    offers.set(name, offer);
+    try {
+      const program = findChannelProgram(name, entry, bundledChannels);
+      if (program.kind === "built") {
+        channels.set(name, built.open(program.wanted, create, log.child({ channel: name })));
+        continue;
+      }
+      // One after the other, so that of two that claim the same place the first has it.
+      const channel = await create(program);
       ports.add(name, channel);
       channels.set(name, channel);
-      kinds.add(kind);
-      const offer = (): void => offerTools(channel, entry, kind);
-      offers.set(name, offer);
+      kinds.add(parseChannelAddress(program.address).kind);
       offer();
     } catch (error) {
-      problems.set(name, toMessage(error));
-      log.error(
-        { channel: name, problem: toMessage(error) },
-        "a channel cannot run and is left out",
-      );
+      leaveOut(name, error);
     }
   }
-  if (channels.size === 0) throw noChannelError(problems);
+  for (const { channel, refusal } of await built.settle()) {
+    try {
+      if (refusal !== undefined) throw refusal;
+      ports.add(channel.name, channel);
+      offers.get(channel.name)?.();
+    } catch (error) {
+      leaveOut(channel.name, error);
+      channels.delete(channel.name);
+      await channel[Symbol.asyncDispose]();
+    }
+  }
+  const dispose = async (): Promise<void> => {
+    await Promise.allSettled(
+      [...channels.values()].map((channel) => channel[Symbol.asyncDispose]()),
+    );
+    await Promise.all([programs[Symbol.asyncDispose](), built[Symbol.asyncDispose]()]);
+  };
+  if (channels.size === 0) {
+    await dispose();
+    throw noChannelError(problems);
+  }
 
   const capabilitiesOf = (name: string): ChannelCapabilities =>
     channels.get(name)?.capabilities() ?? plainCapabilities;
@@ -228,20 +266,15 @@ export async function assembleChannels(options: AssembleChannelsOptions): Promis
         };
       }
       try {
-        await channel.send(message, deliveryId);
-        return { kind: "delivered" };
+        const sent = await channel.send(message, deliveryId);
+        return { kind: "delivered", messageIds: sent?.messageIds };
       } catch (error) {
         return toSendOutcome(error);
       }
     },
     knowsRepeats: (name) => channels.get(name)?.knowsRepeats === true,
     show: (turn, event) => channels.get(turn.message.channel)?.show?.(turn, event),
-    [Symbol.asyncDispose]: async () => {
-      await Promise.allSettled(
-        [...channels.values()].map((channel) => channel[Symbol.asyncDispose]()),
-      );
-      await programs[Symbol.asyncDispose]();
-    },
+    [Symbol.asyncDispose]: dispose,
   };
 }
 

@@ -17,7 +17,7 @@ import { type TextToolLanguage, withTextTools } from "../providers/text-tools-ad
 import type { Router } from "../routing/router.ts";
 import { renderTools } from "../tools/render-tools.ts";
 import { parseTextReply } from "../tools/text-tool-calls.ts";
-import type { KeyValueStore, RoutingStore } from "../store/ports.ts";
+import type { KeyValueStore, PostedMessages, RoutingStore } from "../store/ports.ts";
 import { assembleProviderPlugins } from "./assemble-provider-plugins.ts";
 import { assembleRouting, type Routing } from "./assemble-routing.ts";
 import { assembleSignIns } from "./assemble-sign-ins.ts";
@@ -44,6 +44,8 @@ export interface AssembleModelsOptions {
   readonly environment?: Environment;
   /** What routing learns from; absent where nothing is to be learnt. */
   readonly routingStore?: RoutingStore;
+  /** Where reactions find the answer they are about. */
+  readonly posted?: PostedMessages;
   /** Name of the model for all messages for which nobody chose another one. */
   readonly preferredModel?: string | undefined;
   readonly clock: Clock;
@@ -100,6 +102,7 @@ export function assembleModels(options: AssembleModelsOptions): Models {
     models: () => models,
     preferred: options.preferredModel,
     store: routingStore,
+    posted: options.posted,
     clock,
     log,
   });

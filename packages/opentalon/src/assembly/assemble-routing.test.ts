@@ -57,6 +57,7 @@ async function createConversation({
     config,
     models: () => models,
     store: wrapStore(store.routing),
+    posted: store.posted,
     clock,
     log,
     random: () => 0.5,
@@ -152,7 +153,7 @@ async function createConversation({
     asked,
     outcomes: () => store.routing.outcomes("", 1_000),
     session: () => store.sessions.load(key, 0),
-    /** Says something and gives the words that come back. */
+    /** Says something and gives the words that come back; to the n-th message the reply is called `reply n`. */
     say: async (
       content: string,
       does: Deed = "ok",
@@ -170,7 +171,14 @@ async function createConversation({
         said = change.reply?.content;
         // Its first try went through and was not confirmed.
         if (isUnlucky) await store.commitTurn(change);
-        return store.commitTurn(change);
+        const delivery = await store.commitTurn(change);
+        if (delivery !== undefined) {
+          const { turnId, message: reply } = delivery;
+          const { channel, conversationId } = reply;
+          const messageIds = [`reply ${count}`];
+          await store.posted.add({ turnId, channel, conversationId, messageIds });
+        }
+        return delivery;
       };
       const { signal } = new AbortController();
       if (isUnlucky) {
@@ -353,7 +361,62 @@ const said = fc.record({
     "empty",
   ),
   reaction: fc.constantFrom("", "", "", "👎", "👍", "👀"),
+  reactionTo: fc.constantFrom("", "", "reply 1", "reply 2", "reply 3", "reply 9"),
   isUnlucky: fc.boolean(),
+});
+
+describe("a reaction that names its message", () => {
+  const to = (reply: number, reaction: string) =>
+    ["", "ok", { reaction, reaction_to: `reply ${reply}` }] as const;
+  const judgements = async (room: Awaited<ReturnType<typeof createConversation>>) =>
+    (await room.outcomes()).map(({ id, model: name, accepted, weight }) => [
+      id,
+      name,
+      accepted,
+      weight,
+    ]);
+
+  it("judges that answer, once, and leaves the newest alone", async () => {
+    await using room = await createConversation();
+    await room.say("What is the capital of Peru?");
+    const first = (await room.session()).lastAnswer?.id;
+    // Going on with something else is a hint that the answer was good; a thumb knows better.
+    await room.say("And who wrote Faust?");
+    expect(await judgements(room)).toEqual([[first, "p/small", true, 1]]);
+    const { messages, lastAnswer } = await room.session();
+    for (const reaction of ["👎", "👎", "👍"])
+      expect(await room.say(...to(1, reaction))).toBeUndefined();
+    expect(await judgements(room)).toEqual([[first, "p/small", false, 2]]);
+    expect(room.asked).toHaveLength(2);
+    expect(await room.session()).toMatchObject({ messages, lastAnswer });
+    expect(lastAnswer?.isJudged).toBe(false);
+  });
+
+  it("has the newest answer given anew, and no other", async () => {
+    await using room = await createConversation();
+    await room.say("What is the capital of Peru?");
+    await room.say("Count to ten.");
+    expect(await room.say(...to(1, "🔁"))).toMatch(/^Only the newest answer/);
+    expect(room.asked).toHaveLength(2);
+    expect(await room.say(...to(2, "🔁"))).toBe("p/big");
+    expect((await room.session()).messages).toHaveLength(4);
+  });
+
+  it("says nothing of answers when its message is none", async () => {
+    await using room = await createConversation();
+    await room.say("What is the capital of Peru?");
+    expect(await room.say(...to(7, "👎"))).toBeUndefined();
+    expect(await judgements(room)).toEqual([]);
+    expect((await room.session()).lastAnswer?.isJudged).toBe(false);
+  });
+
+  it("has a question tried again when nobody could answer, by the words that say so", async () => {
+    await using room = await createConversation();
+    expect(await room.say("What is the capital of Peru?")).toBe("p/small");
+    expect(await room.say("no, I meant Chile", "fails")).toMatch(/reference ref/);
+    expect(await room.say(...to(2, "🔁"))).toBe("p/big");
+    expect(toContents((await room.session()).messages)[0]).toContain("Chile");
+  });
 });
 
 describe("whatever people say and models do", () => {
@@ -362,8 +425,9 @@ describe("whatever people say and models do", () => {
     await fc.assert(
       fc.asyncProperty(script, fc.constantFrom(0, 5), async (acts, contextMessages) => {
         await using room = await createConversation({ contextMessages });
-        for (const { content, deed, reaction, isUnlucky } of acts) {
-          const metadata: Record<string, string> = reaction === "" ? {} : { reaction };
+        for (const { content, deed, reaction, reactionTo, isUnlucky } of acts) {
+          const metadata: Record<string, string> =
+            reaction === "" ? {} : { reaction, reaction_to: reactionTo };
           if (content === "" && reaction === "") continue;
           await room.say(content, deed, metadata, isUnlucky);
           const { messages, lastAnswer } = await room.session();

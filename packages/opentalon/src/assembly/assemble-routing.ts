@@ -9,9 +9,10 @@ import { toUsageCost } from "../providers/budgets/pricing.ts";
 import { createAffinity, passedOver, type Affinity } from "../routing/learning/affinity.ts";
 import type { RoutedModel } from "../routing/learning/learning-router.ts";
 import { encodeFeatures, toQueryFeatures } from "../routing/learning/query-features.ts";
+import { findReactionTarget } from "../routing/feedback/find-reaction-target.ts";
 import { readIntent } from "../routing/feedback/read-intent.ts";
 import { createRouter, type Choice, type Router } from "../routing/router.ts";
-import type { RoutedAnswer, RoutingStore } from "../store/ports.ts";
+import type { PostedMessages, RoutedAnswer, RoutingStore } from "../store/ports.ts";
 
 export interface AssembleRoutingOptions {
   readonly config: Config;
@@ -21,6 +22,8 @@ export interface AssembleRoutingOptions {
   readonly preferred?: string | undefined;
   /** Absent where nothing is to be learnt. */
   readonly store?: RoutingStore | undefined;
+  /** Where reactions find the answer they are about; absent: all are about the newest. */
+  readonly posted?: PostedMessages | undefined;
   readonly clock: Clock;
   readonly log: Log;
   /** Uniform in [0, 1). */
@@ -45,7 +48,7 @@ const typicalCall = { inputTokens: 1_000, outputTokens: 300 };
 
 /** Joins pins, weights and what was learnt. */
 export function assembleRouting(options: AssembleRoutingOptions): Routing {
-  const { config, models, clock } = options;
+  const { config, models, posted, clock } = options;
   const weights = toWeights(config);
   const affinity = createOwnAffinity(options, weights);
   const router = createRouter({
@@ -83,8 +86,10 @@ export function assembleRouting(options: AssembleRoutingOptions): Routing {
 
   return {
     router,
-    readIntent: ({ message, acceptedAtMs }, session, command) =>
-      readIntent({ message, session, command, acceptedAtMs }),
+    readIntent: async ({ message, acceptedAtMs }, session, command) => {
+      const target = posted && (await findReactionTarget({ message, session, command }, posted));
+      return readIntent({ message, session, command, target, acceptedAtMs });
+    },
     rank: async (question, toolCount) => {
       const { text, depth, model, tried, session } = question;
       // What this process itself has just written is always taken in; what others wrote, soon.

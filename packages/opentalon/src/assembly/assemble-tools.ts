@@ -39,7 +39,7 @@ import type { SuspectCall, TripwireVerdict } from "../tools/tripwire.ts";
 import { createToolDesk } from "./create-tool-desk.ts";
 import { toPluginEntries } from "./plugin-entries.ts";
 import { createPluginState } from "./plugin-state.ts";
-import { createPluginPreparation } from "./prepare-plugins.ts";
+import { createSourcePreparation } from "./prepare-sources.ts";
 import { createTurnOffers, type TurnOffer } from "./turn-offers.ts";
 
 export interface Tools extends AsyncDisposable {
@@ -131,7 +131,13 @@ export function assembleTools({
   onPluginCall,
 }: AssembleToolsOptions): Tools {
   const steps = findPipelineSteps(config);
-  const preparation = createPluginPreparation({ config, environment, clock, log });
+  const preparation = createSourcePreparation({
+    purpose: "plugin",
+    config,
+    environment,
+    clock,
+    log,
+  });
   const host = createPluginHost({
     entries: toPluginEntries({ config, bundledPlugins, prepare: preparation.prepare, log }),
     configuredKeys: Object.keys(config.plugins),

@@ -3,7 +3,7 @@ import { parseChannelAddress } from "../channels/parse-channel-address.ts";
 import type { SessionScope } from "../domain/session.ts";
 import type { AccessRules } from "../inbound/check-access.ts";
 import type { RateLimit } from "../inbound/message-rate.ts";
-import { isConsoleRepository } from "./channel-address.ts";
+import { isConsoleRepository } from "./channel-program.ts";
 
 /** What the configuration says of those who write to a channel. */
 export interface ChannelRules extends AccessRules {

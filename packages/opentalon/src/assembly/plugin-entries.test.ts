@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { createSilentLog } from "../base/create-log.ts";
 import { parseConfig } from "../config/load-config.ts";
 import type { PluginEntry } from "../plugins/plugin-entry.ts";
-import type { WantedPlugin } from "../plugins/sources/plugin-sources.ts";
+import type { WantedBuild } from "../plugins/sources/built-sources.ts";
 import { discoverPlugins } from "./discover-plugins.ts";
 import { toPluginEntries } from "./plugin-entries.ts";
 
@@ -22,13 +22,13 @@ function createFolder(programs: readonly string[] = []): string {
 interface Found {
   readonly entries: readonly PluginEntry[];
   /** What would be built, by key. */
-  readonly wanted: ReadonlyMap<string, WantedPlugin>;
+  readonly wanted: ReadonlyMap<string, WantedBuild>;
 }
 
 async function find(plugins: unknown, bundledPlugins = createFolder()): Promise<Found> {
   const text = JSON.stringify({ plugins });
   const { config } = parseConfig({ text, path: "/etc/opentalon/config.yaml", environment: {} });
-  const wanted = new Map<string, WantedPlugin>();
+  const wanted = new Map<string, WantedBuild>();
   const entries = toPluginEntries({
     config,
     bundledPlugins,

@@ -7,13 +7,13 @@ import type { PluginEntry, ProcessLimits } from "../plugins/plugin-entry.ts";
 import { isPluginName } from "../plugins/to-capabilities.ts";
 import { discoverPlugins } from "./discover-plugins.ts";
 import { type ConfiguredPlugin, findPluginProgram, type PluginProgram } from "./plugin-program.ts";
-import type { PluginPreparation } from "./prepare-plugins.ts";
+import type { SourcePreparation } from "./prepare-sources.ts";
 
 export interface PluginEntriesOptions {
   readonly config: Config;
   /** Folder of the plugins that come with the program. */
   readonly bundledPlugins: string;
-  readonly prepare: PluginPreparation["prepare"];
+  readonly prepare: SourcePreparation["prepare"];
   readonly log: Log;
 }
 
@@ -59,7 +59,7 @@ type Runnable = Pick<PluginEntry, "command" | "prepare">;
 
 function toRunnable(
   program: Exclude<PluginProgram, { kind: "none" }>,
-  prepare: PluginPreparation["prepare"],
+  prepare: SourcePreparation["prepare"],
 ): Runnable {
   if (program.kind === "command") return { command: program.command };
   const { wanted } = program;

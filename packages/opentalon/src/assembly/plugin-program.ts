@@ -1,7 +1,8 @@
-import { existsSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import type { Config } from "../config/load-config.ts";
-import type { WantedPlugin } from "../plugins/sources/plugin-sources.ts";
+import type { WantedBuild } from "../plugins/sources/built-sources.ts";
+import { isFolder, toBuildSource } from "./source-folders.ts";
 
 export type ConfiguredPlugin = Config["plugins"][string];
 
@@ -12,7 +13,7 @@ type ProgramKeys = Pick<ConfiguredPlugin, "plugin" | "arguments" | "github" | "r
 export type PluginProgram =
   | { readonly kind: "command"; readonly command: readonly string[] }
   /** It has to be built first. */
-  | { readonly kind: "built"; readonly wanted: WantedPlugin }
+  | { readonly kind: "built"; readonly wanted: WantedBuild }
   /** The entry does not say. */
   | { readonly kind: "none" };
 
@@ -40,11 +41,7 @@ export function findPluginProgram(
   if (github === "") return { kind: "none" };
   const own = findBundled(github, bundledPlugins);
   if (own !== undefined) return { kind: "command", command: [own] };
-  // A folder that git knows nothing of is taken as it is.
-  const source =
-    isAbsolute(github) && isFolder(github) && !isGitFolder(github)
-      ? ({ kind: "folder", path: github } as const)
-      : ({ kind: "git", repository: github, reference: ref } as const);
+  const source = toBuildSource(github, ref);
   return { kind: "built", wanted: { name: key, source, bundle: toBundle(bundle) } };
 }
 
@@ -59,19 +56,6 @@ export function findBundled(name: string, bundledPlugins: string): string | unde
 /** The name under which a plugin that comes with OpenTalon is configured. */
 export function toBundledName(name: string, bundledPlugins: string): string | undefined {
   return findBundled(name, bundledPlugins) && (bundledRepositories[name] ?? name);
-}
-
-export function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
-}
-
-/** Whether git can fetch from it: a checkout, or a bare repository. */
-export function isGitFolder(path: string): boolean {
-  return existsSync(join(path, ".git")) || isBareRepository(path);
-}
-
-export function isBareRepository(path: string): boolean {
-  return existsSync(join(path, "HEAD")) && existsSync(join(path, "objects"));
 }
 
 /** One line for each plugin to compile in, as the Go program writes them. */

@@ -63,6 +63,7 @@ export function toMessageSocket(raw: RawWebSocket, options: MessageSocketOptions
   const { clock, pingIntervalMs = 25_000 } = options;
   let listener: ((text: string) => void) | undefined;
   let isPaused = false;
+  let isDeaf = false;
   let end: SocketEnd | undefined;
   let isAlive = true;
   let cancelPing = (): void => {};
@@ -77,6 +78,10 @@ export function toMessageSocket(raw: RawWebSocket, options: MessageSocketOptions
     if (raw.readyState !== isOpenState) return;
     raw.close(code, cutReason(reason));
     cutSoon();
+    if (!isPaused) return;
+    // Its goodbye stands behind what was left unread, which nobody will read any more.
+    isDeaf = true;
+    raw.resume();
   };
   /** What had been read already when reading stopped waits in `early`: what one read of the system brings, no more. */
   const steer = (): void => {
@@ -85,7 +90,7 @@ export function toMessageSocket(raw: RawWebSocket, options: MessageSocketOptions
       if (text === undefined) break;
       listener(text);
     }
-    if (isPaused || listener === undefined) raw.pause();
+    if (!isDeaf && (isPaused || listener === undefined)) raw.pause();
     else raw.resume();
   };
   const beat = (): void => {
@@ -106,6 +111,7 @@ export function toMessageSocket(raw: RawWebSocket, options: MessageSocketOptions
   });
   raw.on("message", (data, isBinary) => {
     isAlive = true;
+    if (isDeaf) return;
     if (isBinary) {
       close(1003, "send JSON as text");
       return;

@@ -1,23 +1,23 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import type { Channel } from "../domain/channel.ts";
-import type { OutboundMessage } from "../domain/message.ts";
-import { createRecordingHost, type RecordingHost } from "./testing/recording-host.ts";
+import type { ChannelBench, Lacks } from "./testing/contract/channel-bench.ts";
+import {
+  type OpenBench,
+  patient,
+  startBench,
+  type StartedBench,
+  toContents,
+  toReply,
+} from "./testing/contract/contract-run.ts";
+import { describeTalking, sayAll } from "./testing/contract/describe-talking.ts";
+import { describeTrouble } from "./testing/contract/describe-trouble.ts";
 
-/** One channel with a platform of its own at the other end. */
-export interface ChannelBench extends AsyncDisposable {
-  readonly channel: Channel;
-  /** A person says something on the platform; resolves when the platform has heard back, where it does. */
-  readonly say: (content: string) => Promise<void>;
-  /** What the platform's people can read by now: contents of replies, in order. */
-  readonly readReplies: () => readonly string[];
-  /** The platform, or the person, learned that a message was refused. */
-  readonly sawRefusal: () => boolean;
-  /** The channel holds nothing of the platform any more. */
-  readonly isReleased: () => boolean;
-}
+export type { ChannelBench } from "./testing/contract/channel-bench.ts";
 
-/** What every channel keeps, whatever the platform. */
-export function describeChannelContract(name: string, open: () => Promise<ChannelBench>): void {
+/**
+ * What every channel keeps, whatever the platform. `lacks` names what the platform has not, with the reason, which then stands
+ * in the title of what is left out; without it only what needs no more than the least of a bench is tried.
+ */
+export function describeChannelContract(name: string, open: OpenBench, lacks?: Lacks): void {
   describe(`${name} as a channel`, () => {
     const opened: ChannelBench[] = [];
 
@@ -25,29 +25,14 @@ export function describeChannelContract(name: string, open: () => Promise<Channe
       for (const bench of opened.splice(0)) await bench[Symbol.asyncDispose]();
     });
 
-    const start = async (): Promise<{ bench: ChannelBench; host: RecordingHost }> => {
-      const bench = await open();
-      opened.push(bench);
-      const host = createRecordingHost();
-      await bench.channel.start(host);
-      return { bench, host };
+    const start = async (): Promise<StartedBench> => {
+      const started = await startBench(open);
+      opened.push(started.bench);
+      return started;
     };
-
-    const toReply = (
-      bench: ChannelBench,
-      host: RecordingHost,
-      content: string,
-    ): OutboundMessage => {
-      const asked = host.messages.at(-1);
-      return {
-        channel: bench.channel.name,
-        conversationId: asked?.conversationId ?? "c",
-        threadId: asked?.threadId ?? "",
-        content,
-        files: [],
-        metadata: { in_reply_to: asked?.platformMessageId ?? "" },
-      };
-    };
+    /** To the newest message. */
+    const reply = (content: string, { bench, host }: StartedBench): ReturnType<typeof toReply> =>
+      toReply(bench.channel, host.messages.at(-1), content);
 
     it("hands a message in and brings its answer back", async () => {
       const { bench, host } = await start();
@@ -57,22 +42,25 @@ export function describeChannelContract(name: string, open: () => Promise<Channe
       expect(message?.platformMessageId).not.toBe("");
       expect(message?.conversationId).not.toBe("");
       expect(message?.senderId).not.toBe("");
-      await bench.channel.send(toReply(bench, host, "42 ✓"), "d1");
+      await bench.channel.send(reply("42 ✓", { bench, host }), "d1");
       await vi.waitFor(() => expect(bench.readReplies()).toEqual(["42 ✓"]));
     });
 
-    it("keeps the order in both directions, and gives every message an identity of its own", async () => {
+    const count = lacks === undefined ? 50 : 1_000;
+    const replyCount = Math.min(count, 200);
+    it(`keeps the order of ${count} messages and ${replyCount} replies, and gives every message an identity of its own`, async () => {
       const { bench, host } = await start();
-      const contents = Array.from({ length: 50 }, (_, index) => `message ${index}`);
-      for (const content of contents) await bench.say(content);
-      await vi.waitFor(() => expect(host.contents()).toEqual(contents));
+      const contents = toContents(count, "message");
+      await sayAll({ bench, host }, contents);
+      await vi.waitFor(() => expect(host.messages).toHaveLength(count), patient);
+      expect(host.contents()).toEqual(contents);
       const identities = host.messages.map(({ platformMessageId }) => platformMessageId);
-      expect(new Set(identities).size).toBe(contents.length);
-      for (const content of contents) {
-        await bench.channel.send(toReply(bench, host, content), content);
-      }
-      await vi.waitFor(() => expect(bench.readReplies()).toEqual(contents));
-    });
+      expect(new Set(identities).size).toBe(count);
+      const replies = toContents(replyCount, "reply");
+      for (const content of replies)
+        await bench.channel.send(reply(content, { bench, host }), content);
+      await vi.waitFor(() => expect(bench.readReplies()).toEqual(replies), patient);
+    }, 60_000);
 
     it("tells when a message was not stored, and goes on", async () => {
       const { bench, host } = await start();
@@ -90,7 +78,7 @@ export function describeChannelContract(name: string, open: () => Promise<Channe
       await vi.waitFor(() => expect(host.contents()).toEqual(["before"]));
       await bench.channel.stopIntake();
       await bench.say("after");
-      await bench.channel.send(toReply(bench, host, "late answer"), "d1");
+      await bench.channel.send(reply("late answer", { bench, host }), "d1");
       await vi.waitFor(() => expect(bench.readReplies()).toEqual(["late answer"]));
       expect(host.contents()).toEqual(["before"]);
     });
@@ -106,7 +94,7 @@ export function describeChannelContract(name: string, open: () => Promise<Channe
     it("releases everything when it is disposed, also twice and without a start", async () => {
       const { bench, host } = await start();
       await bench.say("hello");
-      await bench.channel.send(toReply(bench, host, "hi"), "d1");
+      await bench.channel.send(reply("hi", { bench, host }), "d1");
       await bench.channel[Symbol.asyncDispose]();
       await bench.channel[Symbol.asyncDispose]();
       await vi.waitFor(() => expect(bench.isReleased()).toBe(true));
@@ -116,4 +104,7 @@ export function describeChannelContract(name: string, open: () => Promise<Channe
       await vi.waitFor(() => expect(other.isReleased()).toBe(true));
     });
   });
+  if (lacks === undefined) return;
+  describeTalking(name, open, lacks);
+  describeTrouble(name, open, lacks);
 }

@@ -17,6 +17,8 @@ export interface ChannelOptions {
   readonly name: string;
   /** The entry's `plugin`, see `parseChannelAddress`. */
   readonly address: string;
+  /** The folder of a definition that was fetched, which may use nothing outside of it. */
+  readonly folder?: string | undefined;
   /** The entry's `config`. */
   readonly config: Readonly<Record<string, unknown>>;
   /** The terminal of the process, where it has one to give. */
@@ -116,7 +118,7 @@ export async function createChannel(options: ChannelOptions): Promise<Channel> {
         import("./yaml/load-definition.ts"),
         import("./yaml/yaml-channel.ts"),
       ]);
-      const { definition, warnings } = loadDefinition(address.path);
+      const { definition, warnings } = loadDefinition(address.path, options.folder);
       for (const warning of warnings) log.warn(warning);
       const isAtDoor = definition.inbound.webhook !== undefined;
       const doorChecksCallers = isAtDoor && requireDoor(options).checksCallers;

@@ -4,13 +4,13 @@ import { systemClock } from "../base/clock.ts";
 import { toPrintableLine } from "../base/printable.ts";
 import type { Config } from "../config/load-config.ts";
 import { ask, explain, readJson, withConfig } from "./ask-program.ts";
-import { findPluginCommand } from "./plugin-command.ts";
+import { findCommandGroup } from "./find-command-group.ts";
 import { formatCount, renderTable } from "./render-table.ts";
 import { toJson } from "./routing-commands.ts";
 
 /** Adds `opentalon plugin list`, `logs` and `restart`. */
 export function addPluginCommands(program: Command): void {
-  const plugin = findPluginCommand(program);
+  const plugin = findCommandGroup(program, "plugin");
   const configPath = (): string => program.opts<{ config: string }>().config;
   plugin
     .command("list")

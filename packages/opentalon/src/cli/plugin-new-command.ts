@@ -2,7 +2,7 @@ import { join, resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { toPrintableLine } from "../base/printable.ts";
 import { reportError } from "./load.ts";
-import { findPluginCommand } from "./plugin-command.ts";
+import { findCommandGroup } from "./find-command-group.ts";
 import {
   pluginKinds,
   pluginLanguages,
@@ -19,7 +19,7 @@ interface Options {
 
 /** Adds `opentalon plugin new`. */
 export function addPluginNewCommand(program: Command): void {
-  findPluginCommand(program)
+  findCommandGroup(program, "plugin")
     .command("new")
     .description("write a new plugin, whose `make test` is green at once")
     .argument("<name>", "name of the plugin: small letters, digits and -")

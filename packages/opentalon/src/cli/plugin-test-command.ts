@@ -12,7 +12,7 @@ import type {
 import { toMessage } from "../base/errors.ts";
 import { toPrintableLine } from "../base/printable.ts";
 import { readPlainYaml } from "../config/read-plain-yaml.ts";
-import { findPluginCommand } from "./plugin-command.ts";
+import { findCommandGroup } from "./find-command-group.ts";
 import { renderTable } from "./render-table.ts";
 import { toJson } from "./routing-commands.ts";
 
@@ -25,7 +25,7 @@ interface Options {
 
 /** Adds `opentalon plugin test`. */
 export function addPluginTestCommand(program: Command): void {
-  findPluginCommand(program)
+  findCommandGroup(program, "plugin")
     .command("test")
     .description(
       "check a plugin against the rules of its protocol; exit code 1 when one that must hold is broken",

@@ -69,7 +69,6 @@ export type Config = Output<typeof configKey>;
  */
 export const keysWithoutEffect: readonly string[] = [
   "bootstrap",
-  "channels.*.cache",
   "cluster",
   "event_webhook",
   "health",

@@ -184,7 +184,7 @@ export const plugins = namedWithSettings({
           default: "15m",
         }),
         build_timeout: duration({
-          about: "How long building a fetched plugin may take.",
+          about: "How long building a fetched plugin or channel may take.",
           default: "10m",
         }),
         limits: defaultLimits,
@@ -230,7 +230,7 @@ export const channels = named({
         plugin: {
           ...text({
             about:
-              "What to connect: `console`, `webchat`, a platform that comes along (`slack`, `slack-events`, `telegram`, `telegram-webhook`, `msteams`, `whatsapp`), the path of a program, the path of a `.yaml` definition, or an address that begins with `grpc://` (`grpcs://` with TLS), `docker://`, `https://` or `wss://`; `ws://inbound` waits for the other side to connect.",
+              "What to connect: `console`, `webchat`, a platform that comes along (`slack`, `slack-events`, `telegram`, `telegram-webhook`, `msteams`, `whatsapp`), the path of a program, a folder with sources, the path of a `.yaml` definition, or an address that begins with `grpc://` (`grpcs://` with TLS), `docker://`, `https://` or `wss://`; `ws://inbound` waits for the other side to connect.",
             expands: "braces",
             formerly: ["path"],
           }),

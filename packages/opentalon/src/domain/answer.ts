@@ -52,6 +52,8 @@ export interface AnswerRecord {
    * `messageCount` the record is that of the rejected answer, which still stands, and this is what was said about it.
    */
   readonly unanswered?: string | undefined;
+  /** The turn that could not, where the record is that of another one. */
+  readonly unansweredBy?: string | undefined;
   /** Steps before or after the model that did something to the message or the answer; absent for none. */
   readonly hooks?: readonly HookRecord[] | undefined;
   /** What came along with it and was not kept. */

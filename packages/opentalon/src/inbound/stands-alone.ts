@@ -1,7 +1,7 @@
 import type { InboundMessage } from "../domain/message.ts";
 import { isCommand } from "./run-command.ts";
 
-const telling = ["confirmation", "control", "reaction", "signal", "_typing"];
+const telling = ["confirmation", "control", "reaction", "reaction_to", "signal", "_typing"];
 
 /** A command, a click on a button, a reaction: it must not become part of another message. */
 export function standsAlone({ content, metadata }: InboundMessage): boolean {

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { createManualClock } from "../base/clock.ts";
 import { createSilentLog } from "../base/create-log.ts";
-import type { Delivery, DeliveryState, Outbox } from "../store/ports.ts";
+import type { Delivery, DeliveryState, Outbox, PostedMessages } from "../store/ports.ts";
 import { createDeliveryLoop, toSendOutcome, type SendOutcome } from "./delivery.ts";
 
 const delivery = (id: string, conversationId = "room"): Delivery => ({
@@ -51,16 +51,25 @@ function loop(
   deliveries: Delivery[],
   script: Record<string, SendOutcome[]>,
   knowsRepeats = (_channel: string): boolean => false,
+  note = (): Promise<void> => Promise.resolve(),
 ) {
   const { outbox, states, parts } = outboxOf(...deliveries);
   const clock = createManualClock();
   const sent: string[] = [];
+  const posted: Parameters<PostedMessages["add"]>[0][] = [];
   const send = (message: Delivery["message"]): Promise<SendOutcome> => {
     sent.push(message.content);
     return Promise.resolve(script[message.content]?.shift() ?? { kind: "delivered" });
   };
   const delivering = createDeliveryLoop({
     outbox,
+    posted: {
+      add: (messages) => {
+        posted.push(messages);
+        sent.push("(noted)");
+        return note();
+      },
+    },
     // A space separates messages.
     split: (message) => message.content.split(" ").map((content) => ({ ...message, content })),
     send,
@@ -69,7 +78,7 @@ function loop(
     clock,
     log: createSilentLog(),
   });
-  return { delivering, states, parts, sent, clock };
+  return { delivering, states, parts, sent, posted, clock };
 }
 
 const refused: SendOutcome = {
@@ -101,6 +110,34 @@ describe("delivery", () => {
     await delivering.idle();
     expect(sent).toEqual(["one", "two", "two", "three"]);
     expect(states.get(long.id)).toBe("delivered");
+  });
+
+  it("notes what the platform calls each message, before the next one is sent", async () => {
+    const long = delivery("one two three");
+    const { delivering, sent, posted } = loop([long], {
+      one: [{ kind: "delivered", messageIds: ["m1", "m2"] }],
+      two: [{ kind: "delivered", messageIds: [] }],
+      three: [{ kind: "delivered", messageIds: ["m3"] }],
+    });
+    delivering.deliver(long);
+    await delivering.idle();
+    expect(sent).toEqual(["one", "(noted)", "two", "three", "(noted)"]);
+    const place = { turnId: long.turnId, channel: "c", conversationId: "room" };
+    expect(posted).toEqual([
+      { ...place, messageIds: ["m1", "m2"] },
+      { ...place, messageIds: ["m3"] },
+    ]);
+  });
+
+  it("counts as delivered also where that could not be noted", async () => {
+    const script: Record<string, SendOutcome[]> = {
+      "1": [{ kind: "delivered", messageIds: ["m1"] }],
+    };
+    const lose = (): Promise<void> => Promise.reject(new Error("disk full"));
+    const { delivering, states } = loop([delivery("1")], script, undefined, lose);
+    delivering.deliver(delivery("1"));
+    await delivering.idle();
+    expect(states.get("1")).toBe("delivered");
   });
 
   it("goes on with the message of a long reply that comes next after a restart", async () => {

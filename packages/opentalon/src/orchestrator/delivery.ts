@@ -5,11 +5,15 @@ import { createKeyedQueue } from "../base/keyed-queue.ts";
 import { createLimiter, type Limiter } from "../base/limiter.ts";
 import type { Log } from "../base/log.ts";
 import type { OutboundMessage } from "../domain/message.ts";
-import type { Delivery, Outbox } from "../store/ports.ts";
+import type { Delivery, Outbox, PostedMessages } from "../store/ports.ts";
 
 /** What a channel's refusal means for the message. */
 export type SendOutcome =
-  | { readonly kind: "delivered" }
+  | {
+      readonly kind: "delivered";
+      /** What the platform calls it, see `SentMessage`. */
+      readonly messageIds?: readonly string[] | undefined;
+    }
   /** The platform certainly does not have it. */
   | {
       readonly kind: "not-delivered";
@@ -33,6 +37,7 @@ export interface DeliveryLoop {
 
 export interface DeliveryOptions {
   readonly outbox: Outbox;
+  readonly posted: Pick<PostedMessages, "add">;
   /** The messages a reply takes on its platform, always the same ones for the same reply. */
   readonly split: (message: OutboundMessage) => readonly OutboundMessage[];
   /** Hands the message to its channel. Never rejects. */
@@ -53,7 +58,8 @@ const longestAskedMs = 3_600_000;
 
 /** `outbox` is expected to wait out what passes by itself; what it still throws ends a delivery until the next start. */
 export function createDeliveryLoop(options: DeliveryOptions): DeliveryLoop {
-  const { outbox, split, send, knowsRepeats = () => false, maxAttempts, clock, log } = options;
+  const { outbox, posted, split, send, knowsRepeats = () => false } = options;
+  const { maxAttempts, clock, log } = options;
   const stopping = new AbortController();
   // A conversation that waits for its retry holds up nobody but itself.
   const queue = createKeyedQueue({
@@ -75,6 +81,22 @@ export function createDeliveryLoop(options: DeliveryOptions): DeliveryLoop {
       return sendParts(progress);
     });
 
+  /** Never rejects: that a reaction will not find its answer is no reason to hold the answer up. */
+  const notePosted = async (
+    delivery: Delivery,
+    messageIds: readonly string[] = [],
+  ): Promise<void> => {
+    if (messageIds.length === 0) return;
+    const { turnId, message } = delivery;
+    const { channel, conversationId } = message;
+    try {
+      await posted.add({ turnId, channel, conversationId, messageIds });
+    } catch (error) {
+      const about = { ...toLogFields(delivery), err: error };
+      log.warn(about, "reactions to an answer will not be known to be about it");
+    }
+  };
+
   /** Each message once: those that have arrived are noted before the next one is sent. */
   const sendParts = async (progress: Progress): Promise<SendOutcome> => {
     const { id, message } = progress.delivery;
@@ -86,6 +108,7 @@ export function createDeliveryLoop(options: DeliveryOptions): DeliveryLoop {
       if (stopping.signal.aborted) return interrupted;
       const outcome = await send(part, parts.length === 1 ? id : `${id}#${index + 1}`);
       if (outcome.kind !== "delivered") return outcome;
+      await notePosted(progress.delivery, outcome.messageIds);
       progress.partsSent = index + 1;
       if (index + 1 < parts.length) await outbox.markPartsSent(id, index + 1);
     }

@@ -50,7 +50,7 @@ export function toOpenRecord(
     size: data.byteLength,
   }));
   return {
-    ...(intent.kind === "again" ? intent.rejected : { ...noAnswer, id }),
+    ...(intent.kind === "again" ? { ...intent.rejected, unansweredBy: id } : { ...noAnswer, id }),
     cause: route?.cause ?? "override",
     reason: route?.reason ?? "",
     chosen: route?.models[0]?.name ?? "",

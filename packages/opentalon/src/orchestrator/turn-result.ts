@@ -149,10 +149,12 @@ export function takeNote(
   text = "",
 ): Produced {
   const content = words ?? text;
-  const isNew = lastAnswer !== undefined && signals.length > 0;
+  // What was said about an earlier answer leaves the newest as it is.
+  const isAboutIt = signals.some(({ answerId }) => answerId === lastAnswer?.id);
+  const judged = lastAnswer && isAboutIt ? { ...lastAnswer, isJudged: true } : undefined;
   return {
     reply: content === "" ? undefined : { content, metadata: { type: "system" } },
-    session: { appended: [], lastAnswer: isNew ? { ...lastAnswer, isJudged: true } : undefined },
+    session: { appended: [], lastAnswer: judged },
     outcome: "answered",
     signals,
   };

@@ -40,7 +40,7 @@ export interface TurnStages {
     session: Session,
   ) => CommandOutcome | undefined | Promise<CommandOutcome | undefined>;
   /** What the message wants: an answer, another answer, or nothing but to take note. */
-  readonly readIntent: (turn: Turn, session: Session, command?: Signal) => Intent;
+  readonly readIntent: (turn: Turn, session: Session, command?: Signal) => Intent | Promise<Intent>;
   readonly prepare: (
     turn: Turn,
     text: string,

@@ -538,6 +538,16 @@ describe("a rejected answer", () => {
     expect(judged).toBe(1);
   });
 
+  it("leaves the newest answer as it is when another one was judged", async () => {
+    const elsewhere = signals.map((signal) => ({ ...signal, answerId: "earlier" }));
+    const { all, commits } = again("", {
+      readIntent: () => Promise.resolve({ kind: "note", signals: elsewhere }),
+    });
+    await run(all);
+    expect(commits[0]).toMatchObject({ reply: undefined, signals: elsewhere });
+    expect(commits[0]?.session).toEqual({ appended: [], lastAnswer: undefined });
+  });
+
   it("asks nobody when the wanted model is not known", async () => {
     const { all, commits } = stages({
       readIntent: () => ({ kind: "question", text: "hi", model: "nope", signals: [] }),

@@ -132,7 +132,7 @@ async function produceReply(
 
     const command = await stages.runCommand(turn.message, session);
     if (command !== undefined && command.wants === undefined) return fromCommand(command);
-    const intent = stages.readIntent(turn, session, command?.wants);
+    const intent = await stages.readIntent(turn, session, command?.wants);
     if (intent.kind === "note") return takeNote(session, intent, command?.text);
     if (intent.model !== "" && !stages.hasModel(intent.model)) return refuseModel(turn, intent);
 

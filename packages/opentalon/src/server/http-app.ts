@@ -82,7 +82,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
         path,
         target,
         parameters,
-        query: (name) => getQueryParam(target, name) as string | undefined,
+        query: (name) => getQueryParam(toUrl(target), name) as string | undefined,
         header: (name) => {
           const value = headers[name];
           return Array.isArray(value) ? value.join(", ") : value;

@@ -12,6 +12,7 @@ import { createJournal } from "./sql-journal.ts";
 import { createKeyValueStore } from "./sql-key-value-store.ts";
 import { createOutbox } from "./sql-outbox.ts";
 import { createPluginStateStore } from "./sql-plugin-state.ts";
+import { createPostedMessages } from "./sql-posted-messages.ts";
 import { createRoutingStore } from "./sql-routing-store.ts";
 import { createSessionStore } from "./sql-session-store.ts";
 import { createUsageStore } from "./sql-usage-store.ts";
@@ -47,6 +48,7 @@ export async function createStore({
     inbox: createInbox(parts),
     journal: createJournal(parts),
     outbox: createOutbox(parts),
+    posted: createPostedMessages(parts),
     sessions: createSessionStore(parts),
     usage: createUsageStore(parts),
     keyValue: createKeyValueStore(parts),

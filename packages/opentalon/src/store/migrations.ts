@@ -200,4 +200,22 @@ const fifth: Migration = {
   },
 };
 
-export const migrations: readonly Migration[] = [first, second, third, fourth, fifth];
+/** Which answer a message on a platform is. */
+const sixth: Migration = {
+  version: 6,
+  statements: (engine) => {
+    const { sortable, clustered } = dialects[engine];
+    return [
+      `CREATE TABLE IF NOT EXISTS posted_messages (
+         channel TEXT NOT NULL,
+         conversation_id TEXT NOT NULL,
+         message_id TEXT NOT NULL,
+         turn_id ${sortable} NOT NULL,
+         posted_at_ms BIGINT NOT NULL,
+         PRIMARY KEY (channel, conversation_id, message_id)) ${clustered}`,
+      `CREATE INDEX IF NOT EXISTS posted_messages_by_turn ON posted_messages (turn_id)`,
+    ];
+  },
+};
+
+export const migrations: readonly Migration[] = [first, second, third, fourth, fifth, sixth];

@@ -44,7 +44,7 @@ export function createPatientStore({ store, clock, log, signal }: PatientStoreOp
       }
     }
   };
-  const { budgets, journal, outbox, sessions } = store;
+  const { budgets, journal, outbox, posted, sessions } = store;
 
   return {
     ...store,
@@ -71,6 +71,11 @@ export function createPatientStore({ store, clock, log, signal }: PatientStoreOp
         patiently("updating the outbox", () => outbox.markWaiting(id, dueAtMs, problem)),
       markFailed: (id, problem) =>
         patiently("updating the outbox", () => outbox.markFailed(id, problem)),
+    },
+    posted: {
+      add: (messages) => patiently("noting a delivery", () => posted.add(messages)),
+      findTurn: (message) => patiently("looking for an answer", () => posted.findTurn(message)),
+      hasTurn: (turnId) => patiently("looking for an answer", () => posted.hasTurn(turnId)),
     },
     commitTurn: (commit) => patiently("committing a turn", () => store.commitTurn(commit)),
   };

@@ -102,6 +102,31 @@ export interface Outbox {
   readonly drop: (id: string) => Promise<boolean>;
 }
 
+/**
+ * What replies are called on their platforms, so that a reaction finds the answer it is about. Kept as long as finished
+ * deliveries.
+ */
+export interface PostedMessages {
+  /**
+   * Notes the messages a reply of a turn became; an identifier that was known in the conversation belongs to this turn
+   * from now on. Of many the first `maxPostedIds` are kept, and none that is empty or longer than `maxPostedIdLength`.
+   */
+  readonly add: (posted: {
+    readonly turnId: string;
+    readonly channel: string;
+    readonly conversationId: string;
+    readonly messageIds: readonly string[];
+  }) => Promise<void>;
+  /** The turn a message is the reply of. */
+  readonly findTurn: (message: {
+    readonly channel: string;
+    readonly conversationId: string;
+    readonly messageId: string;
+  }) => Promise<string | undefined>;
+  /** Whether any message of the turn's reply is known. */
+  readonly hasTurn: (turnId: string) => Promise<boolean>;
+}
+
 export interface SessionStore {
   /**
    * The session with its newest `maxMessages` messages (0 = all), oldest first; an empty one when unknown. Of files the
@@ -326,7 +351,7 @@ export interface TurnCommit {
   /** When budgets are kept: books what the calls of the turn used; a conversation that is cleared begins its account anew. */
   readonly budget?: { readonly sessionAccount: string } | undefined;
   readonly answers?: readonly RoutedAnswer[];
-  /** Taken in once per answer: the first judgement counts. */
+  /** The first judgement of an answer counts, unless a later one weighs more: a deliberate act after a hint. */
   readonly signals?: readonly AnswerSignal[];
 }
 
@@ -338,6 +363,7 @@ export interface Store {
   readonly inbox: Inbox;
   readonly journal: Journal;
   readonly outbox: Outbox;
+  readonly posted: PostedMessages;
   readonly sessions: SessionStore;
   readonly usage: UsageStore;
   readonly keyValue: KeyValueStore;

@@ -19,16 +19,17 @@ const routingRetentionMs = 180 * 24 * 3_600_000;
 const fileBatchSize = 20;
 
 /**
- * Removes answered identities, finished deliveries (also the given up and the unknown) and journals without a turn, all
- * beyond the retention of identities, the bytes of files beyond theirs, and what plugins kept for a time that is over.
+ * Removes answered identities, finished deliveries (also the given up and the unknown), what replies are called on
+ * their platforms and journals without a turn, all beyond the retention of identities, the bytes of files beyond theirs, and what plugins kept for a time that is over.
  */
 export function createPrune({ database, clock, limits }: PruneOptions): () => Promise<void> {
-  const { dropAnswered, dropFinished, dropJournals, dropFiles, dropRouted, dropEnded } =
-    prepareStatements(database);
+  const statements = prepareStatements(database);
+  const { dropAnswered, dropFinished, dropPosted, dropJournals } = statements;
+  const { dropFiles, dropRouted, dropEnded } = statements;
   return async () => {
     const beforeMs = clock.now() - limits.identityRetentionMs;
     const before = { beforeMs, beforeId: toSortableId(beforeMs), limit: batchSize };
-    for (const drop of [dropAnswered, dropFinished, dropJournals]) {
+    for (const drop of [dropAnswered, dropFinished, dropPosted, dropJournals]) {
       while ((await database.change(drop, before)) > 0);
     }
     const routedBeforeMs = clock.now() - routingRetentionMs;
@@ -58,6 +59,23 @@ function prepareStatements({ prepare }: Database) {
           row("outbox.state", "in", ["delivered", "failed", "unknown", "dropped"]),
         ]),
       ),
+    ),
+    dropPosted: prepare((database, is: Before) =>
+      database
+        .deleteFrom("posted_messages")
+        .where((row) =>
+          row(
+            row.refTuple("channel", "conversation_id", "message_id"),
+            "in",
+            row
+              .selectFrom("posted_messages")
+              .select(["channel", "conversation_id", "message_id"])
+              .where("turn_id", "<", is.beforeId)
+              .where("posted_at_ms", "<", is.beforeMs)
+              .limit(is.limit)
+              .$asTuple("channel", "conversation_id", "message_id"),
+          ),
+        ),
     ),
     dropFiles: prepare((database, is: { before: string; limit: number }) =>
       database

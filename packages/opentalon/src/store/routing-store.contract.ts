@@ -85,6 +85,20 @@ export function describeRoutingStore(name: string, createPlace: () => Promise<St
       expect(await store.routing.outcomes("", 10)).toMatchObject([{ id: "a", accepted: true }]);
     });
 
+    it("puts a deliberate judgement in the place of a hint, and nothing in the place of that", async () => {
+      await commit({ answers: [createAnswer("a")] });
+      await judge("a", true, 1);
+      const [hint] = await store.routing.outcomes("", 10);
+      await judge("a", false, 2);
+      const [deliberate] = await store.routing.outcomes(hint?.signalId ?? "", 10);
+      expect(deliberate).toMatchObject({ id: "a", accepted: false, weight: 2 });
+      await judge("a", false, 2);
+      await judge("a", true, 2);
+      await judge("a", true, 1);
+      expect(await store.routing.outcomes("", 10)).toEqual([deliberate]);
+      expect(await store.routing.totals(0)).toMatchObject([{ accepted: 0, rejected: 1 }]);
+    });
+
     it("judges an answer of the same commit", async () => {
       const signals = [{ answerId: "a", accepted: false, weight: 2 }];
       await commit({ answers: [createAnswer("a")], signals });

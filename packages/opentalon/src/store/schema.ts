@@ -10,6 +10,7 @@ export interface Schema {
   readonly inbox: InboxTable;
   readonly turn_journal: TurnJournalTable;
   readonly outbox: OutboxTable;
+  readonly posted_messages: PostedMessagesTable;
   readonly plugin_state: PluginStateTable;
   readonly plugin_entries: PluginEntriesTable;
   readonly routing_history: RoutingHistoryTable;
@@ -119,6 +120,18 @@ interface OutboxTable {
   readonly parts_sent: number;
   /** When `state` changed last. */
   readonly changed_at_ms: number;
+}
+
+/** Goes when the delivery it comes from goes; clearing the conversation ends neither of them earlier. */
+interface PostedMessagesTable {
+  /** All three see `toStorableKey`. */
+  readonly channel: string;
+  readonly conversation_id: string;
+  /** The platform's own. */
+  readonly message_id: string;
+  /** Sorts by acceptance. */
+  readonly turn_id: string;
+  readonly posted_at_ms: number;
 }
 
 interface PluginStateTable {

@@ -174,7 +174,7 @@ function prepareStatements({ prepare }: Database) {
           signalled_at_ms: is.nowMs,
         })
         .where("id", "=", is.id)
-        .where("signal_id", "is", null),
+        .where((row) => row.or([row("signal_id", "is", null), row("weight", "<", is.weight)])),
     ),
     selectOutcomes: prepare((database, is: { afterId: string; limit: number }) =>
       database

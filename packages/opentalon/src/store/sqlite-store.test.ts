@@ -111,7 +111,7 @@ describe("the SQLite store", () => {
     const opening = open();
     await expect(opening).rejects.toMatchObject({ code: "STORE_TOO_NEW" });
     await expect(opening).rejects.toThrow(
-      `${file} has schema version 7, but this OpenTalon knows versions up to 5`,
+      `${file} has schema version 7, but this OpenTalon knows versions up to 6`,
     );
   });
 

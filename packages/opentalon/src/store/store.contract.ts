@@ -638,6 +638,61 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
       });
     });
 
+    describe("messages on platforms", () => {
+      const place = { channel: "console", conversationId: "room" };
+      const find = (messageId: string, changes: Partial<typeof place> = {}) =>
+        store.posted.findTurn({ ...place, ...changes, messageId });
+
+      it("lead to the turn they answer, by channel and conversation, also after a restart", async () => {
+        await store.posted.add({ ...place, turnId: "t1", messageIds: ["1", "2"] });
+        await store.posted.add({ ...place, turnId: "t2", conversationId: "x", messageIds: ["1"] });
+        await store.posted.add({ ...place, turnId: "t3", channel: "x", messageIds: ["1"] });
+        await reopen();
+        expect(await Promise.all([find("1"), find("2"), find("3")])).toEqual([
+          "t1",
+          "t1",
+          undefined,
+        ]);
+        expect(await find("1", { conversationId: "x" })).toBe("t2");
+        expect(await find("1", { channel: "x" })).toBe("t3");
+        expect(await store.posted.hasTurn("t3")).toBe(true);
+        expect(await store.posted.hasTurn("t4")).toBe(false);
+      });
+
+      it("belong to the newest reply that is called so", async () => {
+        for (const turnId of ["t1", "t1", "t2"])
+          await store.posted.add({ ...place, turnId, messageIds: ["1"] });
+        expect(await find("1")).toBe("t2");
+        expect(await store.posted.hasTurn("t1")).toBe(false);
+      });
+
+      it("are bounded in number and length, whatever they are called", async () => {
+        const many = Array.from({ length: 30 }, (_, index) => `many ${index}`);
+        const long = "é".repeat(256);
+        const messageIds = ["", long, `${long}é`, strangeText, ...many];
+        const conversationId = strangeText.repeat(10);
+        await store.posted.add({ ...place, turnId: "t", conversationId, messageIds });
+        const known = [long, strangeText, ...many.slice(0, 18)];
+        for (const id of messageIds)
+          expect(await find(id, { conversationId })).toBe(known.includes(id) ? "t" : undefined);
+        await store.posted.add({ ...place, turnId: "none", messageIds: [] });
+        expect(await store.posted.hasTurn("none")).toBe(false);
+      });
+
+      it("are forgotten with finished deliveries", async () => {
+        const { turnId } = await send("a");
+        await store.posted.add({ ...place, turnId, messageIds: ["1"] });
+        clock.advance(defaultStoreLimits.identityRetentionMs);
+        await store.prune();
+        expect(await find("1")).toBe(turnId);
+        // One that went out late stays as long as any other.
+        await store.posted.add({ ...place, turnId, messageIds: ["late"] });
+        clock.advance(1);
+        await store.prune();
+        expect(await Promise.all([find("1"), find("late")])).toEqual([undefined, turnId]);
+      });
+    });
+
     describe("files of a conversation", () => {
       const openWith = async (maxSessionFileBytes: number): Promise<void> => {
         await store[Symbol.asyncDispose]();

@@ -6,12 +6,14 @@ import type { Secret } from "../../base/secret.ts";
 import { defaultSearchPath, type Environment } from "../../plugins/child-environment.ts";
 import { createFence, type Fence } from "../../plugins/fence/create-fence.ts";
 import { createOrphanGuard, type OrphanGuard } from "../../plugins/orphan-guard.ts";
-import type { PluginEntry, ProcessLimits } from "../../plugins/plugin-entry.ts";
+import type { PluginEntry, PreparedProgram, ProcessLimits } from "../../plugins/plugin-entry.ts";
 import { createTemporaryFolders, type TemporaryFolders } from "../../plugins/temporary-folder.ts";
 import { createContainerEngine, type ContainerEngine } from "./docker/container-engine.ts";
 
 /** What the configuration says about a channel that is a program. */
 export interface ProgramSettings {
+  /** Makes a program that was built from sources ready before each start, and says what to run in place of its path. */
+  readonly prepare?: ((signal: AbortSignal) => Promise<PreparedProgram>) | undefined;
   readonly env?: Readonly<Record<string, string | Secret>> | undefined;
   readonly limits?: ProcessLimits | undefined;
   readonly sandbox?: "off" | "strict" | undefined;

@@ -43,10 +43,12 @@ function toOpenEndpoint(options: ProgramChannelOptions): OpenChannelEndpoint {
     case "binary":
       return async (signal) => {
         await programs.tidy();
-        const { ownsTerminal = false, env, limits, sandbox, network } = settings;
-        const command = address.path;
+        const { ownsTerminal = false, env, limits, sandbox, network, prepare } = settings;
+        const { command, folder: programFolder } = (await prepare?.(signal)) ?? {
+          command: address.path,
+        };
         return launchChannel(
-          { name, command, env, limits, sandbox, network, ownsTerminal, signal },
+          { name, command, programFolder, env, limits, sandbox, network, ownsTerminal, signal },
           { ...programs, clock, log },
         );
       };

@@ -19,6 +19,8 @@ export interface LaunchChannelOptions {
   readonly name: string;
   /** Path of the program, or program and arguments. */
   readonly command: string | readonly string[];
+  /** Where its program came from, when that is a folder of its own; readable also in a sandbox. */
+  readonly programFolder?: string | undefined;
   readonly env?: Readonly<Record<string, string | Secret>> | undefined;
   readonly limits?: ProcessLimits | undefined;
   readonly sandbox?: "off" | "strict" | undefined;
@@ -50,7 +52,16 @@ export async function launchChannel(
   options: LaunchChannelOptions,
   dependencies: StartDependencies,
 ): Promise<ChannelEndpoint> {
-  const { name, command, limits, sandbox, network = true, ownsTerminal, signal } = options;
+  const {
+    name,
+    command,
+    programFolder,
+    limits,
+    sandbox,
+    network = true,
+    ownsTerminal,
+    signal,
+  } = options;
   const { readyTimeoutMs = 10_000 } = options;
   const { clock, log, environment } = dependencies;
   const terminal = ownsTerminal ? pick(environment, terminalVariables) : {};
@@ -58,6 +69,7 @@ export async function launchChannel(
     {
       plugin: name,
       command,
+      programFolder,
       workingDirectory: await createWorkingDirectory(name, dependencies.stateDirectory),
       env: { ...terminal, ...options.env },
       toFolderEnvironment: (folder) => ({ [socketFolderVariable]: folder }),

@@ -78,14 +78,19 @@ describe("live updates", () => {
     expect(await live.finish(reply)).toBe(reply);
   });
 
-  it.each([{ typing: true }, { id: "http" }, { id: "slack" }])(
+  it.each([
+    { typing: true, signs: 3 },
+    // Older ones, at first only when it takes long.
+    { id: "http", signs: 2 },
+    { id: "slack", signs: 2 },
+  ])(
     "tell a channel with %o that an answer is being written, until it is there",
-    async (reported) => {
+    async ({ signs, ...reported }) => {
       const { posted, show, pass } = open(reported);
       show({ kind: "turn-started" });
       await pass(25_000);
       await pass(25_000);
-      expect(posted).toHaveLength(3);
+      expect(posted).toHaveLength(signs);
       expect(posted[0]).toMatchObject({
         content: "",
         threadId: "thread",
@@ -93,7 +98,7 @@ describe("live updates", () => {
       });
       show({ kind: "turn-finished", outcome: "answered" });
       await pass(60_000);
-      expect(posted).toHaveLength(3);
+      expect(posted).toHaveLength(signs);
     },
   );
 

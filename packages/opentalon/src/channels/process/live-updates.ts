@@ -28,7 +28,10 @@ const typingIntervalMs = 25_000;
 /** Platforms take about one edit of a message a second. */
 const updateIntervalMs = 1_000;
 const maxLive = 1_000;
-/** Channels that know about typing since before they could say so. */
+/**
+ * Channels that know about typing since before they could say so. They were made for a sign that an answer takes long, so
+ * they get none at its beginning: some show each sign as an empty message.
+ */
 const typingKinds: ReadonlySet<string> = new Set(["http", "msteams", "slack", "websocket"]);
 
 interface Live {
@@ -63,6 +66,9 @@ export function createLiveUpdates({ reported, post, clock }: LiveUpdatesOptions)
     const channel = reported();
     if (channel !== undefined && (channel.typing || typingKinds.has(channel.id)))
       postQuietly(live, "", { _typing: "true" });
+    typeLater(live);
+  };
+  const typeLater = (live: Live): void => {
     live.cancelTyping = clock.after(typingIntervalMs, () => type(live));
   };
 
@@ -109,7 +115,8 @@ export function createLiveUpdates({ reported, post, clock }: LiveUpdatesOptions)
     const before = lives.get(turn.message.platformMessageId);
     if (before !== undefined) end(before);
     lives.set(turn.message.platformMessageId, live);
-    type(live);
+    if (reported()?.typing === true) type(live);
+    else typeLater(live);
     if (reported()?.liveUpdates === true) schedule(live);
   };
 

@@ -48,7 +48,7 @@ const slowestRetakeMs = 10_000;
 
 /**
  * A channel that is a program of its own: a process, a container, or one that runs elsewhere. It is started, and started
- * again with growing pauses whenever it ends, hangs or breaks its connection; what people wrote to it meanwhile is its own
+ * again whenever it ends, hangs or breaks its connection, with pauses that grow while nothing gets done; what people wrote to it meanwhile is its own
  * to keep. What it hands over is taken one message after the other, as fast as they are stored.
  */
 export function createProcessChannel(options: ProcessChannelOptions): Channel {
@@ -63,13 +63,17 @@ export function createProcessChannel(options: ProcessChannelOptions): Channel {
   let tools: ChannelSession["tools"] = [];
   let problem: string | undefined = "it is not started yet";
   let living: Promise<void> = Promise.resolve();
+  /** Something was handed over or delivered since the last start: what ends then is missed, and comes back soon. */
+  let hasWorked = false;
 
   const sendNow = async (message: OutboundMessage, deliveryId: string): Promise<SentMessage> => {
     if (session === undefined) {
       const why = `the channel "${name}" does not run: ${problem ?? "it is starting"}`;
       throw new DeliveryError(why, { outcome: "not-delivered" });
     }
-    return session.send(withPlatformIdentity(message), deliveryId);
+    const sent = await session.send(withPlatformIdentity(message), deliveryId);
+    hasWorked = true;
+    return sent;
   };
 
   const live = createLiveUpdates({
@@ -93,6 +97,7 @@ export function createProcessChannel(options: ProcessChannelOptions): Channel {
         () => undefined,
       );
       if (outcome === undefined) return false;
+      if (outcome.kind === "accepted") hasWorked = true;
       if (outcome.kind !== "refused") return true;
       if (outcome.retryAfterMs <= 0) {
         log.warn({ reason: outcome.reason }, "a message cannot be taken");
@@ -171,6 +176,8 @@ export function createProcessChannel(options: ProcessChannelOptions): Channel {
         break;
       }
       const why = failure ?? `the channel "${name}" ended its stream of messages`;
+      if (hasWorked) policy.reset();
+      hasWorked = false;
       const verdict = policy.next();
       const delayMs = verdict.kind === "retry" ? verdict.delayMs : longestDelayMs;
       problem = `${why}; trying again in ${formatDuration(delayMs)}`;

@@ -7,15 +7,17 @@ export interface FakeChannelOptions {
   /** Where it listens: the socket in its folder, one it makes itself and tells, or a TCP port. */
   readonly listen?: "folder" | "told" | "tcp";
   readonly port?: number;
-  /** Where its people are, see `fake-chat.ts`: a socket that it connects to. */
+  /** Where its people are, see `fake-chat.ts`: a socket that it connects to, or `beside`: they come to `people.sock` in its folder. */
   readonly chat?: string;
   /** What goes wrong at the start. */
   readonly start?: "crash" | "never-ready" | "refuse-configuration" | "no-configure" | "silent";
   readonly maxMessageLength?: number;
   readonly liveUpdates?: boolean;
   readonly typing?: boolean;
-  /** Recognises deliveries it has seen. */
+  /** Recognises deliveries it has seen, also those an earlier process wrote into the journal. */
   readonly knowsRepeats?: boolean;
+  /** It has delivered a message once its people have read it, see `FakeChat.holdBack`. */
+  readonly awaitsReaders?: boolean;
   /** Its messages wait to be acknowledged. */
   readonly receipts?: boolean;
   /** Its messages carry no identity of their own. */

@@ -15,12 +15,13 @@
  *     {"do": "flood"}   {"count": n} messages, as fast as they are taken
  *     {"do": "half"}    half a message, then the end of the connection
  *     {"do": "invalid-utf8"}  a message with bytes that are no UTF-8
+ *     {"do": "read"}    the oldest message that was not read yet is, see `awaitsReaders`
  *     {"do": "oversize"}  announces a message of 1 GB
  *
  * It writes there {"sent": {…}} for each message, {"acknowledged": "receipt"}, {"ready": {"config", "instance"}} once it is started, and {"pid"}.
  */
 import { createConnection, createServer, type Socket } from "node:net";
-import { appendFileSync, mkdtempSync } from "node:fs";
+import { appendFileSync, existsSync, mkdtempSync, readFileSync } from "node:fs";
 import type { ServerHttp2Stream } from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -60,12 +61,25 @@ let count = 0;
 const backlog: Inbound[] = [];
 let draining = Promise.resolve();
 
+function dialPeople(path: string | undefined): Socket | undefined {
+  return path === undefined ? undefined : createConnection(path);
+}
+
+/** Its people come through the folder it shares with the host. */
+async function admitPeople(): Promise<Socket> {
+  const server = createServer();
+  server.listen(join(process.env["OPENTALON_CHANNEL_SOCK_DIR"] ?? "", "people.sock"));
+  return new Promise((resolve) => {
+    server.once("connection", (socket: Socket) => resolve(socket));
+  });
+}
+
 function endProcess(code: number): never {
   // oxlint-disable-next-line unicorn/no-process-exit -- To end in the middle of anything is what this channel is for.
   process.exit(code);
 }
 
-const chat = options.chat === undefined ? undefined : createConnection(options.chat);
+const chat = options.chat === "beside" ? await admitPeople() : dialPeople(options.chat);
 chat?.on("error", () => {});
 const tell = (event: unknown): void => void chat?.write(`${JSON.stringify(event)}\n`);
 tell({ pid: process.pid });
@@ -135,6 +149,8 @@ if (chat !== undefined) {
         return breakStream();
       case "invalid-utf8":
         return say({ content: Buffer.from([0x61, 0xff, 0x62]) });
+      case "read":
+        return unread.shift()?.();
       case "oversize":
         return announce();
       default:
@@ -142,6 +158,8 @@ if (chat !== undefined) {
   });
 }
 let announce = (): void => {};
+/** Deliveries nobody has read yet. */
+const unread: (() => void)[] = [];
 
 interface Sent {
   readonly delivery_id: string;
@@ -152,19 +170,38 @@ interface Sent {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+let seen: Set<string> | undefined;
+
+/** One line a message, with the name of its delivery where repeats are known; false for a repeat. */
+function noteDelivery(journal: string, { content, delivery_id: id }: Sent): boolean {
+  if (options.knowsRepeats !== true) {
+    appendFileSync(journal, `${content}\n`);
+    return true;
+  }
+  const lines = existsSync(journal) ? readFileSync(journal, "utf8").split("\n") : [];
+  seen ??= new Set(lines.map((line) => line.split("\t").at(-1) ?? ""));
+  if (seen.has(id)) return false;
+  appendFileSync(journal, `${content}\t${id}\n`);
+  seen.add(id);
+  return true;
+}
+
 /** Answers with the problem of a delivery, "" for none; never when it stalls. */
 function deliver(message: Sent, answer: (problem: string) => void): void {
   if (isStalling) return;
   if (isFailing) return answer("the platform is full");
   if (options.console === true) process.stdout.write(`fake> ${message.content}\n`);
-  if (options.journal !== undefined) appendFileSync(options.journal, `${message.content}\n`);
+  if (options.journal !== undefined && !noteDelivery(options.journal, message)) return answer("");
   if (options.echo === true) {
     if (message.content === "die") return endProcess(7);
     say({ content: `heard ${message.content}` });
   }
   if (chat === undefined) return answer("");
+  if (options.awaitsReaders === true) unread.push(() => answer(""));
   // The platform has it once this is written; whoever dies before must not have said so.
-  chat.write(`${JSON.stringify({ sent: message })}\n`, () => answer(""));
+  chat.write(`${JSON.stringify({ sent: message })}\n`, () => {
+    if (options.awaitsReaders !== true) answer("");
+  });
 }
 
 if (options.console === true) {

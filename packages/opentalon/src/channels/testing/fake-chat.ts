@@ -1,5 +1,5 @@
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer, type Socket } from "node:net";
+import { createConnection, createServer, type Socket } from "node:net";
 import { createInterface } from "node:readline";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -25,12 +25,16 @@ export interface FakeChat extends AsyncDisposable {
   readonly tell: (command: object) => Promise<void>;
   readonly say: (content: string, more?: object) => Promise<void>;
   readonly sent: readonly SentMessage[];
+  /** Nobody reads what is sent until the returned function is called; counts for channels that await it. */
+  readonly holdBack: () => () => void;
   /** Receipts that were acknowledged. */
   readonly acknowledged: readonly string[];
   /** Processes, each once it has begun to listen to its people. */
   readonly pids: readonly number[];
   /** How often one was started by the host, with what it was told. */
   readonly starts: readonly { readonly config: string | undefined; readonly instance: string }[];
+  /** People go to a channel that cannot come to them; resolves to whether it is there. */
+  readonly visit: (path: string) => Promise<boolean>;
   /** Processes that are connected right now. */
   readonly connections: () => number;
 }
@@ -41,13 +45,14 @@ export async function createFakeChat(): Promise<FakeChat> {
   const folder = await mkdtemp(join(tmpdir(), "opentalon-chat-"));
   const path = join(folder, "chat.sock");
   const sockets = new Set<Socket>();
+  let held: (() => void)[] | undefined;
   let newest: Socket | undefined;
   const sent: SentMessage[] = [];
   const acknowledged: string[] = [];
   const pids: number[] = [];
   const starts: { readonly config: string | undefined; readonly instance: string }[] = [];
   let wake = (): void => {};
-  const server = createServer((socket) => {
+  const meet = (socket: Socket): void => {
     sockets.add(socket);
     socket.on("error", () => {});
     socket.once("close", () => {
@@ -63,7 +68,12 @@ export async function createFakeChat(): Promise<FakeChat> {
         readonly pid?: number;
         readonly ready?: { readonly config: string | undefined; readonly instance: string };
       };
-      if (event.sent !== undefined) sent.push(event.sent);
+      if (event.sent !== undefined) {
+        sent.push(event.sent);
+        const read = (): void => void socket.write('{"do":"read"}\n');
+        if (held === undefined) read();
+        else held.push(read);
+      }
       if (event.acknowledged !== undefined) acknowledged.push(event.acknowledged);
       if (event.pid !== undefined) pids.push(event.pid);
       if (event.ready !== undefined) {
@@ -72,7 +82,8 @@ export async function createFakeChat(): Promise<FakeChat> {
         wake();
       }
     });
-  });
+  };
+  const server = createServer(meet);
   await new Promise<void>((resolve) => server.listen(path, resolve));
   const tell = async (command: object): Promise<void> => {
     while (newest === undefined) {
@@ -92,9 +103,25 @@ export async function createFakeChat(): Promise<FakeChat> {
     tell,
     say: (content, more = {}) => tell({ say: { content, ...more } }),
     sent,
+    holdBack: () => {
+      held = [];
+      return () => {
+        for (const read of held ?? []) read();
+        held = undefined;
+      };
+    },
     acknowledged,
     pids,
     starts,
+    visit: (at) =>
+      new Promise((resolve) => {
+        const socket = createConnection(at);
+        socket.once("error", () => resolve(false));
+        socket.once("connect", () => {
+          meet(socket);
+          resolve(true);
+        });
+      }),
     connections: () => sockets.size,
     [Symbol.asyncDispose]: async () => {
       for (const socket of sockets) socket.destroy();

@@ -23,6 +23,8 @@ export interface OpenFakeOptions {
 /** A channel whose program is a fake, with people of its own. */
 export interface FakeChannel extends AsyncDisposable {
   readonly channel: Channel;
+  /** Ends the channel and makes another one with all it had kept. */
+  readonly reopen: () => Promise<Channel>;
   readonly chat: FakeChat;
   /** Holds all that the host keeps on disk about it. */
   readonly dataDirectory: string;
@@ -42,33 +44,41 @@ export async function openFakeChannel(options: OpenFakeOptions = {}): Promise<Fa
   const clock = systemClock;
   const programs = createChannelPrograms({ environment: process.env, dataDirectory, clock, log });
   const { ownsTerminal = false, env, limits, sandbox, network } = settings;
-  const channel = createProcessChannel({
-    name: "fake-one",
-    kind: "binary",
-    config,
-    openEndpoint: (signal) =>
-      launchChannel(
-        {
-          name: "fake-one",
-          command: chat.command(fake),
-          env,
-          limits,
-          sandbox,
-          network,
-          ownsTerminal,
-          readyTimeoutMs,
-          signal,
-        },
-        { ...programs, clock, log },
-      ),
-    ownsTerminal,
-    longestDelayMs,
-    maxMessageBytes: programs.maxMessageBytes,
-    clock,
-    log,
-  });
+  const open = (): Channel =>
+    createProcessChannel({
+      name: "fake-one",
+      kind: "binary",
+      config,
+      openEndpoint: (signal) =>
+        launchChannel(
+          {
+            name: "fake-one",
+            command: chat.command(fake),
+            env,
+            limits,
+            sandbox,
+            network,
+            ownsTerminal,
+            readyTimeoutMs,
+            signal,
+          },
+          { ...programs, clock, log },
+        ),
+      ownsTerminal,
+      longestDelayMs,
+      maxMessageBytes: programs.maxMessageBytes,
+      clock,
+      log,
+    });
+  let channel = open();
   return {
-    channel,
+    get channel() {
+      return channel;
+    },
+    reopen: async () => {
+      await channel[Symbol.asyncDispose]();
+      return (channel = open());
+    },
     chat,
     dataDirectory,
     [Symbol.asyncDispose]: async () => {

@@ -1,19 +1,23 @@
 import { createServer, type OutgoingHttpHeaders } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { WebSocketServer } from "ws";
 import { type Clock, systemClock } from "../../base/clock.ts";
 import type { HttpRoute } from "../../base/http-route.ts";
 import { toMessageSocket } from "../../base/message-socket.ts";
 import type { SocketRoute } from "../../base/socket-route.ts";
 
-/** A real server around routes, without the bounds and the care of the program's own door. */
+/** A real server around routes, without most of the bounds and the care of the program's own door. */
 export interface PlainDoor extends AsyncDisposable {
   readonly url: string;
+  /** Breaks all connections without a word. */
+  readonly cut: () => void;
   /** WebSockets at the moment. */
   readonly openSockets: () => number;
   /** What routes are told about callers. */
   readonly setTrusted: (isTrusted: boolean) => void;
 }
+
+const defaultMaxBodyBytes = 1_048_576;
 
 export async function startPlainDoor(
   routes: readonly HttpRoute[],
@@ -33,6 +37,11 @@ export async function startPlainDoor(
         outgoing.writeHead(404).end();
         return;
       }
+      const body = Buffer.concat(chunks);
+      if (body.length > (found.route.maxBodyBytes ?? defaultMaxBodyBytes)) {
+        outgoing.writeHead(413).end();
+        return;
+      }
       const answer = await found.route.handle({
         method: incoming.method ?? "",
         path: url.pathname,
@@ -42,7 +51,7 @@ export async function startPlainDoor(
         headers: incoming.headers,
         signal: new AbortController().signal,
         header: (name) => incoming.headers[name]?.toString(),
-        body: Buffer.concat(chunks),
+        body,
         isTrusted,
       });
       outgoing.writeHead(answer.status, {
@@ -51,7 +60,13 @@ export async function startPlainDoor(
       });
       outgoing.end(answer.body);
     };
-    void serve();
+    // A caller that is gone hears nothing.
+    serve().catch(() => outgoing.destroy());
+  });
+  const connections = new Set<Socket>();
+  server.on("connection", (socket) => {
+    connections.add(socket);
+    socket.once("close", () => connections.delete(socket));
   });
   let openSockets = 0;
   server.on("upgrade", (incoming, connection, head) => {
@@ -90,6 +105,9 @@ export async function startPlainDoor(
   });
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    cut: () => {
+      for (const socket of connections) socket.destroy();
+    },
     openSockets: () => openSockets,
     setTrusted: (next) => {
       isTrusted = next;

@@ -7,6 +7,8 @@ export type GivenMessage = Omit<InboundMessage, "channel">;
 export interface RecordingHost extends ChannelHost {
   readonly messages: readonly GivenMessage[];
   readonly contents: () => readonly string[];
+  /** Contents of those that were accepted: each is one turn. */
+  readonly accepted: () => readonly string[];
   readonly finishedCount: () => number;
   /** Decides about messages from now on. */
   readonly answerWith: (
@@ -16,6 +18,7 @@ export interface RecordingHost extends ChannelHost {
 
 export function createRecordingHost(): RecordingHost {
   const messages: GivenMessage[] = [];
+  const accepted: string[] = [];
   let finishedCount = 0;
   let decide: (message: GivenMessage) => AcceptOutcome | Promise<AcceptOutcome> = () => ({
     kind: "accepted",
@@ -23,13 +26,16 @@ export function createRecordingHost(): RecordingHost {
   return {
     messages,
     contents: () => messages.map(({ content }) => content),
+    accepted: () => accepted,
     finishedCount: () => finishedCount,
     answerWith: (next) => {
       decide = next;
     },
     accept: async (message) => {
       messages.push(message);
-      return decide(message);
+      const outcome = await decide(message);
+      if (outcome.kind === "accepted") accepted.push(message.content);
+      return outcome;
     },
     finished: () => {
       finishedCount += 1;

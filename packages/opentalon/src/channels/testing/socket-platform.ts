@@ -13,6 +13,8 @@ export interface SocketPlatform extends AsyncDisposable {
   readonly openConnections: () => number;
   /** Called with each frame that arrives, and with how to answer it. */
   readonly onFrame: (listener: (frame: Frame, answer: (frame: Frame) => void) => void) => void;
+  /** Called with each connection that is opened. */
+  readonly onConnection: (listener: (socket: WebSocket) => void) => void;
   readonly send: (frame: Frame) => void;
   /** Cuts all connections without a word. */
   readonly cut: () => void;
@@ -25,6 +27,7 @@ export async function startSocketPlatform(): Promise<SocketPlatform> {
   const dialled: IncomingHttpHeaders[] = [];
   const open = new Set<WebSocket>();
   let isRefusing = false;
+  let connected = (_socket: WebSocket): void => {};
   let listener = (_frame: Frame, _answer: (frame: Frame) => void): void => {};
   const server = createServer();
   const sockets = new WebSocketServer({
@@ -41,6 +44,7 @@ export async function startSocketPlatform(): Promise<SocketPlatform> {
     }
     sockets.handleUpgrade(incoming, connection, head, (socket) => {
       open.add(socket);
+      connected(socket);
       socket.on("error", () => {});
       socket.on("close", () => void open.delete(socket));
       socket.on("message", (data) => {
@@ -61,6 +65,9 @@ export async function startSocketPlatform(): Promise<SocketPlatform> {
     openConnections: () => open.size,
     onFrame: (next) => {
       listener = next;
+    },
+    onConnection: (next) => {
+      connected = next;
     },
     send: (frame) => {
       for (const socket of open) socket.send(JSON.stringify(frame), () => {});

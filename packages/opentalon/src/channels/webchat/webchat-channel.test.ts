@@ -154,7 +154,9 @@ describe("a conversation in a web chat", () => {
     peer.send({ type: "message", id: "message-1", content: "hello" });
     await waitForFrames(peer, "ack");
     const conversation = host.messages[0]?.conversationId ?? "";
-    await first.send(toReply(conversation, "hi"), "d1");
+    // What the page is shown as its name, and reactions name.
+    const sent = await first.send(toReply(conversation, "hi"), "d1");
+    expect(sent).toEqual({ messageIds: ["d1"] });
     await waitForFrames(peer, "entry", 2);
     peer.close();
     await peer.ended;

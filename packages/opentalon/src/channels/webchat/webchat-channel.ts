@@ -208,7 +208,7 @@ export function createWebChatChannel(options: WebChatChannelOptions): Channel {
         const to = metadata["in_reply_to"];
         if (to !== undefined)
           visitors.showLive(conversationId, { type: "live", kind: "typing", to });
-        return;
+        return undefined;
       }
       await note(conversationId, {
         id: deliveryId,
@@ -220,6 +220,7 @@ export function createWebChatChannel(options: WebChatChannelOptions): Channel {
         ),
         at_ms: clock.now(),
       });
+      return { messageIds: [deliveryId] };
     },
     show: live.take,
     [Symbol.asyncDispose]: async () => {

@@ -205,16 +205,6 @@ describe("messages over a WebSocket", () => {
     peer.send(said("m2"));
     expect(await waitForFrames(peer, "error", 2)).toMatchObject([{}, { retry_after_ms: 5_000 }]);
   });
-
-  it("keep their order, a thousand at once", async () => {
-    await startChannel();
-    const peer = await dial({});
-    const ids = Array.from({ length: 1_000 }, (_, index) => `m${index}`);
-    for (const id of ids) peer.send(said(id));
-    await vi.waitFor(() => expect(peer.ofType("ack")).toHaveLength(1_000), patient);
-    expect(host.contents()).toEqual(ids);
-    expect(peer.ofType("ack").map(({ id }) => id)).toEqual(ids);
-  });
 });
 
 describe("replies over a WebSocket", () => {

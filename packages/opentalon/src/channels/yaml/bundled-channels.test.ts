@@ -171,7 +171,10 @@ describe("slack", () => {
       }),
     );
     await vi.waitFor(() => expect(host.messages.length).toBe(1));
-    await channel.send(toReply(host, "an answer"), "d1");
+    // What a reaction names is what the answer was said to be called.
+    expect(await channel.send(toReply(host, "an answer"), "d1")).toEqual({
+      messageIds: ["1700000000.000001"],
+    });
     const reaction = (ts: string, author: string) => ({
       event: {
         type: "reaction_added",
@@ -364,11 +367,12 @@ describe("telegram", () => {
     const { channel, host } = await openNew();
     telegram.add(telegramMessage("hello"));
     await vi.waitFor(() => expect(host.messages.length).toBe(1));
-    await channel.send(
+    const sent = await channel.send(
       toReply(host, "hi", { type: "confirmation", options: "approve,reject" }),
       "d1",
     );
     const own = 101;
+    expect(sent).toEqual({ messageIds: [String(own)] });
     expect(telegram.calls("sendMessage")[0]?.json["reply_markup"]).toMatchObject({
       inline_keyboard: [[{ callback_data: "approve" }, { callback_data: "reject" }]],
     });

@@ -192,8 +192,8 @@ describe("a reply that is shown while it is written", () => {
     channel.show?.(turn, delta("?"));
     await vi.waitFor(() => expect(posted).toEqual([`short${words}${words}!? ◍`]));
     channel.show?.(turn, { kind: "turn-finished", outcome: "answered" });
-    await channel.send(reply("the whole answer"), "d1#1");
-    await channel.send(reply("its second part"), "d1#2");
+    expect(await channel.send(reply("the whole answer"), "d1#1")).toEqual({ messageIds: ["1"] });
+    expect(await channel.send(reply("its second part"), "d1#2")).toEqual({ messageIds: ["2"] });
     expect(posted).toEqual(["the whole answer", "its second part"]);
   });
 

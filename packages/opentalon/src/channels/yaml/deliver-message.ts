@@ -1,7 +1,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { toMessage } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
-import type { ChannelCapabilities } from "../../domain/channel.ts";
+import type { ChannelCapabilities, SentMessage } from "../../domain/channel.ts";
 import type { FileAttachment, OutboundMessage } from "../../domain/message.ts";
 import type { Turn, TurnEvent } from "../../domain/turn.ts";
 import { DeliveryError } from "../delivery-error.ts";
@@ -27,7 +27,7 @@ import { createTypingSigns } from "./typing-signs.ts";
 export interface MessageDelivery {
   /** A reply as the messages that are sent one after another. */
   readonly split: (message: OutboundMessage) => readonly OutboundMessage[];
-  readonly send: (message: OutboundMessage, deliveryId: string) => Promise<void>;
+  readonly send: (message: OutboundMessage, deliveryId: string) => Promise<SentMessage>;
   readonly show: (turn: Turn, event: TurnEvent) => void;
   /** No more edits and typing signs. */
   readonly close: () => void;
@@ -47,6 +47,8 @@ export interface MessageDeliveryOptions {
 /** What of a message has arrived, for another attempt. */
 interface Progress {
   isTextSent: boolean;
+  /** The platform's identifier of what arrived first; empty when it is not told. */
+  firstId: string;
   filesSent: number;
 }
 
@@ -81,19 +83,19 @@ export function createMessageDelivery(options: MessageDeliveryOptions): MessageD
   const logUnfinished = (error: unknown): void =>
     log.debug({ problem: toMessage(error) }, "the mark of an unfinished answer stays");
 
-  /** Whether the reply is where it belongs now. */
-  const finishStream = async (message: OutboundMessage): Promise<boolean> => {
+  /** The message in which the reply is where it belongs now; `undefined` when it has to be posted. */
+  const finishStream = async (message: OutboundMessage): Promise<string | undefined> => {
     const key = toStreamKey(message, message.metadata["in_reply_to"] ?? "");
     const shown = await streams.end(key);
     if (shown === undefined) {
       streams.forget(key);
-      return false;
+      return undefined;
     }
     if (isQuestion(message)) {
       // Buttons come with a new message; what was shown so far stays, as something that is finished.
       await requests.edit({ ...message, content: shown.content }, shown.id).catch(logUnfinished);
       streams.forget(key);
-      return false;
+      return undefined;
     }
     try {
       await requests.edit(message, shown.id);
@@ -104,7 +106,7 @@ export function createMessageDelivery(options: MessageDeliveryOptions): MessageD
       if (isPlainRefusal(error) && !isAlreadySo) {
         log.warn({ problem: toMessage(error) }, "an answer could not be edited and is posted anew");
         streams.forget(key);
-        return false;
+        return undefined;
       }
       // The same edit twice shows the same text.
       if (!isAlreadySo)
@@ -115,17 +117,18 @@ export function createMessageDelivery(options: MessageDeliveryOptions): MessageD
         });
     }
     streams.forget(key);
-    return true;
+    return shown.id;
   };
 
-  const sendText = async (message: OutboundMessage): Promise<void> => {
+  /** Gives the platform's identifier of it; empty when it is not told. */
+  const sendText = async (message: OutboundMessage): Promise<string> => {
     pace.count(message.conversationId);
-    if (!(await finishStream(message))) await requests.post(message);
+    return (await finishStream(message)) ?? (await requests.post(message));
   };
 
-  const tell = (message: OutboundMessage, words: string): Promise<void> => {
+  const tell = async (message: OutboundMessage, words: string): Promise<void> => {
     const plain = { ...message, content: words, files: [], isFormatted: false };
-    return sendText(formatMessage(plain, capabilities));
+    await sendText(formatMessage(plain, capabilities));
   };
 
   const leaveOut = (
@@ -152,7 +155,8 @@ export function createMessageDelivery(options: MessageDeliveryOptions): MessageD
       if (!isBelow) await sendTextOnce(message, progress);
       const content = isBelow ? message.content : "";
       try {
-        await sendFile(rule, { ...message, content }, file, requests);
+        const id = await sendFile(rule, { ...message, content }, file, requests);
+        if (progress.firstId === "") progress.firstId = id;
         pace.count(message.conversationId);
         progress.isTextSent = true;
         return;
@@ -171,14 +175,14 @@ export function createMessageDelivery(options: MessageDeliveryOptions): MessageD
 
   const sendTextOnce = async (message: OutboundMessage, progress: Progress): Promise<void> => {
     if (!progress.isTextSent && message.content.trim() !== "")
-      await sendText({ ...message, files: [] });
+      progress.firstId = await sendText({ ...message, files: [] });
     progress.isTextSent = true;
   };
 
-  const sendMessage = async (message: OutboundMessage, deliveryId: string): Promise<void> => {
+  const sendMessage = async (message: OutboundMessage, deliveryId: string): Promise<string> => {
     const { files } = message;
     if (fileRules === undefined || files.length === 0) return sendText(message);
-    const progress = attempts.get(deliveryId) ?? { isTextSent: false, filesSent: 0 };
+    const progress = attempts.get(deliveryId) ?? { isTextSent: false, firstId: "", filesSent: 0 };
     attempts.set(deliveryId, progress, rememberMs);
     const key = toStreamKey(message, message.metadata["in_reply_to"] ?? "");
     // A text that people see already cannot move below a file.
@@ -188,7 +192,8 @@ export function createMessageDelivery(options: MessageDeliveryOptions): MessageD
       await sendOneFile(message, file, progress);
       progress.filesSent += 1;
     }
-    attempts.set(deliveryId, { isTextSent: false, filesSent: 0 }, rememberMs);
+    attempts.set(deliveryId, { isTextSent: false, firstId: "", filesSent: 0 }, rememberMs);
+    return progress.firstId;
   };
 
   return {
@@ -198,13 +203,18 @@ export function createMessageDelivery(options: MessageDeliveryOptions): MessageD
     },
     send: async (given, deliveryId) => {
       const message = formatMessage(conversations.complete(given), capabilities);
-      if (message.metadata["_typing"] === "true") return signs.show(message);
-      if (message.content === "" && message.files.length === 0) return;
-      await sendMessage(message, deliveryId);
+      if (message.metadata["_typing"] === "true") {
+        signs.show(message);
+        return { messageIds: [] };
+      }
+      if (message.content === "" && message.files.length === 0) return { messageIds: [] };
+      const id = await sendMessage(message, deliveryId);
       const reply = deliveryId.replace(/#\d+$/, "");
-      if (hooked.get(reply) === true) return;
-      hooked.set(reply, true, rememberMs);
-      hooks.add(definition.onResponse, toHookScope(message));
+      if (hooked.get(reply) !== true) {
+        hooked.set(reply, true, rememberMs);
+        hooks.add(definition.onResponse, toHookScope(message));
+      }
+      return { messageIds: id === "" ? [] : [id] };
     },
     show: (turn, event) => {
       signs.observe(turn, event);

@@ -285,6 +285,7 @@ describe("files by rules", () => {
     const delivered = Promise.withResolvers<void>();
     const sentParts: number[] = [];
     const loop = createDeliveryLoop({
+      posted: { add: () => Promise.resolve() },
       outbox: {
         markSending: () => Promise.resolve(true),
         markPartsSent: (_: string, count: number) => {

@@ -119,6 +119,11 @@ describe("the definition of a channel", () => {
       expect(warnings).toEqual([
         expect.stringMatching(/tools\.yaml:2: .*extra: nothing reads/) as string,
       ]);
+      await writeFile(join(folder, "other.yaml"), `${least}tools_file: ../elsewhere.yaml\n`);
+      for (const file of ["other.yaml", "channel.yaml"]) {
+        const inner = join(folder, file === "other.yaml" ? "" : "inner");
+        expect(() => loadDefinition(join(folder, file), inner)).toThrow(/outside of its folder/);
+      }
       expect(() => loadDefinition(join(folder, "missing.yaml"))).toThrow(
         /missing\.yaml cannot be read/,
       );

@@ -27,7 +27,7 @@ const passedOn: readonly RegExp[] = [
   /^(?:PYENV_ROOT|PYENV_VERSION|NVM_DIR|VOLTA_HOME|ASDF_DIR|ASDF_DATA_DIR|MISE_DATA_DIR)$/,
 ];
 
-/** The environment of everything that builds a plugin. */
+/** The environment of everything that builds a plugin or channel. */
 export function toBuildEnvironment({
   host,
   scratch,

@@ -7,7 +7,7 @@ import { redactSecrets } from "../../base/secret.ts";
 import { describeEnd, startChildProcess } from "../child-process.ts";
 import { readLines } from "../read-lines.ts";
 
-/** One step of a build: a program and its arguments, run in the folder of the plugin. */
+/** One step of a build: a program and its arguments, run in the folder of what is built. */
 export interface BuildStep {
   readonly command: readonly string[];
   /** Gets the lines of standard output, which are not shown then. */

@@ -6,14 +6,16 @@ import type { BuildPlace } from "./builder.ts";
 /** Where builds put programs. */
 const usualFolders: readonly string[] = ["", "bin", "build", "dist", "out"];
 
-/** Names under which the program of a plugin is looked for, the likeliest first. */
-export function toUsualNames({ name, binary }: Pick<BuildPlace, "name" | "binary">): string[] {
-  return [...new Set([binary, name, `${name}-plugin`, "plugin"])];
+type Names = Pick<BuildPlace, "purpose" | "name" | "binary">;
+
+/** Names under which a program is looked for, the likeliest first. */
+export function toUsualNames({ purpose, name, binary }: Names): string[] {
+  return [...new Set([binary, name, `${name}-${purpose}`, purpose])];
 }
 
-/** The program of a plugin in its folder, as `./path`; `undefined` when there is none of a usual name. */
+/** The program of a plugin or channel in its folder, as `./path`; `undefined` when there is none of a usual name. */
 export async function findExecutable(
-  place: Pick<BuildPlace, "folder" | "name" | "binary">,
+  place: Names & Pick<BuildPlace, "folder">,
 ): Promise<string | undefined> {
   for (const name of toUsualNames(place)) {
     for (const folder of usualFolders) {

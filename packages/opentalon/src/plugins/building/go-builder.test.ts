@@ -14,7 +14,13 @@ test("looks for the program in files of the repository only, since a link may le
   symlinkSync("../main.go", join(folder, "main.go"));
   symlinkSync("/dev/zero", join(folder, "endless.go"));
   const commands: (readonly string[])[] = [];
-  const place = { folder, scratch: outside, name: "dice", binary: "dice-plugin" };
+  const place = {
+    purpose: "plugin" as const,
+    folder,
+    scratch: outside,
+    name: "dice",
+    binary: "dice-plugin",
+  };
   await goBuilder.build(place, async ({ command }) => void commands.push(command));
   expect(commands).toEqual([["go", "build", "-buildvcs=false", "-o", "dice-plugin", "./cmd/dice"]]);
 });

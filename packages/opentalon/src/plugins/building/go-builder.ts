@@ -12,18 +12,18 @@ export const goBuilder: Builder = {
   matches: async ({ folder }) => (await readInside(folder, "go.mod", maxFileBytes)) !== undefined,
   build: async (place, run) => {
     const { binary } = place;
-    // What is fetched has no history, and that of a folder around it says nothing about the plugin.
+    // What is fetched has no history, and that of a folder around it says nothing about it.
     const command = ["go", "build", "-buildvcs=false", "-o", binary, await findMain(place)];
     await run({ command });
     return { command: [`./${binary}`], path: `./${binary}` };
   },
 };
 
-async function findMain({ folder, name, binary }: BuildPlace): Promise<string> {
+async function findMain({ folder, purpose, name, binary }: BuildPlace): Promise<string> {
   if (await isMain(folder)) return ".";
   const commands = await readdir(join(folder, "cmd")).catch((): string[] => []);
   const only = commands.length === 1 ? commands : [];
-  for (const command of [binary, name, `${name}-plugin`, ...only])
+  for (const command of [binary, name, `${name}-${purpose}`, ...only])
     if (commands.includes(command) && (await isMain(join(folder, "cmd", command))))
       return `./cmd/${command}`;
   return ".";

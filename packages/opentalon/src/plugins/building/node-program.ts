@@ -3,7 +3,7 @@ import { readInside } from "../sources/source-files.ts";
 import type { BuildPlace, BuiltProgram } from "./builder.ts";
 import { isExecutable } from "./find-executable.ts";
 
-/** The parts of a package.json that decide how a plugin is built and started. */
+/** The parts of a package.json that decide how a plugin or channel is built and started. */
 export interface PackageFile {
   readonly name: string;
   readonly main: string;
@@ -54,13 +54,13 @@ export async function findNodeProgram(place: BuildPlace): Promise<BuiltProgram |
   if (file === undefined) return undefined;
   const { programs, main, scripts } = file;
   const only = programs.size === 1 ? [...programs.values()] : [];
-  const named = [place.binary, place.name, `${place.name}-plugin`, file.name].flatMap(
+  const named = [place.binary, place.name, `${place.name}-${place.purpose}`, file.name].flatMap(
     (name) => programs.get(name) ?? [],
   );
   const script = [...named, ...only, ...(main === "" ? [] : [main])][0];
   if (script !== undefined) return toScriptProgram(place.folder, script);
   if (!scripts.has("start")) return undefined;
-  // Silent, because the first line of output belongs to the plugin.
+  // Silent, because the first line of output belongs to the program.
   return { command: ["npm", "--silent", "--prefix", ".", "start"], path: "./package.json" };
 }
 

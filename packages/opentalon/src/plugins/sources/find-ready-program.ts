@@ -1,18 +1,24 @@
+import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
-import { toBinaryName } from "../building/builder.ts";
+import { type BuildPurpose, definitionPath, toBinaryName } from "../building/builder.ts";
 import { findExecutable } from "../building/find-executable.ts";
 import type { PreparedProgram } from "../plugin-entry.ts";
-import type { WantedPlugin } from "./plugin-sources.ts";
+import type { WantedBuild } from "./built-sources.ts";
 
-/** A program that lies ready in a folder of the operator's, which is run as it is. */
-export async function findReadyProgram({
-  name,
-  source,
-}: Pick<WantedPlugin, "name" | "source">): Promise<PreparedProgram | undefined> {
+/** A program, or the definition of a channel, that lies ready in a folder of the operator's, and is used as it is. */
+export async function findReadyProgram(
+  purpose: BuildPurpose,
+  { name, source }: Pick<WantedBuild, "name" | "source">,
+): Promise<PreparedProgram | undefined> {
   if (source.kind !== "folder") return undefined;
   const folder = source.path;
+  if (purpose === "channel" && !existsSync(join(folder, "go.mod"))) {
+    const definition = join(folder, definitionPath);
+    if (existsSync(definition)) return { command: [definition], folder };
+  }
   for (const called of [name, basename(folder)]) {
-    const found = await findExecutable({ folder, name: called, binary: toBinaryName(called) });
+    const binary = toBinaryName(called, purpose);
+    const found = await findExecutable({ purpose, folder, name: called, binary });
     if (found !== undefined) return { command: [join(folder, found)], folder };
   }
   return undefined;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { AnswerRecord } from "../../domain/answer.ts";
 import type { Session } from "../../domain/session.ts";
+import type { ReactionTarget } from "./find-reaction-target.ts";
 import { readIntent, type Signal } from "./read-intent.ts";
 
 const record: AnswerRecord = {
@@ -36,12 +37,13 @@ const read = (
     command?: Signal;
     sender?: string;
     acceptedAtMs?: number;
+    target?: ReactionTarget;
   } = {},
 ) => {
-  const { metadata = {}, command, sender: senderId = "ann", acceptedAtMs } = more;
+  const { metadata = {}, command, sender: senderId = "ann", acceptedAtMs, target } = more;
   const session = toSession("last" in more ? more.last : record);
   const message = { content, files: [], metadata, channel: "c", senderId };
-  return readIntent({ message, session, command, acceptedAtMs });
+  return readIntent({ message, session, command, target, acceptedAtMs });
 };
 const judged = (accepted: boolean, weight: number) => [{ answerId: "t1", accepted, weight }];
 
@@ -111,6 +113,45 @@ describe("what a message wants", () => {
       kind: "question",
       text: "Who was that?",
     });
+  });
+
+  it("is a judgement of the answer it names, and nothing but that", () => {
+    const target = { kind: "earlier", turnId: "t0" } as const;
+    for (const [reaction, accepted] of [
+      ["👎", false],
+      ["👍", true],
+    ] as const) {
+      const signals = [{ answerId: "t0", accepted, weight: 2 }];
+      const metadata = { reaction };
+      const failed = { ...record, isJudged: true, unanswered: "Who was that?" };
+      for (const last of [record, failed, undefined as unknown as AnswerRecord])
+        expect(read("", { metadata, target, last })).toEqual({ kind: "note", signals });
+      expect(read("And you?", { metadata, target })).toMatchObject({ kind: "question", signals });
+    }
+    expect(read("", { metadata: { reaction: "👀" }, target })).toEqual({
+      kind: "note",
+      signals: [],
+    });
+  });
+
+  it("can have nothing but the newest answer given anew", () =>
+    expect(
+      read("", { metadata: { reaction: "🔁" }, target: { kind: "earlier", turnId: "t0" } }),
+    ).toEqual({
+      kind: "note",
+      signals: [],
+      words: expect.stringContaining("Only the newest answer") as string,
+    }));
+
+  it("says nothing about answers when it names something else, or was taken back", () => {
+    for (const reaction of ["👎", "👍", "🔁"])
+      expect(read("", { metadata: { reaction }, target: { kind: "stranger" } })).toEqual({
+        kind: "note",
+        signals: [],
+      });
+    const takenBack = { reaction_to: "m1" };
+    for (const metadata of [takenBack, { ...takenBack, reaction: "" }])
+      expect(read("", { metadata })).toEqual({ kind: "note", signals: [] });
   });
 
   it("may be a question and a praise at once", () =>

@@ -8,6 +8,7 @@ import type { AnswerRecord, AnswerSignal, LostFile } from "../../domain/answer.t
 import type { InboundMessage } from "../../domain/message.ts";
 import type { Session, TranscriptMessage } from "../../domain/session.ts";
 import { detectFeedback } from "./detect-feedback.ts";
+import type { ReactionTarget } from "./find-reaction-target.ts";
 import { readModelFlag } from "./read-model-flag.ts";
 import { readSignal } from "./read-signal.ts";
 
@@ -47,9 +48,13 @@ export interface IntentRequest {
   readonly session: Session;
   /** What a command stands for, such as `/retry`. */
   readonly command?: Signal | undefined;
+  /** What it is a reaction to, where that is not the newest answer. */
+  readonly target?: ReactionTarget | undefined;
   /** When the message was stored; absent where that is not known. */
   readonly acceptedAtMs?: number | undefined;
 }
+
+const reactionKeys = ["signal", "reaction", "reaction_to"];
 
 /** How much an act counts that has no other meaning than to judge. */
 const deliberate = 2;
@@ -57,23 +62,25 @@ const hint = 1;
 
 const tooFarBack =
   "That answer is too far back to be given again. Please put the question once more.";
+const notTheNewest =
+  "Only the newest answer can be given again. To ask about an earlier one, please put its question once more.";
 const nothingToAsk =
   "There is no question before that could be asked again. Put yours behind the name of the model.";
 
 /** Reads what a message wants. Never throws. */
 export function readIntent(request: IntentRequest): Intent {
-  const { message, session, command } = request;
+  const { message, session, command, target } = request;
   const flag = readModelFlag(message.content);
   const { model } = flag;
   const text = command !== undefined || flag.text.trim() === "" ? "" : flag.text;
   const explicit = command ?? readSignal(message.metadata);
   const isEmpty = text === "" && message.files.length === 0;
-  // A reaction, also one that means nothing to us.
-  const isReaction =
-    isEmpty && ["signal", "reaction"].some((key) => message.metadata[key] !== undefined);
+  // A reaction, also one that means nothing to us, or was taken back.
+  const isReaction = isEmpty && reactionKeys.some((key) => message.metadata[key] !== undefined);
   const isAct = command !== undefined || isReaction;
   const said: Said = { text, model, explicit, isEmpty, isAct };
 
+  if (target !== undefined && explicit !== undefined) return readElsewhere(said, explicit, target);
   const record = session.lastAnswer;
   if (record?.unanswered !== undefined) return readAfterFailure(request, said, record);
   const last = findLast(session);
@@ -97,6 +104,19 @@ interface Said {
   readonly isEmpty: boolean;
   /** Whether it is a command or a reaction, and so no question whatever else. */
   readonly isAct: boolean;
+}
+
+/**
+ * A reaction to anything but the newest answer, which it leaves as it is. The history keeps the first
+ * deliberate judgement of an answer, and knows no row for what was none.
+ */
+function readElsewhere({ text, model, isAct }: Said, said: Signal, target: ReactionTarget): Intent {
+  const isJudgement = target.kind === "earlier" && said !== "regenerate";
+  const accepted = said === "accepted";
+  const signals = isJudgement ? [{ answerId: target.turnId, accepted, weight: deliberate }] : [];
+  if (!isAct) return { kind: "question", text, model, signals };
+  const isWish = target.kind === "earlier" && said === "regenerate";
+  return { kind: "note", signals, words: isWish ? notTheNewest : undefined };
 }
 
 function readAfterAnswer(
@@ -135,7 +155,7 @@ function readAfterAnswer(
 function readAfterFailure(
   { message, session }: IntentRequest,
   { text, model, explicit, isEmpty, isAct }: Said,
-  { unanswered = "", unansweredFiles: lostFiles, ...record }: AnswerRecord,
+  { unanswered = "", unansweredFiles: lostFiles, unansweredBy: _, ...record }: AnswerRecord,
 ): Intent {
   const isAgain =
     (isAct && (explicit === "regenerate" || explicit === "rejected")) ||

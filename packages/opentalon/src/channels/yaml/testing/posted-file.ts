@@ -26,9 +26,11 @@ export async function readForm({ bytes, headers }: StubRequest): Promise<{
     | undefined;
 }> {
   const type = headers["content-type"] ?? "";
-  const body = new Response(new Uint8Array(bytes), { headers: { "Content-Type": type } });
-  // oxlint-disable-next-line typescript/no-deprecated -- deprecated for servers that strangers reach
-  const form = await body.formData();
+  const form = await new Response(new Uint8Array(bytes), {
+    headers: { "Content-Type": type },
+  })
+    // oxlint-disable-next-line typescript/no-deprecated -- Deprecated for servers that strangers reach.
+    .formData();
   const fields: Record<string, string> = {};
   let file: Awaited<ReturnType<typeof readForm>>["file"];
   for (const [field, value] of form) {

@@ -31,8 +31,12 @@ export interface StubServer extends AsyncDisposable {
   readonly openConnections: () => number;
   /** Decides first; `undefined` leaves the request to the usual handler. */
   readonly intercept: (
-    handler: ((request: StubRequest) => StubAnswer | Promise<StubAnswer> | undefined) | undefined,
+    handler:
+      | ((request: StubRequest) => StubAnswer | undefined | Promise<StubAnswer | undefined>)
+      | undefined,
   ) => void;
+  /** Breaks all connections without a word. */
+  readonly cut: () => void;
 }
 
 export interface StubServerOptions {
@@ -67,7 +71,7 @@ export async function startStubServer({
         json: toJson(body),
       };
       requests.push(request);
-      const answer = await (intercept?.(request) ?? handle(request));
+      const answer = (await intercept?.(request)) ?? (await handle(request));
       if (outgoing.destroyed) return;
       outgoing.writeHead(answer.status ?? 200, {
         "Content-Type": "application/json",
@@ -94,6 +98,9 @@ export async function startStubServer({
     openConnections: () => sockets.size,
     intercept: (next) => {
       intercept = next;
+    },
+    cut: () => {
+      for (const socket of sockets) socket.destroy();
     },
     [Symbol.asyncDispose]: () =>
       new Promise((resolve) => {

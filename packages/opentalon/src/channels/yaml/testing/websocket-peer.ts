@@ -9,7 +9,8 @@ export interface WebSocketPeer {
   readonly sendText: (text: string) => void;
   /** Bytes beside all rules. */
   readonly sendRaw: (bytes: Uint8Array) => void;
-  readonly close: () => void;
+  /** 1000 unless said. */
+  readonly close: (code?: number) => void;
   /** Cuts the connection without a word. */
   readonly drop: () => void;
   /** Whether pings are answered. */
@@ -52,7 +53,7 @@ export function acceptWebSocket(
     sendRaw: (bytes) => {
       socket.write(bytes);
     },
-    close: () => end?.close(1000),
+    close: (code = 1000) => end?.close(code),
     drop: () => {
       socket.destroy();
     },

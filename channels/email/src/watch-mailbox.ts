@@ -1,0 +1,270 @@
+import { ImapFlow } from "imapflow";
+import { type AccessTokens, TokenRefusedError } from "./access-tokens.ts";
+import { toProblem } from "./mail-problem.ts";
+import type { MailMemory } from "./mail-memory.ts";
+import type { EmailSettings } from "./read-settings.ts";
+import type { MailOrigin } from "./to-incoming-message.ts";
+
+/** A mail as it lies in the mailbox. */
+export interface RawMail extends MailOrigin {
+  readonly source: Uint8Array;
+}
+
+export interface MailboxOptions {
+  readonly settings: EmailSettings;
+  readonly tokens: AccessTokens | undefined;
+  readonly memory: Pick<MailMemory, "cursor" | "setCursor">;
+  /**
+   * Takes the mails one after the other, the oldest first; each comes again, also after a restart, until this resolves.
+   * Whether the mail is dealt with, and may be marked as read.
+   */
+  readonly take: (mail: RawMail) => Promise<boolean>;
+  /** Ends it. */
+  readonly signal: AbortSignal;
+  readonly sleep: (timeMs: number, signal: AbortSignal) => Promise<void>;
+  readonly log: (line: string) => void;
+  /** How often is looked for new mail even when the server does not tell of any. */
+  readonly pollIntervalMs: number;
+}
+
+/** As much as the largest files, as they are written in mails. */
+const longestMail = 44 * 1024 * 1024;
+const firstDelayMs = 1_000;
+const longestDelayMs = 60_000;
+/** A connection that held for so long was a good one. */
+const goodMs = 30_000;
+
+/**
+ * Reads what comes into a folder of a mailbox, from its first start on; over lost connections and restarts nothing is left
+ * out. Resolves when it is ended.
+ * @throws Error in words for the operator when the account or the folder is refused.
+ */
+export async function watchMailbox(options: MailboxOptions): Promise<void> {
+  const { settings, signal, sleep, log } = options;
+  const { imap } = settings;
+  let delayMs = firstDelayMs;
+  let wasRefused = false;
+  while (!signal.aborted) {
+    const startMs = Date.now();
+    try {
+      await listenOnce(options, wasRefused);
+    } catch (error) {
+      if (signal.aborted) return;
+      if (isRefusal(error)) {
+        // A token may have been withdrawn before its time.
+        const mayRenew = options.tokens !== undefined && !(error instanceof TokenRefusedError);
+        if (wasRefused || !mayRenew) throw toRefusal(error, settings);
+        wasRefused = true;
+        continue;
+      }
+      if (Date.now() - startMs >= goodMs) delayMs = firstDelayMs;
+      log(
+        `IMAP server ${imap.host}: ${toProblem(error, imap)}; trying again in ${Math.round(delayMs / 1_000)} s`,
+      );
+      await sleep(delayMs, signal);
+      delayMs = Math.min(delayMs * 2, longestDelayMs);
+      wasRefused = false;
+    }
+  }
+}
+
+/** One connection, until it ends; always by a throw. */
+async function listenOnce(options: MailboxOptions, wasRefused: boolean): Promise<never> {
+  const { settings, tokens, signal, log, pollIntervalMs } = options;
+  const accessToken = await tokens?.get(wasRefused);
+  const client = createClient(settings, accessToken);
+  const lost = Promise.withResolvers<never>();
+  lost.promise.catch(() => {});
+  const close = (): void => client.close();
+  /** Why the connection ended, where that is known; commands only learn that it did. */
+  let cause: Error | undefined;
+  client.on("error", (error) => {
+    cause = error;
+    lost.reject(error);
+  });
+  client.on("close", () => lost.reject(new Error("the connection was closed")));
+  signal.addEventListener("abort", close, { once: true });
+  let hasNews: boolean;
+  let wake = (): void => {};
+  client.on("exists", () => {
+    hasNews = true;
+    wake();
+  });
+  let mailbox: OpenFolder | undefined;
+  try {
+    signal.throwIfAborted();
+    await client.connect();
+    mailbox = await openFolder(client, options);
+    log(`listening to ${settings.folder} of ${settings.imap.user} at ${settings.imap.host}`);
+    for (;;) {
+      hasNews = false;
+      await takeNewMails(client, mailbox, options);
+      if (hasNews) continue;
+      const woken = new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      // The next command ends it; whether the connection ended is told elsewhere.
+      client.idle().catch(() => {});
+      const timer = setTimeout(wake, pollIntervalMs);
+      await Promise.race([woken, lost.promise]).finally(() => clearTimeout(timer));
+    }
+  } catch (error) {
+    if (cause !== undefined && mailbox !== undefined) leaveOut(cause, mailbox, options);
+    throw cause ?? error;
+  } finally {
+    signal.removeEventListener("abort", close);
+    client.close();
+  }
+}
+
+/** A mail that breaks the connection each time would keep everything behind it from being read. */
+function leaveOut(
+  cause: Error,
+  { uidValidity, fetching: { uid } }: OpenFolder,
+  { settings: { folder }, memory, log }: MailboxOptions,
+): void {
+  if (uid === undefined || !isUnreadable((cause as ImapError).code ?? "")) return;
+  log(`mail ${uid} is left out: what the server sends of it breaks every bound`);
+  memory.setCursor(folder, { uidValidity, lastUid: uid });
+}
+
+function createClient({ imap }: EmailSettings, accessToken: string | undefined): ImapFlow {
+  const { host, port, protection, user, password, ca } = imap;
+  return new ImapFlow({
+    host,
+    port,
+    secure: protection === "tls",
+    doSTARTTLS: protection === "starttls",
+    tls: ca === undefined ? {} : { ca },
+    auth: accessToken === undefined ? { user, pass: password } : { user, accessToken },
+    clientInfo: { name: "OpenTalon", vendor: "OpenTalon", version: "1", "support-url": "" },
+    logger: false,
+    disableAutoIdle: true,
+    connectionTimeout: 15_000,
+    greetingTimeout: 15_000,
+    maxLineLength: 8 * 1024 * 1024,
+    maxLiteralSize: longestMail + 1024 * 1024,
+    maxResponseSize: longestMail + 16 * 1024 * 1024,
+  });
+}
+
+interface OpenFolder {
+  readonly uidValidity: string;
+  /** The mail that is on its way. */
+  readonly fetching: { uid: number | undefined };
+}
+
+async function openFolder(client: ImapFlow, options: MailboxOptions): Promise<OpenFolder> {
+  const { settings, memory, log } = options;
+  const { folder } = settings;
+  const mailbox = await client.mailboxOpen(folder);
+  const uidValidity = String(mailbox.uidValidity);
+  const cursor = memory.cursor(folder);
+  if (cursor?.uidValidity !== uidValidity) {
+    if (cursor !== undefined)
+      log(`the server has numbered ${folder} anew; mails are read from now on`);
+    memory.setCursor(folder, { uidValidity, lastUid: await findLastUid(client, mailbox.uidNext) });
+  }
+  return { uidValidity, fetching: { uid: undefined } };
+}
+
+/** Servers have to tell the next UID, and not all do. */
+async function findLastUid(client: ImapFlow, next: number): Promise<number> {
+  if (Number.isSafeInteger(next) && next > 0) return next - 1;
+  const found = await client.search({ uid: "*" }, { uid: true });
+  return found === false || found === undefined ? 0 : (found.at(-1) ?? 0);
+}
+
+async function takeNewMails(
+  client: ImapFlow,
+  { uidValidity, fetching }: OpenFolder,
+  options: MailboxOptions,
+): Promise<void> {
+  const { settings, memory, take, signal, log } = options;
+  const { folder } = settings;
+  const lastUid = memory.cursor(folder)?.lastUid ?? 0;
+  const found = await client.search({ uid: `${lastUid + 1}:*` }, { uid: true });
+  if (found === false || found === undefined)
+    throw new Error("the search for new mails was refused");
+  // A range that begins behind the last mail still names the last mail.
+  const uids = found.filter((uid) => uid > lastUid).toSorted((one, other) => one - other);
+  for (const uid of uids) {
+    signal.throwIfAborted();
+    fetching.uid = uid;
+    const mail = await client.fetchOne(
+      String(uid),
+      { uid: true, flags: true, size: true, source: { start: 0, maxLength: longestMail } },
+      { uid: true },
+    );
+    fetching.uid = undefined;
+    const isGone =
+      mail === false ||
+      mail.flags?.has("\\Deleted") === true ||
+      mail.flags?.has("\\Draft") === true;
+    let isDone = false;
+    if (!isGone && mail.source !== undefined) {
+      const isCut = (mail.size ?? 0) > longestMail;
+      isDone = await take({ uidValidity, uid, isCut, source: mail.source });
+    }
+    // Only what is on disk counts as read: this comes after it, and whatever follows may fail.
+    memory.setCursor(folder, { uidValidity, lastUid: uid });
+    if (isDone)
+      await markAsRead(client, uid, settings).catch((error: unknown) => {
+        if (!client.usable) throw error;
+        log(`a mail could not be marked or moved: ${toProblem(error, settings.imap)}`);
+      });
+  }
+}
+
+async function markAsRead(client: ImapFlow, uid: number, { moveTo }: EmailSettings): Promise<void> {
+  const range = String(uid);
+  const isMarked = await client.messageFlagsAdd(range, ["\\Seen"], { uid: true });
+  if (!isMarked) throw new Error("the server does not let it be marked as read");
+  if (moveTo === "") return;
+  const moved = await client.messageMove(range, moveTo, { uid: true });
+  if (moved === false) throw new Error(`the server does not let it be moved to ${moveTo}`);
+}
+
+interface ImapError {
+  readonly authenticationFailed?: boolean;
+  readonly serverResponseCode?: string;
+  readonly mailboxMissing?: boolean;
+  readonly code?: string;
+}
+
+/** What does not pass by itself. */
+function isRefusal(error: unknown): boolean {
+  const { authenticationFailed, serverResponseCode, mailboxMissing, code } = error as ImapError;
+  if (authenticationFailed === true) return serverResponseCode !== "UNAVAILABLE";
+  return (
+    error instanceof TokenRefusedError ||
+    mailboxMissing === true ||
+    isCertificateProblem(code ?? "")
+  );
+}
+
+/** An answer that breaks the bounds of a connection, or its language, does so each time. */
+function isUnreadable(code: string): boolean {
+  return /^(?:Line|Literal|Response)TooLarge$|^TooManyTokens$|^ParserError|^MAX_IMAP_NESTING/.test(
+    code,
+  );
+}
+
+function isCertificateProblem(code: string): boolean {
+  return /^(?:CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|ERR_TLS_CERT_)/.test(code);
+}
+
+function toRefusal(error: unknown, { imap, folder }: EmailSettings): Error {
+  if (error instanceof TokenRefusedError) return error;
+  const { authenticationFailed, mailboxMissing } = error as ImapError;
+  const words = toProblem(error, imap);
+  if (authenticationFailed === true)
+    return new Error(
+      `the IMAP server ${imap.host} refused ${imap.user}: ${words}; check config.user and the password`,
+    );
+  if (mailboxMissing === true)
+    return new Error(`there is no folder ${folder} in the mailbox; set config.folder`);
+  return new Error(
+    `the certificate of ${imap.host} cannot be trusted: ${words}; set config.imap.ca where the server has an authority of its own`,
+  );
+}

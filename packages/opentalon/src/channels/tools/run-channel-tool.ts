@@ -80,10 +80,10 @@ function toRequest({ action, method, url, headers, body }: ChannelTool): Request
       value: parseTemplate(value),
     })),
     body: body === "" ? undefined : parseTemplate(body),
+    when: undefined,
     multipart: undefined,
     isFileBody: false,
     omitsEmptyDeep: false,
-    when: undefined,
   };
 }
 

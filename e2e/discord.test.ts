@@ -19,7 +19,8 @@ describe("Discord", () => {
           plugin: "discord",
           config: { bot_token: "${DISCORD_BOT_TOKEN}", api_url: discord.apiUrl },
           // Everybody may talk; who may not is the business of other tests.
-          access: { policy: "open", rate_limit: { messages: 1_000, per: "1m" } },
+          access: { policy: "open" },
+          rate_limit: { messages: 1_000, per: "1m" },
         },
       },
     });

@@ -14,8 +14,8 @@ describe.each(peerKinds)("a channel over %s, under 50 messages a second", (kind)
       const { said, answered, reportedUnknown, lost, doubled } = ledger;
       expect({ lost, doubled }).toEqual({ lost: 0, doubled: 0 });
       expect(answered + reportedUnknown).toBe(said);
-      // At most what was on its way at a kill.
-      expect(reportedUnknown).toBeLessThan(said / 2);
+      // Who knows no repeats may miss what was on its way at a kill.
+      if (kind !== "forgetful webhook") expect(reportedUnknown).toBe(0);
     },
   );
 });

@@ -34,6 +34,12 @@ describe("Markdown as HTML of a mail", () => {
     expect(html).toContain('<a href="https://evil.example/pixel.png?secret">see</a>');
   });
 
+  it("escapes text between HTML tags, too", () => {
+    expect(
+      renderMarkdown("<kbd>a <img src=x onerror=alert(1)//\n\n<script>1 < 2 &amp; 3"),
+    ).not.toMatch(/<(?:img|kbd|script)/);
+  });
+
   it("is left out of what is too long or too odd for it", () => {
     expect(renderMarkdown("a".repeat(30_001))).toBeUndefined();
     expect(renderMarkdown("> ".repeat(15_000))).toBeUndefined();

@@ -15,6 +15,12 @@ export function renderMarkdown(markdown: string): string | undefined {
     breaks: true,
     renderer: {
       html: ({ text }) => escape(text),
+      text(token) {
+        if ("tokens" in token && token.tokens !== undefined)
+          return this.parser.parseInline(token.tokens);
+        // Also between HTML, where the library would leave it as it is. An entity is one in Markdown, too.
+        return token.text.split(entity).map(escapeUnlessEntity).join("");
+      },
       link({ href, tokens }) {
         const words = this.parser.parseInline(tokens);
         return toLink(href, words);
@@ -28,6 +34,13 @@ export function renderMarkdown(markdown: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+const entity = /(&(?:#\d{1,7}|#x[\da-f]{1,6}|[a-z]\w{1,31});)/i;
+
+/** Of a text that was split at its entities, every second part is one. */
+function escapeUnlessEntity(part: string, index: number): string {
+  return index % 2 === 1 ? part : escape(part);
 }
 
 function toLink(href: string, words: string): string {

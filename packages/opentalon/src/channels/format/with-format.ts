@@ -5,6 +5,9 @@ import { formatMessage, formatWords, splitFormattedMessage } from "./format-mess
 export function withFormat(channel: Channel): Channel {
   return {
     ...channel,
+    get knowsRepeats() {
+      return channel.knowsRepeats ?? false;
+    },
     split: (message) => splitFormattedMessage(message, channel.capabilities()),
     send: (message, deliveryId) =>
       channel.send(formatMessage(message, channel.capabilities()), deliveryId),

@@ -47,8 +47,8 @@ export interface MessageDeliveryOptions {
 /** What of a message has arrived, for another attempt. */
 interface Progress {
   isTextSent: boolean;
-  /** The platform's identifier of the text; empty when there is none, or it is not told. */
-  textId: string;
+  /** The platform's identifier of what arrived first; empty when it is not told. */
+  firstId: string;
   filesSent: number;
 }
 
@@ -155,7 +155,8 @@ export function createMessageDelivery(options: MessageDeliveryOptions): MessageD
       if (!isBelow) await sendTextOnce(message, progress);
       const content = isBelow ? message.content : "";
       try {
-        await sendFile(rule, { ...message, content }, file, requests);
+        const id = await sendFile(rule, { ...message, content }, file, requests);
+        if (progress.firstId === "") progress.firstId = id;
         pace.count(message.conversationId);
         progress.isTextSent = true;
         return;
@@ -174,14 +175,14 @@ export function createMessageDelivery(options: MessageDeliveryOptions): MessageD
 
   const sendTextOnce = async (message: OutboundMessage, progress: Progress): Promise<void> => {
     if (!progress.isTextSent && message.content.trim() !== "")
-      progress.textId = await sendText({ ...message, files: [] });
+      progress.firstId = await sendText({ ...message, files: [] });
     progress.isTextSent = true;
   };
 
   const sendMessage = async (message: OutboundMessage, deliveryId: string): Promise<string> => {
     const { files } = message;
     if (fileRules === undefined || files.length === 0) return sendText(message);
-    const progress = attempts.get(deliveryId) ?? { isTextSent: false, textId: "", filesSent: 0 };
+    const progress = attempts.get(deliveryId) ?? { isTextSent: false, firstId: "", filesSent: 0 };
     attempts.set(deliveryId, progress, rememberMs);
     const key = toStreamKey(message, message.metadata["in_reply_to"] ?? "");
     // A text that people see already cannot move below a file.
@@ -191,8 +192,8 @@ export function createMessageDelivery(options: MessageDeliveryOptions): MessageD
       await sendOneFile(message, file, progress);
       progress.filesSent += 1;
     }
-    attempts.set(deliveryId, { isTextSent: false, textId: "", filesSent: 0 }, rememberMs);
-    return progress.textId;
+    attempts.set(deliveryId, { isTextSent: false, firstId: "", filesSent: 0 }, rememberMs);
+    return progress.firstId;
   };
 
   return {

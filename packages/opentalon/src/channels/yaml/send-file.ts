@@ -12,7 +12,8 @@ import type { Scope } from "./template.ts";
 const uploadTimeoutMs = 120_000;
 
 /**
- * Sends one file by its rule; the text of the message goes below it.
+ * Sends one file by its rule; the text of the message goes below it. Gives the platform's identifier of the message, empty
+ * when it is not told.
  * @throws DeliveryError: what became of the file. Before the last step nobody has seen anything of it.
  */
 export async function sendFile(
@@ -20,7 +21,8 @@ export async function sendFile(
   message: ScopedMessage,
   given: FileAttachment,
   requests: TextRequests,
-): Promise<void> {
+): Promise<string> {
+  let id = "";
   const file = { ...given, name: toFileName(given.name) };
   const resolved = new Map<string, string>();
   const scope: Scope = { file: toFileLookup(file), resolve: (key) => resolved.get(key) };
@@ -32,12 +34,13 @@ export async function sendFile(
       const answer = parseAnswer(result);
       for (const [key, path] of Object.entries(store))
         resolved.set(key, toText(findField(answer, path)));
-      if (index === last) requests.remember(message, result);
+      if (index === last) id = requests.remember(message, result);
     } catch (error) {
       if (index === last || error instanceof RefusedError || !isUnknown(error)) throw error;
       throw new DeliveryError(toMessage(error), { outcome: "not-delivered", cause: error });
     }
   }
+  return id;
 }
 
 function isUnknown(error: unknown): boolean {

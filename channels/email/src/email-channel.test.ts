@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { UnknownDeliveryError } from "@opentalon/plugin-sdk";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { startMailBench } from "./testing/mail-bench.ts";
@@ -438,6 +439,20 @@ describe("an answer", () => {
     giveUp.abort();
     await expect(hanging).rejects.toBeInstanceOf(UnknownDeliveryError);
     await vi.waitFor(() => expect(mail.smtp.connections()).toBe(0), patient);
+  });
+
+  it("is delivered also when it cannot be noted", async () => {
+    await using bench = await startMailBench();
+    const folder = await makeFolder();
+    await using channel = await runChannel({ config: bench.config, folder });
+    using disk = new DatabaseSync(join(folder, "mail.sqlite"));
+    disk.exec(
+      "CREATE TRIGGER full BEFORE INSERT ON mails BEGIN SELECT RAISE(FAIL, 'disk is full'); END",
+    );
+    const [name] = await channel.answer("Here it is.");
+    expect(name).toMatch(/@example\.com$/);
+    expect(bench.texts()).toEqual(["Here it is."]);
+    expect(channel.log).toContainEqual(expect.stringContaining("disk is full"));
   });
 
   it("is not delivered by a server that is away or refuses the password, which is not repeated", async () => {

@@ -6,7 +6,7 @@ import {
 } from "@opentalon/plugin-sdk";
 import { type AccessTokens, createAccessTokens } from "./access-tokens.ts";
 import { composeMail } from "./compose-mail.ts";
-import { toDomain } from "./mail-address.ts";
+import { toDomain, toOneLine } from "./mail-address.ts";
 import { type KnownMail, type MailMemory, openMailMemory } from "./mail-memory.ts";
 import { parseMessageIds, toName } from "./message-ids.ts";
 import { type EmailSettings, readSettings } from "./read-settings.ts";
@@ -93,7 +93,7 @@ export function createEmailChannel(options: EmailChannelOptions): ChannelDefinit
       if (outcome.kind === "unknown") throw new UnknownDeliveryError(outcome.problem);
       if (outcome.kind === "not-sent") throw new Error(outcome.problem);
       const messageId = outcome.messageId ?? mail.messageId;
-      memory.add({
+      const known: KnownMail = {
         conversation: message.conversationId,
         name: toName(messageId),
         threadId: message.threadId,
@@ -103,7 +103,13 @@ export function createEmailChannel(options: EmailChannelOptions): ChannelDefinit
         answerTo: mail.to,
         direction: "out",
         atMs: now(),
-      });
+      };
+      try {
+        memory.add(known);
+      } catch (error) {
+        // It has arrived all the same: whoever is told that it failed sends it a second time.
+        log(`a mail was sent, and could not be noted: ${toOneLine(String(error))}`);
+      }
       return { messageIds: [toName(messageId)] };
     },
   };

@@ -39,5 +39,8 @@ describe("text of HTML", () => {
       links,
     ])
       expect(typeof toText(part.repeat(100_000))).toBe("string");
+    const many = 45_000;
+    const nested = "<a href='https://x.example/'>b".repeat(many) + "</a>".repeat(many);
+    expect(toText(nested)).toBe(`${"b".repeat(many)} (https://x.example/)`);
   });
 });

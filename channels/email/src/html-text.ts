@@ -37,7 +37,8 @@ const lines = new Set([
 
 export function toText(html: string): string {
   const text = createText();
-  const links: { readonly url: string; readonly from: number }[] = [];
+  /** A link ends where the next one begins: what a link holds is looked through once. */
+  let link: { readonly url: string; readonly from: number } | undefined;
   const limited = html.slice(0, longestHtml);
   let position = 0;
   while (position < limited.length) {
@@ -74,11 +75,11 @@ export function toText(html: string): string {
         text.startLine();
       }
     } else if (name === "td" || name === "th") text.add(" ");
-    else if (name === "a" && !isEnd) links.push({ url: toUrl(tag), from: text.position() });
+    else if (name === "a" && !isEnd) link = { url: toUrl(tag), from: text.position() };
     else if (name === "a") {
-      const link = links.pop();
       if (link !== undefined && link.url !== "" && !text.since(link.from).includes(link.url))
         text.add(` (${link.url})`);
+      link = undefined;
     }
   }
   return text.finish();

@@ -83,6 +83,28 @@ it("is the channel itself when that is there in time, with its routes", async ()
   expect(notes).toEqual(["start", "send hello", "stop intake", "send bye"]);
 });
 
+it("splits and words replies as the channel does, and by length alone where that has no way of its own", async () => {
+  const { channel: made } = createNotedChannel();
+  const capabilities = () => ({ ...plainCapabilities, maxMessageLength: 5 });
+  const splitting: Channel = {
+    ...made,
+    capabilities,
+    split: (whole) => ["one", "two"].map((content) => ({ ...whole, content })),
+    formatWords: (words) => `*${words}*`,
+  };
+  const contentsOf = async (inner: Channel): Promise<unknown> => {
+    const { channel, tries } = open(inner);
+    expect(channel.split?.(message)).toEqual([message]);
+    expect(channel.formatWords?.("words")).toBe("words");
+    tries[0]?.bring(program);
+    await channel.settle(10_000);
+    const split = channel.split?.({ ...message, content: "three four" });
+    return [split?.map(({ content }) => content), channel.formatWords?.("words")];
+  };
+  expect(await contentsOf(splitting)).toEqual([["one", "two"], "*words*"]);
+  expect(await contentsOf({ ...made, capabilities })).toEqual([["three", "four"], "words"]);
+});
+
 it("starts by itself when it comes later, and nothing is delivered before", async () => {
   const { channel: made, notes } = createNotedChannel();
   const { channel, tries, host } = open(made);

@@ -6,6 +6,7 @@ import type { Log } from "../base/log.ts";
 import { type Channel, type ChannelHost, plainCapabilities } from "../domain/channel.ts";
 import type { PreparedProgram } from "../plugins/plugin-entry.ts";
 import { DeliveryError } from "./delivery-error.ts";
+import { splitMessage } from "./split-message.ts";
 
 export interface LateChannelOptions {
   /** Instance name: the key under `channels:`. */
@@ -124,6 +125,9 @@ export function createLateChannel(options: LateChannelOptions): LateChannel {
       ending.abort();
       await inner?.stopIntake();
     },
+    split: (message) =>
+      inner?.split?.(message) ?? splitMessage(message, inner?.capabilities().maxMessageLength ?? 0),
+    formatWords: (words) => inner?.formatWords?.(words) ?? words,
     send: async (message, deliveryId) => {
       if (inner !== undefined) return inner.send(message, deliveryId);
       const why = `the channel "${name}" does not run: ${problem ?? "it is starting"}`;

@@ -3,6 +3,7 @@ import { connectivityState, Metadata, status } from "@grpc/grpc-js";
 import { create, type JsonObject } from "@bufbuild/protobuf";
 import { EmptySchema, type Timestamp } from "@bufbuild/protobuf/wkt";
 import { channelMessages as messages, channelServiceMethods as methods } from "@opentalon/protocol";
+import { createBackoff } from "../../base/backoff.ts";
 import type { Clock } from "../../base/clock.ts";
 import { formatDuration } from "../../base/duration.ts";
 import { PluginError, toMessage } from "../../base/errors.ts";
@@ -26,6 +27,9 @@ export interface GrpcWireOptions extends Omit<GrpcClientOptions, "interceptor"> 
 /** How long a message waits for a connection before it counts as not delivered. */
 const connectTimeoutMs = 5_000;
 const acknowledgeTimeoutMs = 10_000;
+const acknowledgeTries = 5;
+const firstAcknowledgePauseMs = 200;
+const slowestAcknowledgePauseMs = 5_000;
 const maxMessageIds = 100;
 /** The end of a connection is known a moment after that of the calls over it. */
 const doubtMs = 50;
@@ -72,12 +76,27 @@ export function createGrpcWire(options: GrpcWireOptions): ChannelWire {
   const capabilities = async (signal: AbortSignal): Promise<ReportedChannel> =>
     toReported(await askOwn(methods.capabilities, create(EmptySchema), signal));
 
-  /** What is not heard is handed over again; its identity keeps it from being answered twice. */
-  const acknowledge = (receipt: string): void => {
+  /** Rejects when it is not heard: whoever waits for it would wait for ever. */
+  const acknowledge = async (receipt: string): Promise<void> => {
     if (receipt === "") return;
     const request = create(messages.AcknowledgeRequestSchema, { receipt });
     const limit = { clock, timeoutMs: acknowledgeTimeoutMs, toError: () => unheard(plugin) };
-    ask(methods.acknowledge, request, closed.signal, limit).catch(() => undefined);
+    const backoff = createBackoff({
+      initialMs: firstAcknowledgePauseMs,
+      maxMs: slowestAcknowledgePauseMs,
+    });
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await ask(methods.acknowledge, request, closed.signal, limit);
+        return;
+      } catch (error) {
+        // What the channel itself says to it, it has heard.
+        const isHeard = isServiceError(error) && !unheardCodes.has(error.code);
+        if (isHeard || closed.signal.aborted) return;
+        if (attempt === acknowledgeTries) throw unheard(plugin);
+        await clock.sleep(backoff.nextMs(), closed.signal);
+      }
+    }
   };
 
   return {
@@ -125,7 +144,13 @@ export function createGrpcWire(options: GrpcWireOptions): ChannelWire {
           gate.close();
           taking = taking
             .then(() => take(toWireMessage(message)))
-            .then((isTaken) => isTaken && acknowledge(message.receipt))
+            .then((isTaken) => {
+              if (!isTaken) return;
+              // Over the next stream it is handed over again; its identity keeps it from being answered twice.
+              const giveUp = (error: unknown): void =>
+                settle(() => reject(toPluginError(plugin, error)));
+              acknowledge(message.receipt).catch(giveUp);
+            })
             .then(gate.open);
         });
         // After the end an error still comes when the call was cancelled.
@@ -159,6 +184,14 @@ export function createGrpcWire(options: GrpcWireOptions): ChannelWire {
     },
   };
 }
+
+const unheardCodes: ReadonlySet<status> = new Set([
+  status.CANCELLED,
+  status.DEADLINE_EXCEEDED,
+  status.INTERNAL,
+  status.RESOURCE_EXHAUSTED,
+  status.UNAVAILABLE,
+]);
 
 function unheard(plugin: string): PluginError {
   return new PluginError(plugin, "timed-out", `the channel "${plugin}" heard no acknowledgement`);

@@ -109,6 +109,16 @@ describe("a channel that is a program", () => {
     expect(chat.acknowledged).toHaveLength(2);
   });
 
+  it("is told again what it did not hear, and begins anew where it never hears it", async () => {
+    const { chat } = await start({ fake: { receipts: true, mishears: 2 } });
+    await chat.say("first");
+    await vi.waitFor(() => expect(chat.acknowledged).toEqual(["receipt of first"]), patient);
+    expect(chat.starts).toHaveLength(1);
+    const { chat: other } = await start({ fake: { receipts: true, mishears: 1_000 } });
+    await other.say("second");
+    await vi.waitFor(() => expect(other.starts).toHaveLength(2), patient);
+  });
+
   it("may recognise a delivery that it has seen", async () => {
     const { channel, chat } = await start({ fake: { knowsRepeats: true } });
     expect(channel.knowsRepeats).toBe(true);

@@ -20,6 +20,8 @@ export interface FakeChannelOptions {
   readonly awaitsReaders?: boolean;
   /** Its messages wait to be acknowledged. */
   readonly receipts?: boolean;
+  /** As many acknowledgements as this do not reach it, the first ones. */
+  readonly mishears?: number;
   /** Its messages carry no identity of their own. */
   readonly anonymous?: boolean;
   /** Reads lines of standard input as messages, and writes answers to standard output, as a console does. */

@@ -53,6 +53,7 @@ type Push = (message: Inbound) => Promise<void>;
 let push: Push | undefined;
 let endStream = (): void => {};
 let breakStream = (): void => {};
+let misheard = 0;
 let isFailing = false;
 let isStalling = false;
 let configured: unknown;
@@ -371,6 +372,8 @@ function serveGrpcCall(stream: ServerHttp2Stream, path: string, request: Buffer)
       );
     case "Acknowledge":
       if (options.receipts !== true) return refuse(12, "unknown method Acknowledge");
+      misheard += 1;
+      if (misheard <= (options.mishears ?? 0)) return refuse(14, "the connection is gone");
       tell({ acknowledged: readBytesFields(request)[0]?.value.toString() });
       return respond(Buffer.alloc(0));
     default:

@@ -31,6 +31,9 @@ export interface SmtpStub extends AsyncDisposable {
   readonly received: readonly ReceivedMail[];
   /** So goes the next mail, or the next ones. */
   readonly troubleWith: (trouble: SmtpTrouble, times?: number) => void;
+  /** Takes no mail that is sent from now on, nor refuses it; the returned function ends that. */
+  readonly hold: () => () => void;
+  readonly dropConnections: () => void;
   readonly connections: () => number;
   /** How many mails were begun. */
   readonly attempts: () => number;
@@ -42,6 +45,7 @@ export async function startSmtpStub(options: SmtpStubOptions = {}): Promise<Smtp
   const sockets = new Set<Socket>();
   const troubles: SmtpTrouble[] = [];
   let attempts = 0;
+  let isFree = Promise.resolve();
   const drop = (): void => {
     for (const socket of sockets) socket.destroy();
   };
@@ -92,7 +96,8 @@ export async function startSmtpStub(options: SmtpStubOptions = {}): Promise<Smtp
         const answer = findAnswer("data");
         if (answer !== undefined) return callback(answer);
         const source = Buffer.concat(chunks).toString();
-        void keep(source, session.envelope).then(() => {
+        const kept = isFree.then(() => keep(source, session.envelope));
+        void kept.then(() => {
           if (kind === "drop-after") return drop();
           return kind === "hang-after" ? undefined : setImmediate(callback);
         });
@@ -114,6 +119,12 @@ export async function startSmtpStub(options: SmtpStubOptions = {}): Promise<Smtp
     troubleWith: (trouble, times = 1) => {
       for (let time = 0; time < times; time += 1) troubles.push(trouble);
     },
+    hold: () => {
+      const held = Promise.withResolvers<void>();
+      isFree = held.promise;
+      return () => held.resolve();
+    },
+    dropConnections: drop,
     connections: () => sockets.size,
     attempts: () => attempts,
     [Symbol.asyncDispose]: () =>

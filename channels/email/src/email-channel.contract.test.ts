@@ -3,8 +3,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, vi } from "vitest";
-import { systemClock } from "../../../packages/opentalon/src/base/clock.ts";
-import { createSilentLog } from "../../../packages/opentalon/src/base/create-log.ts";
 import {
   type ChannelBench,
   describeChannelContract,
@@ -13,7 +11,6 @@ import {
   openProgramChannel,
   type ProgramChannel,
 } from "../../../packages/opentalon/src/channels/testing/open-program-channel.ts";
-import { createRecentLines } from "../../../packages/opentalon/src/plugins/recent-lines.ts";
 import { startMailBench } from "./testing/mail-bench.ts";
 import { type WrittenMail, writeMail } from "./testing/written-mail.ts";
 
@@ -25,11 +22,9 @@ const file = { name: "notes.txt", mimeType: "text/plain", data: Buffer.from("a\0
 async function openBench(): Promise<ChannelBench> {
   const mail = await startMailBench();
   const dataDirectory = await mkdtemp(join(tmpdir(), "opentalon-test-"));
-  const lines = createRecentLines(systemClock);
-  const log = lines.record(createSilentLog());
   const opened: ProgramChannel[] = [];
   const open = async (): Promise<ProgramChannel["channel"]> => {
-    const next = await openProgramChannel({ program, config: mail.config, dataDirectory, log });
+    const next = await openProgramChannel({ program, config: mail.config, dataDirectory });
     opened.push(next);
     return next.channel;
   };
@@ -56,8 +51,10 @@ async function openBench(): Promise<ChannelBench> {
   /** What the operator reads of a mail. */
   const readAbout = (uid: number): Promise<string> =>
     vi.waitFor(() => {
-      const texts = lines.last(500).map(({ text }) => text);
-      const line = texts.find((text) => text.includes(`mail ${uid} `));
+      const line = opened
+        .at(-1)
+        ?.readLog()
+        .find((text) => text.includes(`mail ${uid} `));
       if (line === undefined) throw new Error(`nothing is said of mail ${uid}`);
       return line;
     }, patient);

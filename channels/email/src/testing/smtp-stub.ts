@@ -35,6 +35,8 @@ export interface SmtpStub extends AsyncDisposable {
   readonly hold: () => () => void;
   readonly dropConnections: () => void;
   readonly connections: () => number;
+  /** How many connections there were at all. */
+  readonly greeted: () => number;
   /** How many mails were begun. */
   readonly attempts: () => number;
 }
@@ -45,6 +47,7 @@ export async function startSmtpStub(options: SmtpStubOptions = {}): Promise<Smtp
   const sockets = new Set<Socket>();
   const troubles: SmtpTrouble[] = [];
   let attempts = 0;
+  let greeted = 0;
   let isFree = Promise.resolve();
   const drop = (): void => {
     for (const socket of sockets) socket.destroy();
@@ -106,6 +109,7 @@ export async function startSmtpStub(options: SmtpStubOptions = {}): Promise<Smtp
   });
   server.on("error", () => {});
   server.server.on("connection", (socket: Socket) => {
+    greeted += 1;
     sockets.add(socket);
     socket.setNoDelay();
     socket.once("close", () => sockets.delete(socket));
@@ -126,6 +130,7 @@ export async function startSmtpStub(options: SmtpStubOptions = {}): Promise<Smtp
     },
     dropConnections: drop,
     connections: () => sockets.size,
+    greeted: () => greeted,
     attempts: () => attempts,
     [Symbol.asyncDispose]: () =>
       new Promise((resolve) => {

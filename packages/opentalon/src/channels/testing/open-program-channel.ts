@@ -10,6 +10,7 @@ import { createRecentLines, maxRecentLines } from "../../plugins/recent-lines.ts
 import { createChannelPrograms } from "../process/channel-programs.ts";
 import { launchChannel } from "../process/launch-channel.ts";
 import { createProcessChannel } from "../process/process-channel.ts";
+import { sourceArguments } from "../../base/testing/source-arguments.ts";
 
 export interface ProgramChannelOptions {
   /** The program's `main.ts`. */
@@ -55,7 +56,7 @@ export async function openProgramChannel(options: ProgramChannelOptions): Promis
             'echo $$ >> "$0"; exec "$@"',
             pidFile,
             process.execPath,
-            "--conditions=@opentalon/source",
+            ...sourceArguments,
             program,
           ],
           ownsTerminal: false,

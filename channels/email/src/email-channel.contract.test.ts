@@ -127,6 +127,5 @@ async function openBench(): Promise<ChannelBench> {
 
 describeChannelContract("e-mail", openBench, {
   "live text": "a mail that was sent does not change",
-  replay:
-    "whoever sends a mail of somebody else again is a mail server, and mails have an identity",
+  replay: "a mail has no signature that ages; one that comes again is told by its Message-ID",
 });

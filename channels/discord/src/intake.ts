@@ -72,6 +72,8 @@ export function createIntake(options: IntakeOptions): Intake {
   const handled = createRecentMap<true>(maxHandled);
   /** Channels of which messages were left out, with the first of those. */
   const arrears = new Map<string, string>();
+  /** The channel that is read on next, once there is room. */
+  let owed: string | undefined;
   /** How far things were when the session of a shard began: what is newer was missed. */
   const missedSince = new Map<number, Progress>();
   const atStart = memory.progress();
@@ -83,7 +85,7 @@ export function createIntake(options: IntakeOptions): Intake {
     if (question !== undefined) await hand(question, message);
     handled.set(message.id, true);
     // What was left out is older: until it is read the channel has not come further.
-    if (arrears.has(message.channel_id)) return;
+    if (arrears.has(message.channel_id) || owed === message.channel_id) return;
     handover.whenSafe(() => memory.passed(message.channel_id, message.id, place.isDirect));
   };
 
@@ -200,9 +202,13 @@ export function createIntake(options: IntakeOptions): Intake {
   const takeArrears = (): Task | undefined => {
     for (const [channelId, firstId] of arrears) {
       arrears.delete(channelId);
+      owed = channelId;
       const seenId = memory.progress().channels.get(channelId)?.lastId ?? firstId;
       const from = isNewer(firstId, seenId) ? seenId : firstId;
-      return () => readOn(channelId, toReadOn(from, clock.now()), Number.POSITIVE_INFINITY);
+      return () => {
+        owed = undefined;
+        return readOn(channelId, toReadOn(from, clock.now()), Number.POSITIVE_INFINITY);
+      };
     }
     isOverflowTold = false;
     return undefined;

@@ -247,7 +247,7 @@ describe("files", () => {
     homeserver.say(room, "sealed.pdf", { msgtype: "m.file", file: { url, key: {} } });
     await eventually(() =>
       expect(matrix.contents()).toEqual([
-        "[file long.mp4: larger than 32 MiB]",
+        "[file long.mp4: larger than 30 MiB]",
         "[file gone.pdf: it could not be loaded]",
         "[file odd.pdf: it has no address]",
         "[file sealed.pdf: it is encrypted]",

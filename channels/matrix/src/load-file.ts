@@ -1,6 +1,6 @@
 import type { ChannelFile } from "@opentalon/plugin-sdk";
 import { parseMediaAddress, type ClientApi } from "./client-api.ts";
-import { isSignedOut, toMessage } from "./matrix-error.ts";
+import { isSignedOut, MatrixError, toMessage } from "./matrix-error.ts";
 import { withPatience, type Clock } from "./patience.ts";
 import { member, toCount, toText } from "./read-json.ts";
 
@@ -17,8 +17,9 @@ export interface LoadFileOptions {
   readonly signal: AbortSignal;
 }
 
-/** What a message can carry. */
-export const maxFileBytes = 32 * 1024 * 1024;
+/** A message of 32 MiB is the largest OpenTalon takes, and more is in it than the file. */
+const maxFileBytes = 30 * 1024 * 1024;
+const tooLarge = "larger than 30 MiB";
 
 /** A homeserver in trouble has this long to hand out a file before the message goes on without it. */
 const patienceMs = 30_000;
@@ -31,7 +32,7 @@ export async function loadFile(
   const name = toFileName(content);
   const missing = (why: string): LoadedFile => ({ files: [], note: `[file ${name}: ${why}]` });
   const info = member(content, "info");
-  if ((toCount(member(info, "size")) ?? 0) > maxFileBytes) return missing("larger than 32 MiB");
+  if ((toCount(member(info, "size")) ?? 0) > maxFileBytes) return missing(tooLarge);
   const address = parseMediaAddress(member(content, "url"));
   if (address === undefined)
     return missing(member(content, "file") === undefined ? "it has no address" : "it is encrypted");
@@ -47,7 +48,9 @@ export async function loadFile(
   } catch (error) {
     if (signal.aborted || isSignedOut(error)) throw error;
     log(`a file could not be loaded: ${toMessage(error)}`);
-    return missing("it could not be loaded");
+    // What was announced as smaller, or not at all.
+    const isTooLarge = error instanceof MatrixError && error.code === "M_TOO_LARGE";
+    return missing(isTooLarge ? tooLarge : "it could not be loaded");
   }
 }
 

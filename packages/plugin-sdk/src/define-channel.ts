@@ -104,8 +104,10 @@ export interface ChannelContext {
   /**
    * Hands a message over; resolves once it is on disk and need not be handed over again, or, with a host that does not tell,
    * when the next one may come. Wait for it, so that a flood of messages waits on the platform instead of filling the
-   * memory. Messages arrive in the order of the calls.
-   * @throws Error when the channel is being stopped: hand the message over again after the next start.
+   * memory. Messages arrive in the order of the calls. Files that are too large for one message (32 MiB) are left out, and
+   * the text says so.
+   * @throws Error when the channel is being stopped: hand the message over again after the next start; or when the text
+   * alone is too long for a message.
    */
   readonly receive: (message: IncomingMessage) => Promise<void>;
   /** Resolves when the channel has to stop. */

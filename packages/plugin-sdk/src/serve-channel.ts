@@ -5,7 +5,12 @@ import { join } from "node:path";
 import type { sendUnaryData, ServerUnaryCall, ServerWritableStream } from "@grpc/grpc-js";
 import * as grpc from "@grpc/grpc-js";
 import { create } from "@bufbuild/protobuf";
-import { channelMessages as messages, channelServiceMethods } from "@opentalon/protocol";
+import {
+  channelMessages as messages,
+  channelServiceMethods,
+  messageLimitVariable,
+  parseMessageLimit,
+} from "@opentalon/protocol";
 import {
   toCapabilities,
   toInboundMessage,
@@ -14,6 +19,7 @@ import {
 } from "./channel-messages.ts";
 import type { ChannelDefinition, ChannelContext } from "./define-channel.ts";
 import { checkChannelDefinition, UnknownDeliveryError } from "./define-channel.ts";
+import { fitMessage } from "./fit-message.ts";
 import { channelFolderVariable, endWithParent, takeStandardOutput } from "./own-process.ts";
 import { createReceipts, type Receipts } from "./receipts.ts";
 import { closeServer, createServer, endGraceMs, listen, toMessage } from "./own-server.ts";
@@ -74,7 +80,8 @@ function createHandlers(
   const tools = toTools(channel);
   const instance = { id: "", acknowledges: false };
   const receipts = createReceipts();
-  const start = createStart({ channel, instance, receipts, life });
+  const limitBytes = parseMessageLimit(process.env[messageLimitVariable]).bytes;
+  const start = createStart({ channel, instance, receipts, limitBytes, life });
   return {
     capabilities: (_call: unknown, answer: sendUnaryData<messages.ChannelCapabilities>) =>
       answer(null, capabilities),
@@ -150,16 +157,14 @@ interface StartOptions {
   readonly channel: ChannelDefinition;
   readonly instance: Instance;
   readonly receipts: Receipts;
+  /** Longest message the host takes. */
+  readonly limitBytes: number;
   readonly life: AbortSignal;
 }
 
 /** Answers Start: one run of the channel at a time, for as long as its caller reads and the process may live. */
-function createStart({
-  channel,
-  instance,
-  receipts,
-  life,
-}: StartOptions): (call: StartCall) => void {
+function createStart({ life, ...options }: StartOptions): (call: StartCall) => void {
+  const { channel } = options;
   let running: { readonly signal: AbortSignal; readonly ended: Promise<void> } | undefined;
   return (call) => {
     if (running?.signal.aborted === false) {
@@ -172,7 +177,7 @@ function createStart({
     const signal = AbortSignal.any([life, cancelled.signal]);
     // The earlier run, whose caller is gone, has to let go of the platform first.
     const ended = (running?.ended ?? Promise.resolve())
-      .then(() => channel.start(createContext({ channel, instance, receipts, call, signal })))
+      .then(() => channel.start(createContext({ ...options, call, signal })))
       .then(
         () => void call.end(),
         (error: unknown) => {
@@ -192,7 +197,7 @@ interface ContextOptions extends Omit<StartOptions, "life"> {
 }
 
 function createContext(options: ContextOptions): ChannelContext {
-  const { channel, instance, receipts, call, signal } = options;
+  const { channel, instance, receipts, limitBytes, call, signal } = options;
   // As many as the channel hands over at once may wait.
   setMaxListeners(0, call, signal);
   const stopped = new Promise<void>((resolve) => {
@@ -205,9 +210,10 @@ function createContext(options: ContextOptions): ChannelContext {
   });
   return {
     receive: async (message) => {
-      const { receipt, isAcknowledged } = instance.acknowledges ? receipts.issue() : untold;
-      const inbound = toInboundMessage(message, channel.id, receipt);
       if (signal.aborted) throw new Error(stopping);
+      const fitting = fitMessage(message, limitBytes);
+      const { receipt, isAcknowledged } = instance.acknowledges ? receipts.issue() : untold;
+      const inbound = toInboundMessage(fitting, channel.id, receipt);
       if (!call.write(inbound)) await once(call, "drain", { signal }).catch(() => undefined);
       if (!(await isAcknowledged)) throw new Error(stopping);
     },

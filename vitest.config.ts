@@ -24,8 +24,8 @@ export default defineConfig({
           include: ["{packages,plugins,channels,tooling,bench}/**/*.test.ts"],
           // Tests of the plugins that are written from them.
           exclude: ["**/node_modules/**", "**/templates/**"],
-          // Most of them wait for processes and timers, so two at once fit even on two cores.
-          maxWorkers: Math.max(2, availableParallelism() - 1),
+          // Most of them wait for processes and timers, so three at once fit even on two cores.
+          maxWorkers: Math.max(3, availableParallelism() - 1),
           testTimeout: 20 * seconds,
           hookTimeout: 30 * seconds,
         },
@@ -37,7 +37,7 @@ export default defineConfig({
           include: ["e2e/**/*.test.ts"],
           exclude: ["e2e/languages.test.ts"],
           // Each file starts several processes already.
-          maxWorkers: 2,
+          maxWorkers: 3,
           testTimeout: 90 * seconds,
           hookTimeout: 90 * seconds,
         },

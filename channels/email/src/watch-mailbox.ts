@@ -44,10 +44,11 @@ export async function watchMailbox(options: MailboxOptions): Promise<void> {
   const { imap } = settings;
   let delayMs = firstDelayMs;
   let wasRefused = false;
+  const withheld: Withheld = { uid: 0, times: 0 };
   while (!signal.aborted) {
     const startMs = Date.now();
     try {
-      await listenOnce(options, wasRefused);
+      await listenOnce(options, withheld, wasRefused);
     } catch (error) {
       if (signal.aborted) return;
       if (isRefusal(error)) {
@@ -69,7 +70,11 @@ export async function watchMailbox(options: MailboxOptions): Promise<void> {
 }
 
 /** One connection, until it ends; always by a throw. */
-async function listenOnce(options: MailboxOptions, wasRefused: boolean): Promise<never> {
+async function listenOnce(
+  options: MailboxOptions,
+  withheld: Withheld,
+  wasRefused: boolean,
+): Promise<never> {
   const { settings, tokens, signal, log, pollIntervalMs } = options;
   const accessToken = await tokens?.get(wasRefused);
   const client = createClient(settings, accessToken);
@@ -109,7 +114,7 @@ async function listenOnce(options: MailboxOptions, wasRefused: boolean): Promise
       await Promise.race([woken, lost.promise]).finally(() => clearTimeout(timer));
     }
   } catch (error) {
-    if (cause !== undefined && mailbox !== undefined) leaveOut(cause, mailbox, options);
+    if (mailbox !== undefined) leaveOut(cause ?? error, { mailbox, withheld }, options);
     throw cause ?? error;
   } finally {
     signal.removeEventListener("abort", close);
@@ -117,15 +122,37 @@ async function listenOnce(options: MailboxOptions, wasRefused: boolean): Promise
   }
 }
 
-/** A mail that breaks the connection each time would keep everything behind it from being read. */
+/** The mail that the server refused to give, and how often in a row. */
+interface Withheld {
+  uid: number;
+  times: number;
+}
+
+/** Trouble of a server passes within minutes. */
+const mostTimesWithheld = 10;
+
+/**
+ * A mail that breaks the connection each time, or that the server has and never gives, would keep everything behind it from
+ * being read.
+ */
 function leaveOut(
-  cause: Error,
-  { uidValidity, fetching: { uid } }: OpenFolder,
-  { settings: { folder }, memory, log }: MailboxOptions,
+  cause: unknown,
+  { mailbox, withheld }: { readonly mailbox: OpenFolder; readonly withheld: Withheld },
+  { settings, memory, log }: MailboxOptions,
 ): void {
-  if (uid === undefined || !isUnreadable((cause as ImapError).code ?? "")) return;
-  log(`mail ${uid} is left out: what the server sends of it breaks every bound`);
-  memory.setCursor(folder, { uidValidity, lastUid: uid });
+  const { uidValidity, fetching } = mailbox;
+  const { uid } = fetching;
+  if (uid === undefined) return;
+  const { code = "", responseStatus = "" } = cause as ImapError;
+  if (responseStatus === "NO" || responseStatus === "BAD")
+    Object.assign(withheld, { uid, times: withheld.uid === uid ? withheld.times + 1 : 1 });
+  const isWithheld = withheld.uid === uid && withheld.times >= mostTimesWithheld;
+  if (!isWithheld && !isUnreadable(code)) return;
+  const why = isWithheld
+    ? `the server does not give it: ${toProblem(cause, settings.imap)}`
+    : "what the server sends of it breaks every bound";
+  log(`mail ${uid} is left out: ${why}`);
+  memory.setCursor(settings.folder, { uidValidity, lastUid: uid });
 }
 
 function createClient({ imap }: EmailSettings, accessToken: string | undefined): ImapFlow {
@@ -229,6 +256,8 @@ interface ImapError {
   readonly authenticationFailed?: boolean;
   readonly serverResponseCode?: string;
   readonly mailboxMissing?: boolean;
+  /** `NO` or `BAD`: the answer to a command. */
+  readonly responseStatus?: string;
   readonly code?: string;
 }
 

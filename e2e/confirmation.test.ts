@@ -3,16 +3,13 @@ import { expect, it } from "vitest";
 import { createModelServer } from "../packages/opentalon/src/providers/testing/model-server.ts";
 import { startCore, type CoreProcess } from "./support/core-process.ts";
 import { createScratch, fakePlugin, root } from "./support/scratch.ts";
+import { sourceArguments } from "../packages/opentalon/src/base/testing/source-arguments.ts";
 
 const patient = { timeout: 60_000 };
 const pipeline = { confirmation_plugin: "gate", confirmation_action: "decide" };
 const gate = {
   enabled: true,
-  plugin: [
-    process.execPath,
-    "--conditions=@opentalon/source",
-    join(root, "e2e/support/gate-plugin.ts"),
-  ],
+  plugin: [process.execPath, ...sourceArguments, join(root, "e2e/support/gate-plugin.ts")],
 };
 const call = (name: string, text: string) =>
   ({ kind: "message", toolCalls: [{ name, arguments: { text } }] }) as const;

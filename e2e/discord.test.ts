@@ -19,7 +19,8 @@ describe("Discord", () => {
           plugin: "discord",
           config: { bot_token: "${DISCORD_BOT_TOKEN}", api_url: discord.apiUrl },
           // Everybody may talk; who may not is the business of other tests.
-          access: { policy: "open", rate_limit: { messages: 1_000, per: "1m" } },
+          access: { policy: "open" },
+          rate_limit: { messages: 1_000, per: "1m" },
         },
       },
     });
@@ -29,6 +30,8 @@ describe("Discord", () => {
       said.push(`message ${said.length}`);
       discord.say(said.at(-1) ?? "");
     };
+    const expected = (): readonly string[] =>
+      said.map((content) => `answer: ${content}`).toSorted();
     const countAnswers = (): number => discord.texts().length;
     let output = "";
     for (let run = 0; run <= kills; run += 1) {
@@ -39,7 +42,7 @@ describe("Discord", () => {
       for (let count = 0; count < 10; count += 1) say();
       await expect.poll(countAnswers, patient).toBeGreaterThan(before);
       if (run === kills) {
-        await expect.poll(countAnswers, patient).toBe(said.length);
+        await expect.poll(() => discord.texts().toSorted(), patient).toEqual(expected());
         core.signal("SIGTERM");
         expect(await core.exited).toBe(0);
       } else {
@@ -51,8 +54,7 @@ describe("Discord", () => {
       }
       output += core.output() + core.otherErrors() + JSON.stringify(core.log);
     }
-    const answers = discord.texts();
-    expect(answers.toSorted()).toEqual(said.map((content) => `answer: ${content}`).toSorted());
+    expect(discord.texts().toSorted()).toEqual(expected());
     expect(output).not.toContain("secret");
   });
 

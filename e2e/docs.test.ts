@@ -189,11 +189,11 @@ describe("the guides work as they are written", () => {
 
     const [shown = "", reply = ""] = blocksOf(page, "json");
     expect(run(post)).toBe(shown.trim());
-    await expect.poll(() => platform.arrived.length).toBe(1);
+    await expect.poll(() => platform.arrived.length, { timeout: 30_000 }).toBe(1);
     expect(run(post)).toBe('{"status":"duplicate"}');
     const signed = run(`${post}\n${postWithTime}`.replaceAll("m-1", "m-2"));
     expect(signed).toBe('{"status":"accepted"}{"status":"duplicate"}');
-    await expect.poll(() => platform.arrived.length).toBe(2);
+    await expect.poll(() => platform.arrived.length, { timeout: 30_000 }).toBe(2);
     expect(run(post.replace("$(cat secret.txt)", "wrong"))).toMatch(
       /"error":"the signature does not fit/,
     );

@@ -163,6 +163,18 @@ describe("whatever the way of being connected", () => {
     });
   });
 
+  describe("at the console", () => {
+    beforeAll(() => restart(() => ({ policy: "closed" })));
+
+    it("the operator talks, whatever holds for others, and a line that is written twice is two turns", async () => {
+      for (const times of [1, 2]) {
+        core?.write("status?\n");
+        await expect.poll(() => countTurns("status?"), patient).toBe(times);
+      }
+      await expect.poll(() => core?.output(), patient).toContain("answer: status?");
+    });
+  });
+
   // Half of them at a time: a minute's log has ten lines about strangers.
   const halves = [names.slice(0, 7), names.slice(7)];
   describe.each(halves)("when %s … are closed", (...half) => {

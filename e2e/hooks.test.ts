@@ -7,16 +7,13 @@ import {
 import { startCore, type CoreProcess } from "./support/core-process.ts";
 import { createScratch, fakePlugin, root, webhookChannel } from "./support/scratch.ts";
 import { createWebhookPeer } from "./support/webhook-peer.ts";
+import { sourceArguments } from "../packages/opentalon/src/base/testing/source-arguments.ts";
 
 const patient = { timeout: 60_000 };
 
 const rules = (more: Readonly<Record<string, unknown>> = {}) => ({
   enabled: true,
-  plugin: [
-    process.execPath,
-    "--conditions=@opentalon/source",
-    join(root, "e2e/support/hook-plugin.ts"),
-  ],
+  plugin: [process.execPath, ...sourceArguments, join(root, "e2e/support/hook-plugin.ts")],
   ...more,
 });
 

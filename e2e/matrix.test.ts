@@ -69,8 +69,11 @@ describe("Matrix", () => {
     await using models = await createModelServer();
     using scratch = createScratch();
     const config = { homeserver: homeserver.url, access_token: bot.token };
+    const unlimited = { messages: 0 };
     const configPath = scratch.writeConfig(models.url, {
-      channels: { chat: { enabled: true, plugin: "matrix", config, access } },
+      channels: {
+        chat: { enabled: true, plugin: "matrix", config, access, rate_limit: unlimited },
+      },
     });
     const rooms = ["@ada:hs.test", "@bob:hs.test", "@eve:hs.test"].map((person) => ({
       person,

@@ -7,14 +7,11 @@ import { createModelServer } from "../packages/opentalon/src/providers/testing/m
 import { startCore } from "./support/core-process.ts";
 import { runOpenTalon } from "./support/run-opentalon.ts";
 import { createScratch, root, type Scratch } from "./support/scratch.ts";
+import { sourceArguments } from "../packages/opentalon/src/base/testing/source-arguments.ts";
 
 const desk = {
   enabled: true,
-  plugin: [
-    process.execPath,
-    "--conditions=@opentalon/source",
-    join(root, "e2e/support/desk-plugin.ts"),
-  ],
+  plugin: [process.execPath, ...sourceArguments, join(root, "e2e/support/desk-plugin.ts")],
 };
 const bridge = { enabled: true, plugin: join(root, "plugins/mcp/mcp-plugin") };
 const everything = join(root, "node_modules/@modelcontextprotocol/server-everything/dist/index.js");
@@ -96,11 +93,7 @@ describe("opentalon mcp serve", () => {
     const scratch = openScratch();
     const rules = {
       enabled: true,
-      plugin: [
-        process.execPath,
-        "--conditions=@opentalon/source",
-        join(root, "e2e/support/hook-plugin.ts"),
-      ],
+      plugin: [process.execPath, ...sourceArguments, join(root, "e2e/support/hook-plugin.ts")],
       config: { denied: ["desk"] },
     };
     const asker = await connect(

@@ -20,6 +20,7 @@ export interface Progress {
 /** The message that shows a growing answer. */
 export interface ShownAnswer {
   readonly channelId: string;
+  /** Empty until Discord has said it. */
   readonly messageId: string;
 }
 
@@ -38,7 +39,7 @@ export interface ChannelMemory {
   readonly findPosted: (nonce: string) => string | undefined;
   readonly posted: (nonce: string, messageId: string) => void;
   readonly isPosted: (messageId: string) => boolean;
-  /** The unfinished answer to a question. */
+  /** The unfinished answer to a question, as it was when the process began or was told since. */
   readonly findShown: (questionId: string) => ShownAnswer | undefined;
   /** `undefined`: it is finished. */
   readonly shown: (questionId: string, answer: ShownAnswer | undefined) => void;
@@ -178,7 +179,7 @@ async function read(path: string, log: (line: string) => void): Promise<Stored> 
       newestId: newestId !== undefined && isSnowflake(newestId) ? newestId : undefined,
       posted: posted.filter(([nonce, id]) => typeof nonce === "string" && isSnowflake(id)),
       shown: shown.filter(([, answer]) =>
-        [answer.channelId, answer.messageId].every((id) => isSnowflake(id)),
+        [answer.channelId, answer.messageId].every((id) => typeof id === "string"),
       ),
     };
   } catch (error) {

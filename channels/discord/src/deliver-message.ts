@@ -107,22 +107,35 @@ export function createDeliverer(options: DelivererOptions): Deliverer {
     await api.channels.editMessage(channelId, messageId, change, { signal });
   };
 
-  /** What there is so far of an answer. What cannot be shown soon is not: the next state will be. */
-  const showPartial = async (
+  /**
+   * The message of an answer that is about to grow. That there will be one is on disk before: whoever finishes the answer
+   * after a crash finds it by the nonce.
+   */
+  const beginShown = async (
     message: OutgoingMessage,
-    liveId: string,
     signal: AbortSignal,
-  ): Promise<string> => {
-    const questionId = toQuestionId(message);
-    const shown = memory.findShown(questionId);
-    if (shown === undefined) {
-      const answer = await create(message, { nonce: toNonce(liveId), signal });
-      memory.shown(questionId, answer);
-      editedAtMs.set(questionId, clock.now());
-      return answer.messageId;
+  ): Promise<ShownAnswer> => {
+    const key = toLiveKey(message);
+    if (memory.findShown(key) === undefined) {
+      memory.shown(key, { channelId: await places.open(message), messageId: "" });
+      await memory.flush().catch(() => undefined);
     }
-    if (clock.now() - (editedAtMs.get(questionId) ?? 0) >= editIntervalMs) {
-      editedAtMs.set(questionId, clock.now());
+    const nonce = toNonce(`live ${key}`);
+    const answer = await create(message, { nonce, signal });
+    memory.shown(key, answer);
+    return answer;
+  };
+
+  /** What there is so far of an answer. What cannot be shown soon is not: the next state will be. */
+  const showPartial = async (message: OutgoingMessage, signal: AbortSignal): Promise<string> => {
+    const key = toLiveKey(message);
+    const shown = memory.findShown(key);
+    if (shown === undefined || shown.messageId === "") {
+      editedAtMs.set(key, clock.now());
+      return (await beginShown(message, signal)).messageId;
+    }
+    if (clock.now() - (editedAtMs.get(key) ?? 0) >= editIntervalMs) {
+      editedAtMs.set(key, clock.now());
       const limit = AbortSignal.any([signal, AbortSignal.timeout(partialTimeoutMs)]);
       await edit(message, shown, limit).catch(() => undefined);
     }
@@ -144,39 +157,38 @@ export function createDeliverer(options: DelivererOptions): Deliverer {
     }
   };
 
-  const findUnfinished = async (message: OutgoingMessage): Promise<ShownAnswer | undefined> => {
-    const questionId = toQuestionId(message);
-    const { _live: liveId = "", _live_state: state } = message.metadata;
+  /** The message that shows what there was of this answer before. */
+  const findUnfinished = async (
+    message: OutgoingMessage,
+    signal: AbortSignal,
+  ): Promise<ShownAnswer | undefined> => {
+    const key = toLiveKey(message);
     // An answer that grew in an earlier process comes without the mark of one that grows.
-    const isInherited = editedAtMs.get(questionId) === undefined;
-    const shown = state === "final" || isInherited ? memory.findShown(questionId) : undefined;
-    if (shown !== undefined || liveId === "") return shown;
-    // Shown, and the answer that said so was lost.
-    const messageId = memory.findPosted(toNonce(liveId));
-    return messageId === undefined
-      ? undefined
-      : { channelId: await places.open(message), messageId };
+    const isInherited = editedAtMs.get(key) === undefined;
+    const isFinal = message.metadata["_live_state"] === "final";
+    const shown = isFinal || isInherited ? memory.findShown(key) : undefined;
+    return shown?.messageId === "" ? beginShown(message, signal) : shown;
   };
 
   const say = async (message: OutgoingMessage, signal: AbortSignal): Promise<string> => {
     const { deliveryId, metadata } = message;
-    const { _live: liveId = "", _live_state: state } = metadata;
-    if (state === "partial") return showPartial(message, liveId, signal);
+    if (metadata["_live_state"] === "partial") return showPartial(message, signal);
     const nonce = toNonce(deliveryId === "" ? randomUUID() : deliveryId);
     const known = memory.findPosted(nonce);
     if (known !== undefined) return known;
-    const shown = await findUnfinished(message);
-    if (shown !== undefined) {
-      const isFinished = await finish(message, shown, signal);
-      const questionId = toQuestionId(message);
-      memory.shown(questionId, undefined);
-      editedAtMs.delete(questionId);
-      if (isFinished) {
-        memory.posted(nonce, shown.messageId);
-        return shown.messageId;
-      }
-    }
-    return (await create(message, { nonce, signal })).messageId;
+    const shown = await findUnfinished(message, signal);
+    if (shown === undefined) return (await create(message, { nonce, signal })).messageId;
+    const key = toLiveKey(message);
+    const isFinished = await finish(message, shown, signal);
+    const messageId = isFinished
+      ? shown.messageId
+      : (await create(message, { nonce, signal })).messageId;
+    memory.posted(nonce, messageId);
+    memory.shown(key, undefined);
+    editedAtMs.delete(key);
+    // What comes next in answer to the same question must not replace it, also after a crash.
+    await memory.flush().catch(() => undefined);
+    return messageId;
   };
 
   const sayFitting = async (message: OutgoingMessage, signal: AbortSignal): Promise<string> => {
@@ -211,6 +223,12 @@ export function createDeliverer(options: DelivererOptions): Deliverer {
 /** Empty for what nobody asked for. */
 function toQuestionId({ metadata }: OutgoingMessage): string {
   return metadata["in_reply_to"] ?? "";
+}
+
+/** Names a growing answer: by its question, which it has after a restart too. */
+function toLiveKey(message: OutgoingMessage): string {
+  const questionId = toQuestionId(message);
+  return questionId === "" ? (message.metadata["_live"] ?? "") : questionId;
 }
 
 /** Discord takes 25 characters. */

@@ -1,5 +1,5 @@
 import { ChannelType, GatewayOpcodes } from "@discordjs/core/http-only";
-import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, mkdtempDisposable, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -196,6 +196,31 @@ describe("a start after an end", () => {
     const third = await open();
     await third.send("One two.", answer);
     expect(discord.texts()).toEqual(["One two."]);
+  });
+
+  it("finds the answer that had just begun to grow when it was killed", async () => {
+    const first = await open();
+    const metadata = { in_reply_to: discord.say("hello").id };
+    // Discord has it, and nobody learns so.
+    discord.server.intercept((request) => {
+      if (request.method !== "POST") return undefined;
+      const body = discord.readBody(request);
+      discord.put(String(body["content"]), { ...body, author: { id: discordBot.id } });
+      return new Promise(() => {});
+    });
+    const partial = { ...metadata, _live: "t", _live_state: "partial" };
+    first.send("One", { metadata: partial }).catch(() => undefined);
+    await vi.waitFor(() => expect(discord.texts()).toEqual(["One"]), patient);
+    discord.server.intercept(undefined);
+    // What stands on disk at this moment is all the next one has.
+    await using left = await mkdtempDisposable(join(tmpdir(), "opentalon-test-"));
+    await cp(folder, left.path, { recursive: true });
+    await first.stop();
+    const second = await open({ folder: left.path });
+    await second.send("One two.", { deliveryId: "d#1", metadata });
+    await second.send("Three.", { deliveryId: "d#2", metadata });
+    expect(discord.texts()).toEqual(["One two.", "Three."]);
+    await second.stop();
   });
 
   it("reads again what was not safe when it ended", async () => {

@@ -4,6 +4,7 @@ import { startCore, type CoreProcess, type LogLine } from "../core-process.ts";
 import { findFreePort } from "../../../packages/opentalon/src/base/testing/find-free-port.ts";
 import { createModelServer } from "../../../packages/opentalon/src/providers/testing/model-server.ts";
 import { createWebhookPeer } from "../webhook-peer.ts";
+import { sourceArguments } from "../../../packages/opentalon/src/base/testing/source-arguments.ts";
 
 export interface ChaosOptions {
   readonly engine: "sqlite" | "postgres";
@@ -161,7 +162,7 @@ function toConfig(
 ): string {
   const plugin = [
     process.execPath,
-    "--conditions=@opentalon/source",
+    ...sourceArguments,
     join(import.meta.dirname, "ledger-plugin.ts"),
     at.ledgerFile,
   ];

@@ -16,6 +16,7 @@ import {
   pluginServiceMethods as methods,
 } from "@opentalon/protocol";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { sourceArguments } from "./testing/source-arguments.ts";
 
 type Answer = Partial<
   Pick<pluginMessages.CallbackResponse, "content" | "error" | "structuredContent">
@@ -31,7 +32,7 @@ let errors = "";
 beforeAll(async () => {
   temporary = mkdtempSync(join(tmpdir(), "t-"));
   const path = fileURLToPath(new URL("testing/recipe-plugin.ts", import.meta.url));
-  plugin = spawn(process.execPath, ["--conditions=@opentalon/source", path], {
+  plugin = spawn(process.execPath, [...sourceArguments, path], {
     env: { ...process.env, TMPDIR: temporary },
     stdio: ["ignore", "pipe", "pipe"],
   });

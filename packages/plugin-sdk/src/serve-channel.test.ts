@@ -3,10 +3,11 @@ import { describe, expect, test } from "vitest";
 import { checkChannelDefinition } from "./define-channel.ts";
 import type { StartedChannel, StartChannelOptions } from "./testing-kit/start-channel.ts";
 import { startChannel } from "./testing-kit/start-channel.ts";
+import { sourceArguments } from "./testing/source-arguments.ts";
 
 const command = [
   process.execPath,
-  "--conditions=@opentalon/source",
+  ...sourceArguments,
   fileURLToPath(new URL("testing/lines-channel.ts", import.meta.url)),
 ];
 const start = (options: Partial<StartChannelOptions> = {}): Promise<StartedChannel> =>

@@ -1,4 +1,4 @@
-import { once } from "node:events";
+import { once, setMaxListeners } from "node:events";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -198,6 +198,8 @@ interface ContextOptions extends Omit<StartOptions, "life"> {
 
 function createContext(options: ContextOptions): ChannelContext {
   const { channel, instance, receipts, limitBytes, call, signal } = options;
+  // As many as the channel hands over at once may wait.
+  setMaxListeners(0, call, signal);
   const stopped = new Promise<void>((resolve) => {
     const stop = (): void => {
       receipts.giveUp();

@@ -16,6 +16,7 @@ import {
 } from "@opentalon/protocol";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { serveHook } from "./serve-hook.ts";
+import { sourceArguments } from "./testing/source-arguments.ts";
 
 let client: Client;
 let stop: () => Promise<void>;
@@ -23,7 +24,7 @@ let stop: () => Promise<void>;
 beforeAll(async () => {
   const temporary = mkdtempSync(join(tmpdir(), "t-"));
   const script = fileURLToPath(new URL("testing/rules-hook.ts", import.meta.url));
-  const plugin = spawn(process.execPath, ["--conditions=@opentalon/source", script], {
+  const plugin = spawn(process.execPath, [...sourceArguments, script], {
     env: { ...process.env, TMPDIR: temporary },
     stdio: ["ignore", "pipe", "ignore"],
   });

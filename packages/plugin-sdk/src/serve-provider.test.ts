@@ -17,6 +17,7 @@ import {
   providerServiceMethods as methods,
 } from "@opentalon/protocol";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { sourceArguments } from "./testing/source-arguments.ts";
 
 const script = fileURLToPath(new URL("testing/echo-provider.ts", import.meta.url));
 
@@ -29,7 +30,7 @@ describe("a plugin made with serveProvider", () => {
 
   beforeAll(async () => {
     temporary = mkdtempSync(join(tmpdir(), "t-"));
-    plugin = spawn(process.execPath, ["--conditions=@opentalon/source", script], {
+    plugin = spawn(process.execPath, [...sourceArguments, script], {
       env: { ...process.env, TMPDIR: temporary },
       stdio: ["ignore", "pipe", "pipe"],
     });

@@ -18,13 +18,10 @@ import {
   pluginServiceMethods as methods,
 } from "@opentalon/protocol";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { sourceArguments } from "./testing/source-arguments.ts";
 
 const toPath = (name: string): string => fileURLToPath(new URL(`testing/${name}`, import.meta.url));
-const command = [
-  process.execPath,
-  "--conditions=@opentalon/source",
-  toPath("dice-plugin.ts"),
-] as const;
+const command = [process.execPath, ...sourceArguments, toPath("dice-plugin.ts")] as const;
 
 describe("a plugin made with serveTool", () => {
   let temporary: string;

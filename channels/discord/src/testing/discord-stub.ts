@@ -53,6 +53,10 @@ export interface DiscordStub extends AsyncDisposable {
   /** Own messages as they stand there now, oldest first. */
   readonly posts: () => readonly StubMessage[];
   readonly texts: () => readonly string[];
+  /** Files of own messages. */
+  readonly files: () => readonly { readonly name: string; readonly size: number }[];
+  /** Messages of the bot are left unanswered until the returned function is called. */
+  readonly hold: () => () => void;
   /** Requests by method and end of the path, as they came. */
   readonly calls: (method: string, path: RegExp) => readonly StubRequest[];
   /** The JSON of a request, also of one that carries files. */
@@ -158,7 +162,8 @@ export async function startDiscordStub(): Promise<DiscordStub> {
     return { json: newer.slice(0, Number(query.get("limit") ?? 50)).toReversed() };
   };
 
-  const handle = (request: StubRequest): StubAnswer => {
+  let held: Promise<void> = Promise.resolve();
+  const handle = async (request: StubRequest): Promise<StubAnswer> => {
     const { method, path, headers } = request;
     if (path.startsWith("/attachments/")) {
       return { body: "OggS-voice", headers: { "Content-Type": "audio/ogg" } };
@@ -189,6 +194,7 @@ export async function startDiscordStub(): Promise<DiscordStub> {
       case "GET channels messages":
         return messageId === "" ? list(request, id) : toAnswer(find(id, messageId));
       case "POST channels messages":
+        await held;
         return post(request, id);
       case "POST channels messages threads":
         return openThread(request, id, messageId);
@@ -236,6 +242,15 @@ export async function startDiscordStub(): Promise<DiscordStub> {
     put,
     addChannel,
     posts: own,
+    files: () =>
+      server.requests
+        .filter(({ method, path }) => method !== "GET" && path.includes("/messages"))
+        .flatMap(readFiles),
+    hold: () => {
+      const gate = Promise.withResolvers<void>();
+      held = gate.promise;
+      return gate.resolve;
+    },
     texts: () => own().map(({ content }) => content),
     calls: (method, path) =>
       server.requests.filter((request) => request.method === method && path.test(request.path)),
@@ -264,4 +279,9 @@ function readBody({ headers, body, json }: StubRequest): Readonly<Record<string,
   const [, text = "{}"] =
     /name="payload_json"\r\n(?:[^\r\n]+\r\n)*\r\n(.*?)\r\n--/s.exec(body) ?? [];
   return JSON.parse(text) as Record<string, unknown>;
+}
+
+function readFiles({ body }: StubRequest): readonly { name: string; size: number }[] {
+  const parts = body.matchAll(/filename="([^"]*)"\r\n(?:[^\r\n]+\r\n)*\r\n(.*?)\r\n--/gs);
+  return [...parts].map(([, name = "", data = ""]) => ({ name, size: Buffer.byteLength(data) }));
 }

@@ -1,5 +1,5 @@
 import type { Clock } from "../base/clock.ts";
-import { ConfigError, toMessage } from "../base/errors.ts";
+import { ChannelError, ConfigError, toMessage } from "../base/errors.ts";
 import type { HttpRoute } from "../base/http-route.ts";
 import type { Log } from "../base/log.ts";
 import { isSecret, type Secret } from "../base/secret.ts";
@@ -26,7 +26,7 @@ import type { Turn, TurnEvent } from "../domain/turn.ts";
 import { type SendOutcome, toSendOutcome } from "../orchestrator/delivery.ts";
 import type { KeyValueStore } from "../store/ports.ts";
 import { type ChannelPlace, createBuiltChannels } from "./built-channels.ts";
-import { findChannelProgram } from "./channel-program.ts";
+import { findChannelProgram, suggestBundledChannel } from "./channel-program.ts";
 import { createChannelPorts, type PortRoutes } from "./channel-ports.ts";
 import { findTerminalOwner } from "./find-terminal-owner.ts";
 import { toLimits } from "./plugin-entries.ts";
@@ -173,6 +173,11 @@ export async function assembleChannels(options: AssembleChannelsOptions): Promis
       if (channel !== undefined && kind !== undefined) offerTools(channel, entry, kind);
     };
     offers.set(name, offer);
+    const meant = suggestBundledChannel(entry.plugin, bundledChannels);
+    if (meant !== undefined) {
+      const words = `there is no channel "${entry.plugin}" that comes along; did you mean "${meant}"?`;
+      log.warn({ channel: name }, words);
+    }
     try {
       const program = findChannelProgram(name, entry, bundledChannels);
       if (program.kind === "built") {
@@ -224,7 +229,9 @@ export async function assembleChannels(options: AssembleChannelsOptions): Promis
         return problem === undefined ? [] : [[name, problem] as const];
       });
       const all = [...new Map([...problems, ...troubled])];
-      return all.map(([name, problem]) => `channel ${name}: ${problem}`);
+      return all.map(([name, problem]) =>
+        problem.startsWith(`channel ${name}`) ? problem : `channel ${name}: ${problem}`,
+      );
     },
     capabilitiesOf,
     start: async (accept) => {
@@ -240,7 +247,9 @@ export async function assembleChannels(options: AssembleChannelsOptions): Promis
             });
           } catch (error) {
             problems.set(name, toMessage(error));
-            log.error({ channel: name, err: error }, "a channel could not start");
+            const what =
+              error instanceof ChannelError ? { problem: error.message } : { err: error };
+            log.error({ channel: name, ...what }, "a channel could not start");
           }
         }),
       );

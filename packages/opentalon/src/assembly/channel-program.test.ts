@@ -5,6 +5,7 @@ import { createFolder } from "../plugins/sources/testing/git-repository.ts";
 import {
   type ChannelProgram,
   findChannelProgram,
+  suggestBundledChannel,
   toBundledChannelName,
 } from "./channel-program.ts";
 
@@ -37,6 +38,13 @@ describe("what an entry below `channels:` leads to", () => {
     expect(toBundledChannelName("opentalon/slack-channel", bundledChannels)).toBe("slack");
     expect(toBundledChannelName("opentalon/console-channel", bundledChannels)).toBe("console");
     expect(toBundledChannelName("me/slack-channel", bundledChannels)).toBeUndefined();
+  });
+
+  it("may have been meant to be one that comes along, which is said", () => {
+    expect(suggestBundledChannel("discrod", bundledChannels)).toBe("discord");
+    expect(suggestBundledChannel("web-chat", bundledChannels)).toBe("webchat");
+    for (const right of ["discord", "console", "./discrod", "nobody-knows", ""])
+      expect(suggestBundledChannel(right, bundledChannels)).toBeUndefined();
   });
 
   it("is what is written there otherwise", () => {

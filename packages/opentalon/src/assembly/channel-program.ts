@@ -1,6 +1,7 @@
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import type { Config } from "../config/load-config.ts";
+import { findNearestName } from "../config/nearest-name.ts";
 import type { WantedBuild } from "../plugins/sources/built-sources.ts";
 import { isFolder, toBuildSource } from "./source-folders.ts";
 
@@ -60,12 +61,25 @@ export function toBundledChannelName(name: string, bundledChannels: string): str
 }
 
 function findBundledChannel(name: string, bundledChannels: string): string | undefined {
-  if (!/^[a-z][a-z0-9-]*$/.test(name)) return undefined;
+  if (!bareName.test(name)) return undefined;
   const paths = ["channel.yaml", `${name}-channel`].map((file) =>
     join(bundledChannels, name, file),
   );
   return paths.find((path) => existsSync(path));
 }
+
+/** The channel that comes along and was probably meant by a bare name that is none. */
+export function suggestBundledChannel(plugin: string, bundledChannels: string): string | undefined {
+  const written = plugin.trim();
+  if (!bareName.test(written)) return undefined;
+  const names = readdirSync(bundledChannels).filter(
+    (name) => findBundledChannel(name, bundledChannels) !== undefined,
+  );
+  const known = ["console", "webchat", ...names];
+  return known.includes(written) ? undefined : findNearestName(written, known);
+}
+
+const bareName = /^[a-z][a-z0-9-]*$/;
 
 function toWanted(name: string, source: WantedBuild["source"]): WantedBuild {
   return { name, source, bundle: "" };

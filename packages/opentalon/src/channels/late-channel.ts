@@ -60,7 +60,10 @@ export function createLateChannel(options: LateChannelOptions): LateChannel {
     host.toolsChanged?.();
     await made.start(host).catch((error: unknown) => {
       problem = toMessage(error);
-      log.error({ err: error }, "a channel could not start");
+      log.error(
+        error instanceof ChannelError ? { problem } : { err: error },
+        "a channel could not start",
+      );
     });
   };
 

@@ -223,7 +223,7 @@ function createSigner({ name, config, log }: WebhookChannelOptions): WebhookSign
   const secret = readSecret(name, config, "secret", "hmac_secret");
   if (secret === undefined) return undefined;
   if (secret.reveal().length < 16) {
-    log.warn({ channel: name }, "the secret of a webhook channel is shorter than 16 characters");
+    log.warn("the secret of a webhook channel is shorter than 16 characters");
   }
   return createWebhookSigner(secret);
 }

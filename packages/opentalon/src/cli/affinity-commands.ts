@@ -29,7 +29,7 @@ export function addAffinityCommands(program: Command): void {
 }
 
 async function print(path: string, isJson: boolean): Promise<number> {
-  const loaded = await load(path);
+  const loaded = await load(path, { needs: "state" });
   if (loaded === undefined) return 1;
   try {
     const { showAffinity } = await loadPart.affinity();
@@ -43,7 +43,7 @@ async function print(path: string, isJson: boolean): Promise<number> {
 }
 
 async function reset(path: string, isAgreed: boolean): Promise<number> {
-  const loaded = await load(path);
+  const loaded = await load(path, { needs: "state" });
   if (loaded === undefined) return 1;
   if (!isAgreed && !(await askWhetherToForget())) return 1;
   try {

@@ -7,12 +7,15 @@ import { loadPart } from "../opentalon.ts";
 import type { ControlQuestion, ControlReply } from "../server/ask-control.ts";
 import { load, reportError } from "./load.ts";
 
-/** Runs a command that needs nothing but the configuration; the exit code. */
+/**
+ * Runs a command that needs nothing but the configuration; the exit code. The operator's terminal need not have the
+ * credentials of the running program.
+ */
 export async function withConfig(
   path: string,
   run: (config: Config) => Promise<number>,
 ): Promise<number> {
-  const loaded = await load(path);
+  const loaded = await load(path, { needs: "state" });
   if (loaded === undefined) return 1;
   // Whoever reads our output may go away first.
   process.stdout.on("error", () => undefined);

@@ -3,14 +3,17 @@ import { join } from "node:path";
 import { OpenTalonError } from "../base/errors.ts";
 import { toPrintableText } from "../base/printable.ts";
 import { redactSecrets } from "../base/secret.ts";
-import { type LoadedConfig, loadConfig } from "../config/load-config.ts";
+import { type LoadedConfig, type LoadOptions, loadConfig } from "../config/load-config.ts";
 import { readEnvironment } from "../config/read-environment.ts";
 
 /** Loads the configuration, or says on standard error what is wrong with it. */
-export async function load(path: string): Promise<LoadedConfig | undefined> {
+export async function load(
+  path: string,
+  { needs = "all" }: Pick<LoadOptions, "needs"> = {},
+): Promise<LoadedConfig | undefined> {
   const file = path.startsWith("~/") ? join(homedir(), path.slice(2)) : path;
   try {
-    return await loadConfig({ path: file, environment: readEnvironment() });
+    return await loadConfig({ path: file, environment: readEnvironment(), needs });
   } catch (error) {
     reportError(error);
     return undefined;

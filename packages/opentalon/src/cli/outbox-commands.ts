@@ -67,7 +67,9 @@ async function list(config: Config, { state, json, text }: ListOptions): Promise
     return 0;
   }
   if (deliveries.length === 0) {
-    process.stdout.write("There is no such reply.\n");
+    process.stdout.write(
+      state === undefined ? "No reply waits or has failed.\n" : "There is no such reply.\n",
+    );
     return 0;
   }
   const rows = deliveries.map(({ id, state, channel, conversation, attempts, problem }) => [

@@ -52,7 +52,7 @@ export function addRoutingCommands(program: Command): void {
 }
 
 async function printReport(path: string, { since: sinceMs, json }: Options): Promise<number> {
-  const loaded = await load(path);
+  const loaded = await load(path, { needs: "state" });
   if (loaded === undefined) return 1;
   try {
     const { reportRouting } = await loadPart.routingReport();
@@ -66,7 +66,7 @@ async function printReport(path: string, { since: sinceMs, json }: Options): Pro
 }
 
 async function printReplay(path: string, { since: sinceMs, json }: Options): Promise<number> {
-  const loaded = await load(path);
+  const loaded = await load(path, { needs: "state" });
   if (loaded === undefined) return 1;
   try {
     const { replayRouting } = await loadPart.routingReplay();

@@ -79,7 +79,7 @@ async function runWithManager(
   configPath: string,
   work: (place: Place) => Promise<number>,
 ): Promise<number> {
-  const loaded = await load(configPath);
+  const loaded = await load(configPath, { needs: "state" });
   if (loaded === undefined) return 1;
   const giveUp = new AbortController();
   const interrupt = (): void => giveUp.abort(new Error("interrupted"));

@@ -103,6 +103,30 @@ state:
   ]);
 });
 
+test("a command that needs the state alone is not kept from it by the variables of others", () => {
+  const text = `channels:
+  my-slack:
+    enabled: true
+    plugin: slack
+    config:
+      bot_token: \${SLACK_BOT_TOKEN}
+server:
+  enabled: true
+  addr: 0.0.0.0:3978
+  token: \${DOOR_TOKEN}
+state:
+  db:
+    driver: postgres
+    dsn: \${DATABASE_URL}
+`;
+  const load = (environment: Record<string, string>) =>
+    parseConfig({ text, path: "config.yaml", environment, needs: "state" });
+  expect(() => load({})).toThrow(/has a problem:\n\n {2}line 14 {2}state\.db\.dsn\n/);
+  const { config } = load({ DATABASE_URL: "postgres://db/talon" });
+  expect(config.state.db.dsn?.reveal()).toBe("postgres://db/talon");
+  expect(config.channels["my-slack"]?.enabled).toBe(true);
+});
+
 test("keys that do not exist are ignored with the key that was probably meant", () => {
   const { warnings } = parse(`modles: {}
 providers: {}

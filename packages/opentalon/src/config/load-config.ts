@@ -43,6 +43,11 @@ export interface LoadedConfig {
 export interface LoadOptions {
   readonly path: string;
   readonly environment: Environment;
+  /**
+   * Which variables have to be set: `all` that the file names, or those of the `state` only, for commands that use no
+   * other credentials. The texts of others then stand as they are written.
+   */
+  readonly needs?: "all" | "state";
 }
 
 export interface ParseOptions extends LoadOptions {
@@ -57,18 +62,20 @@ export interface ParseOptions extends LoadOptions {
  * Never: half a configuration, or the text of a credential in an error.
  * @throws ConfigError CONFIG_NOT_FOUND, CONFIG_UNREADABLE, CONFIG_SYNTAX, CONFIG_INVALID, CONFIG_VARIABLE_UNSET.
  */
-export async function loadConfig({ path, environment }: LoadOptions): Promise<LoadedConfig> {
+export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
+  const { path, environment } = options;
   const text = await readText(path);
   const homeDirectory = environment["HOME"] ?? homedir();
   const places = { exists: existsSync, workingDirectory: process.cwd(), homeDirectory };
-  return parseConfig({ text, path, environment, places });
+  return parseConfig({ ...options, text, places });
 }
 
 /**
  * The same for text that was read before; looks at nothing but its arguments.
  * @throws ConfigError CONFIG_SYNTAX, CONFIG_INVALID, CONFIG_VARIABLE_UNSET.
  */
-export function parseConfig({ text, path, environment, places = {} }: ParseOptions): LoadedConfig {
+export function parseConfig(options: ParseOptions): LoadedConfig {
+  const { text, path, environment, places = {}, needs = "all" } = options;
   const yaml = readYaml(text);
   if (yaml.problems.length > 0) throw new ConfigFileError("CONFIG_SYNTAX", path, yaml.problems);
   const absolutePath = resolve(path);
@@ -91,7 +98,8 @@ export function parseConfig({ text, path, environment, places = {} }: ParseOptio
   );
   const { tree, lines, derived } = read;
   completeTree(tree, environment, allPlaces);
-  const config = validate(path, read);
+  const problems = needs === "all" ? read.problems : read.problems.filter(isOfState);
+  const config = validate(path, { ...read, problems });
 
   const found = checkConfig(config, (key) => lines.get(key) ?? 0);
   if (found.problems.length > 0) throw createProblemsError(path, found.problems);
@@ -112,6 +120,11 @@ export function revealBlock(block: Readonly<Record<string, OpaqueValue>>): Recor
   return Object.fromEntries(
     Object.entries(block).map(([name, value]) => [name, isSecret(value) ? value.reveal() : value]),
   );
+}
+
+/** Whether a problem is more than a variable that is not set elsewhere than in the `state` section. */
+function isOfState({ variable, key }: ConfigProblem): boolean {
+  return variable === undefined || key.startsWith("state.");
 }
 
 function validate(path: string, { tree, problems, lines }: ReadTree): Config {

@@ -230,7 +230,7 @@ export const channels = named({
         plugin: {
           ...text({
             about:
-              "What to connect: `console`, `webchat`, a platform that comes along (`slack`, `slack-events`, `telegram`, `telegram-webhook`, `msteams`, `whatsapp`), the path of a program, a folder with sources, the path of a `.yaml` definition, or an address that begins with `grpc://` (`grpcs://` with TLS), `docker://`, `https://` or `wss://`; `ws://inbound` waits for the other side to connect.",
+              "What to connect: `console`, `webchat`, a platform that comes along (`slack`, `slack-events`, `telegram`, `telegram-webhook`, `msteams`, `whatsapp`, `discord`, `matrix`, `email`), the path of a program, a folder with sources, the path of a `.yaml` definition, or an address that begins with `grpc://` (`grpcs://` with TLS), `docker://`, `https://` or `wss://`; `ws://inbound` waits for the other side to connect.",
             expands: "braces",
             formerly: ["path"],
           }),
@@ -270,7 +270,7 @@ export const channels = named({
           keys: {
             policy: choice({
               about:
-                "`pairing`: a stranger gets a code, and talks once the operator or an approver has approved it. `allowlist`: only those in `allow`; others are ignored. `open`: everybody. `closed`: nobody. When absent: `open` for channels at an `https://` or `wss://` address, `pairing` for all others.",
+                "`pairing`: a stranger gets a code, and talks once the operator or an approver has approved it. `allowlist`: only those in `allow`; others are ignored. `open`: everybody. `closed`: nobody. When absent: `open` for webhooks, WebSockets and `webchat`, whose other side knows its people or asks for a token; `pairing` for all others.",
               words: ["", "pairing", "allowlist", "open", "closed"],
               default: "",
             }),
@@ -291,7 +291,7 @@ export const channels = named({
           keys: {
             messages: optionalWhole({
               about:
-                "Messages of one sender in the time of `per`; what is more is not read, which is said once. 0 is no limit. When absent: no limit for channels at an `https://` or `wss://` address, 60 for all others.",
+                "Messages of one sender in the time of `per`; what is more is not read, which is said once. 0 is no limit. When absent: no limit for webhooks, WebSockets and `webchat`, 60 for all others.",
             }),
             per: duration({ about: "The time the messages are counted in.", default: "1m" }),
           },

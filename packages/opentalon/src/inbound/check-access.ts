@@ -61,7 +61,7 @@ export function createCheckAccess(
       if (outcome.kind !== "has-one") note(message, strangerWords[outcome.kind]);
       return;
     }
-    note(message, "somebody unknown wrote and got a code");
+    note(message, "somebody unknown wrote and got a code; `opentalon pairing list` shows it");
     void tell(message, toGreeting(outcome.code), { action: "pairing" }).then(async (isTold) => {
       if (isTold) return;
       // The next message gets another one.

@@ -57,8 +57,10 @@ describe("slash commands", () => {
     expect(run("/usr/bin is where?")).toBeUndefined();
   });
 
-  it("list themselves", () =>
-    expect(run("/help")?.text).toMatch(/\/clear, \/new[^]*\/model[^]*\/show config/));
+  it("list themselves, also for somebody who begins", () => {
+    expect(run("/help")?.text).toMatch(/\/clear, \/new[^]*\/model[^]*\/show config/);
+    expect(run("/start")?.text).toBe(run("/help")?.text);
+  });
 
   it("clear the session under both names", () => {
     expect(run("/clear")?.clearsSession).toBe(true);

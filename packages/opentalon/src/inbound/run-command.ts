@@ -53,7 +53,8 @@ interface Command {
 
 const commands: readonly Command[] = [
   {
-    names: ["/help", "/commands"],
+    // Telegram says `/start` for whoever begins.
+    names: ["/help", "/commands", "/start"],
     usage: "/help",
     help: "this list",
     run: () => ({

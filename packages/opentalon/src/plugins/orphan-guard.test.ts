@@ -10,6 +10,7 @@ import { createOrphanGuard } from "./orphan-guard.ts";
 import { toFakePluginCommand } from "./testing/fake-plugin-command.ts";
 import { isRunning, readJournal } from "./testing/launch-fake.ts";
 import { present } from "./testing/present.ts";
+import { sourceArguments } from "../base/testing/source-arguments.ts";
 
 let folder: string;
 beforeEach(() => {
@@ -33,14 +34,10 @@ test(
       { key: "c", command: toFakePluginCommand({ journal, name: "c", start: "crash" }) },
     ];
     const program = fileURLToPath(new URL("testing/host-process.ts", import.meta.url));
-    const host = spawn(
-      process.execPath,
-      ["--conditions=@opentalon/source", program, JSON.stringify(entries)],
-      {
-        env: { ...process.env, TMPDIR: temporary },
-        stdio: ["ignore", "pipe", "inherit"],
-      },
-    );
+    const host = spawn(process.execPath, [...sourceArguments, program, JSON.stringify(entries)], {
+      env: { ...process.env, TMPDIR: temporary },
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     const [line] = (await once(host.stdout, "data")) as [Buffer];
     expect(JSON.parse(line.toString())).toMatchObject([
       { state: "ready" },

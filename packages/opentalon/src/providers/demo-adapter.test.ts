@@ -38,6 +38,21 @@ describe("the demo model", () => {
     expect(text).toContain("Before that you said “My name is Ada.”");
   });
 
+  it("names the files that came along, and quotes nothing where nothing was said", async () => {
+    const files = [{ name: "voice.ogg", mimeType: "audio/ogg", data: Buffer.from("OggS") }];
+    const { text } = await ask({
+      messages: [
+        { role: "user", content: "" },
+        { role: "assistant", content: "[demo] …", toolCalls: [] },
+        { role: "user", content: "", files },
+      ],
+    });
+    expect(text).toMatch(
+      /^\[demo\] I got your message, but it holds no words\. With it came voice\.ogg \(audio\/ogg\)/,
+    );
+    expect(text).not.toContain("Before that");
+  });
+
   it("answers the same thing the same way", async () => {
     expect((await ask({})).text).toBe((await ask({})).text);
   });

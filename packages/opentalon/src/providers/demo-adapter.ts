@@ -1,6 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import { ProviderError } from "../base/errors.ts";
 import type { Model, ModelReply, ModelRequest } from "../domain/model.ts";
+import type { TranscriptFile } from "../domain/session.ts";
 import type { ModelAdapter } from "./model-adapter.ts";
 
 export interface DemoAdapterOptions {
@@ -22,6 +23,9 @@ export const demoModel: Model = {
   maxTokens: 0,
   cost: { input: 0, output: 0 },
 };
+
+/** Names of files in one answer. */
+const maxFiles = 5;
 
 const usualHowToConnect =
   "set a key such as OPENAI_API_KEY in the environment, or run Ollama on this machine, and start OpenTalon again";
@@ -51,10 +55,13 @@ export function createDemoAdapter(options: DemoAdapterOptions): ModelAdapter {
 
 function toDemoAnswer({ messages, tools }: ModelRequest, howToConnect: string): string {
   const said = messages.filter((message) => message.role === "user");
-  const question = shorten(said.at(-1)?.content ?? "");
-  const earlier = said.at(-2);
+  const last = said.at(-1);
+  const question = shorten(last?.content ?? "");
+  const files = last?.files ?? [];
+  const earlier = shorten(said.at(-2)?.content ?? "");
   const parts = [toOpening(question)];
-  if (earlier !== undefined) parts.push(`Before that you said “${shorten(earlier.content)}”.`);
+  if (files.length > 0) parts.push(toFileList(files));
+  if (earlier !== "") parts.push(`Before that you said “${earlier}”.`);
   parts.push(
     "I am the built-in demo model: I run without a network and only echo, I do not think.",
   );
@@ -69,6 +76,15 @@ function toOpening(question: string): string {
     return `Hello! You said “${question}”.`;
   if (question.endsWith("?")) return `Good question: “${question}”`;
   return `You said “${question}”.`;
+}
+
+/** So that somebody who tries out a channel sees that its files arrive. */
+function toFileList(files: readonly TranscriptFile[]): string {
+  const shown = files
+    .slice(0, maxFiles)
+    .map(({ name, mimeType }) => `${shorten(name)} (${shorten(mimeType)})`);
+  if (files.length > maxFiles) shown.push(`${files.length - maxFiles} more`);
+  return `With it came ${shown.join(", ")}, which I cannot look into.`;
 }
 
 function shorten(text: string): string {

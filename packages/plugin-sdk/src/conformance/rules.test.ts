@@ -2,11 +2,12 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { CheckOptions, CheckReport, PluginKind } from "./check-options.ts";
 import { checkPlugin } from "./check-plugin.ts";
+import { sourceArguments } from "../testing/source-arguments.ts";
 
 const breaker = fileURLToPath(new URL("testing/rule-breaker.ts", import.meta.url));
 const toCommand = (what: string, rule = ""): readonly string[] => [
   process.execPath,
-  "--conditions=@opentalon/source",
+  ...sourceArguments,
   breaker,
   what,
   rule,

@@ -5,10 +5,11 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startPlugin } from "./start-plugin.ts";
 import { startProvider } from "./start-provider.ts";
+import { sourceArguments } from "../testing/source-arguments.ts";
 
 const toCommand = (path: string, ...rest: readonly string[]): readonly string[] => [
   process.execPath,
-  "--conditions=@opentalon/source",
+  ...sourceArguments,
   fileURLToPath(new URL(`../${path}`, import.meta.url)),
   ...rest,
 ];

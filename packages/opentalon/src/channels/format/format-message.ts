@@ -37,11 +37,12 @@ export function splitFormattedMessage(
 ): readonly OutboundMessage[] {
   const { maxMessageLength, responseFormat } = capabilities;
   const format = toTargetFormat(capabilities);
-  if (format === "" || message.content === "") return splitMessage(message, maxMessageLength);
-  const contents =
-    message.isFormatted === true
-      ? splitFormatted(message.content, responseFormat, maxMessageLength)
-      : formatText(message.content, format, maxMessageLength);
+  const { content, isFormatted = false } = message;
+  if (content === "" || (format === "" && !isFormatted))
+    return splitMessage(message, maxMessageLength);
+  const contents = isFormatted
+    ? splitFormatted(content, responseFormat, maxMessageLength)
+    : formatText(content, format, maxMessageLength);
   return splitMessage({ ...message, isFormatted: true }, contents);
 }
 

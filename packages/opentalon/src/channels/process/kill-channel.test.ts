@@ -81,6 +81,8 @@ it.each(["grpc", "json"] as const)(
     await vi.waitFor(() => expect(chat.starts.length).toBeGreaterThan(kills), patient);
     isOver = true;
     await talking;
+    // What is on its way is not accepted any more: the books are closed.
+    await channel.stopIntake();
     await Promise.all(answers);
 
     // What the platform has stands in a file: connections lose what was on its way when a process is killed.

@@ -9,6 +9,7 @@ import type { Channel } from "../../domain/channel.ts";
 import { createChannelPrograms } from "../process/channel-programs.ts";
 import { launchChannel } from "../process/launch-channel.ts";
 import { createProcessChannel } from "../process/process-channel.ts";
+import { sourceArguments } from "../../base/testing/source-arguments.ts";
 
 export interface ProgramChannelOptions {
   /** The program's `main.ts`. */
@@ -50,7 +51,7 @@ export async function openProgramChannel(options: ProgramChannelOptions): Promis
             'echo $$ >> "$0"; exec "$@"',
             pidFile,
             process.execPath,
-            "--conditions=@opentalon/source",
+            ...sourceArguments,
             program,
           ],
           ownsTerminal: false,

@@ -30,6 +30,15 @@ export function placeWebhook(
     }
     rest.log.warn(`${problem}: whoever reaches the HTTP door can speak as anybody`);
   }
+  for (const [key, template] of [
+    ["secret_value", secret?.value],
+    ["signature_secret", signature?.secret],
+  ] as const) {
+    // What `init` is going to store is not there yet.
+    if (template === undefined || hasNamespace(template, "self")) continue;
+    if (renderText(template, values.scope).trim() === "")
+      rest.log.warn(`http_webhook.${key} is empty (${template.text}): nobody is let in`);
+  }
   const read = (template: Template): string => renderText(template, values.scope).trim();
   const path = read(rules.path);
   if (!/^\/[\w.~/-]*$/.test(path)) {
@@ -43,6 +52,10 @@ export function placeWebhook(
   }
   const port = portText === "" ? undefined : Number(portText);
   return { ...createWebhookRoute({ ...rest, rules, path, scope: values.scope }), port };
+}
+
+function hasNamespace({ parts }: Template, wanted: string): boolean {
+  return parts.some((part) => typeof part !== "string" && part.namespace === wanted);
 }
 
 function misconfigured(message: string): ChannelError {

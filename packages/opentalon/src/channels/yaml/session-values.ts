@@ -108,7 +108,10 @@ export function createSessionValues(options: SessionValuesOptions): SessionValue
       const limits = { maxBytes: maxAnswerBytes, timeoutMs: requestTimeoutMs, signal };
       result = await makeOnce(request, scope, limits);
     } catch (error) {
-      const problem = `init step "${name}" failed: ${toMessage(error)}`;
+      const words = toMessage(error).replace(`${request.place}: `, "");
+      const isRefused = error instanceof RefusedError && error.status < 500;
+      const hint = isRefused ? "; check the settings below `config`" : "";
+      const problem = `init step "${name}" failed: ${words}${hint}`;
       throw new ChannelError("CHANNEL_REFUSED", problem, { cause: error });
     }
     const answer = parseAnswer(result);

@@ -87,8 +87,15 @@ describe("a webhook of a definition", () => {
     expect((await post(event)).status).toBe(401);
   });
 
-  it("lets nobody in when the secret is empty", async () => {
-    const { post } = await open("{secret_header: X-Token, secret_value: '{{config.none}}'}");
+  it("lets nobody in when the secret is empty, and warns of it", async () => {
+    const warned: unknown[] = [];
+    const log = { ...createSilentLog(), warn: (...words: unknown[]) => void warned.push(...words) };
+    const { post } = await open("{secret_header: X-Token, secret_value: '{{config.none}}'}", {
+      log,
+    });
+    expect(warned).toEqual([
+      "http_webhook.secret_value is empty ({{config.none}}): nobody is let in",
+    ]);
     expect((await post(event, { headers: { "x-token": "" } })).status).toBe(401);
     const { post: signed } = await open(
       "{signature_scheme: github, signature_secret: '{{config.none}}'}",

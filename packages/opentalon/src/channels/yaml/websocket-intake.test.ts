@@ -190,7 +190,7 @@ inbound: {mapping: {conversation_id: chat, sender_id: from, content: text}}
     );
     opened.push(defined);
     await expect(defined.channel.start(defined.host)).rejects.toThrow(
-      /init step "a" failed: .*invalid_auth/,
+      /^init step "a" failed: http:[^ ]+ answered with a refusal: invalid_auth; check the settings/,
     );
   });
 });

@@ -189,7 +189,7 @@ export function createYamlChannel(options: YamlChannelOptions): YamlChannel {
       try {
         await begin();
         startProblem = undefined;
-        log.info("the platform is reached now");
+        log.info({ platform: definition.id }, "Channel ready");
         return;
       } catch (error) {
         if (stopping.signal.aborted) return;
@@ -226,7 +226,7 @@ export function createYamlChannel(options: YamlChannelOptions): YamlChannel {
       const late = clock.sleep(startPatienceMs, patience.signal).then(() => "late" as const);
       const outcome = await Promise.race([attempt, late]);
       patience.abort();
-      if (outcome === undefined) return;
+      if (outcome === undefined) return log.info({ platform: definition.id }, "Channel ready");
       if (outcome !== "late" && isFinal(outcome.error)) {
         host = undefined;
         throw outcome.error;
@@ -237,6 +237,7 @@ export function createYamlChannel(options: YamlChannelOptions): YamlChannel {
       beginning = attempt.then((failed) => {
         if (failed !== undefined) return beginLater();
         startProblem = undefined;
+        log.info({ platform: definition.id }, "Channel ready");
         return undefined;
       });
     },

@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url";
+import { sourceArguments } from "../../base/testing/source-arguments.ts";
 
 /** How a fake provider plugin behaves; passed as JSON in its first argument. Everything absent means: like a good one. */
 export interface FakeProviderOptions {
@@ -33,5 +34,5 @@ export interface FakeProviderOptions {
  */
 export function toFakeProviderCommand(options: FakeProviderOptions = {}): readonly string[] {
   const path = fileURLToPath(new URL("fake-provider.ts", import.meta.url));
-  return [process.execPath, "--conditions=@opentalon/source", path, JSON.stringify(options)];
+  return [process.execPath, ...sourceArguments, path, JSON.stringify(options)];
 }

@@ -5,6 +5,7 @@ import { createLog } from "../../base/create-log.ts";
 import type { Execution, RawToolResult } from "../../domain/plugin.ts";
 import type { PluginEntry } from "../plugin-entry.ts";
 import { createPluginHost, type PluginHost } from "../plugin-host.ts";
+import { sourceArguments } from "../../base/testing/source-arguments.ts";
 
 export interface RunningBridge extends AsyncDisposable {
   readonly host: PluginHost;
@@ -24,7 +25,7 @@ const checkout = join(import.meta.dirname, "../../../../..");
 /** The bridge as a program, run from its sources. */
 export const bridgeCommand: readonly string[] = [
   process.execPath,
-  "--conditions=@opentalon/source",
+  ...sourceArguments,
   join(checkout, "plugins/mcp/src/main.ts"),
 ];
 

@@ -145,6 +145,22 @@ describe("a variable that is not set", () => {
     expect(finished).toEqual({ code: 0, stdout: "answer: hi\n", stderr: "" });
   });
 
+  it("keeps only the channel from running that needs it, which says so", async () => {
+    using scratch = createScratch();
+    await using models = await createModelServer();
+    const chat = "  chat: {enabled: true, plugin: slack, config: {bot_token: '${CHAT_TOKEN}'}}\n";
+    const path = writeYaml(scratch, toProviderYaml(models.url));
+    const written = readFileSync(path, "utf8");
+    writeFileSync(path, written.replace("channels:\n", `channels:\n${chat}`));
+    const finished = await run(scratch, { arguments: ["--config", path], input: "hi\n" });
+    expect(finished).toMatchObject({ code: 0, stdout: "answer: hi\n" });
+    expect(finished.stderr).toContain("Left out: it needs CHAT_TOKEN in the environment.");
+    writeFileSync(path, `channels:\n${chat}`);
+    const { code, stderr } = await run(scratch, { arguments: ["--config", path] });
+    expect(code).toBe(1);
+    expect(stderr).toContain("channels.chat: it needs CHAT_TOKEN in the environment");
+  });
+
   it("of every provider lets the demo model answer, marked so, with one line about it on standard error", async () => {
     using scratch = createScratch();
     const path = writeYaml(

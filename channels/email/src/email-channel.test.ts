@@ -441,6 +441,28 @@ describe("an answer", () => {
     await vi.waitFor(() => expect(mail.smtp.connections()).toBe(0), patient);
   });
 
+  it("goes over the connection of the one before, and over a new one where that has ended", async () => {
+    await using mail = await startMailBench();
+    await using run = await runChannel(mail);
+    for (const text of ["one", "two", "three"]) await run.answer(text);
+    expect(mail.smtp.greeted()).toBe(1);
+    mail.smtp.dropConnections();
+    await run.answer("four");
+    expect(mail.smtp.greeted()).toBe(2);
+    mail.smtp.troubleWith({ at: "sender", code: 421, text: "you were idle" });
+    await run.answer("five");
+    expect(mail.smtp.greeted()).toBe(3);
+    mail.smtp.troubleWith({ at: "data", kind: "drop-after" });
+    await expect(run.answer("six")).rejects.toBeInstanceOf(UnknownDeliveryError);
+    expect(mail.smtp.greeted()).toBe(3);
+    await run.answer("seven");
+    expect(mail.texts()).toEqual(["one", "two", "three", "four", "five", "six", "seven"]);
+    await run.stop();
+    await vi.waitFor(() => expect(mail.smtp.connections()).toBe(0), patient);
+    await run.answer("eight");
+    await vi.waitFor(() => expect(mail.smtp.connections()).toBe(0), patient);
+  });
+
   it("is delivered also when it cannot be noted", async () => {
     await using bench = await startMailBench();
     const folder = await makeFolder();

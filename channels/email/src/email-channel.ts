@@ -8,10 +8,10 @@ import { type AccessTokens, createAccessTokens } from "./access-tokens.ts";
 import { composeMail } from "./compose-mail.ts";
 import { toDomain, toOneLine } from "./mail-address.ts";
 import { type KnownMail, type MailMemory, openMailMemory } from "./mail-memory.ts";
+import { createMailSender, type MailSender } from "./mail-sender.ts";
 import { parseMessageIds, toName } from "./message-ids.ts";
 import { type EmailSettings, readSettings } from "./read-settings.ts";
 import { createSendQueue } from "./send-queue.ts";
-import { sendMail } from "./send-mail.ts";
 import { takeMail } from "./take-mail.ts";
 import { watchMailbox } from "./watch-mailbox.ts";
 
@@ -29,6 +29,7 @@ interface Account {
   readonly settings: EmailSettings;
   readonly tokens: AccessTokens | undefined;
   readonly memory: MailMemory;
+  readonly sender: MailSender;
 }
 
 const usualPollIntervalMs = 120_000;
@@ -61,10 +62,16 @@ export function createEmailChannel(options: EmailChannelOptions): ChannelDefinit
         log("require_authentication is off: anybody can write in the name of anybody");
       account?.memory[Symbol.dispose]();
       const tokens = settings.tokens && createAccessTokens(settings.tokens, settings.imap.user);
-      account = { settings, tokens, memory: openMailMemory(folder) };
+      const sender = createMailSender({
+        server: settings.smtp,
+        tokens,
+        greetingName: toDomain(settings.address),
+      });
+      account = { settings, tokens, memory: openMailMemory(folder), sender };
     },
     start: async ({ receive, signal }) => {
       const opened = useAccount();
+      opened.sender.keepOpen(signal);
       await watchMailbox({
         ...opened,
         take: (mail) => takeMail(mail, { ...opened, receive, now, log }),
@@ -75,7 +82,7 @@ export function createEmailChannel(options: EmailChannelOptions): ChannelDefinit
       });
     },
     send: async (message, { signal }) => {
-      const { settings, tokens, memory } = useAccount();
+      const { settings, memory, sender } = useAccount();
       const mail = await composeMail(message, {
         from: { address: settings.address, name: settings.fromName },
         answered: findAnswered(message, memory),
@@ -85,11 +92,7 @@ export function createEmailChannel(options: EmailChannelOptions): ChannelDefinit
       const sent = memory.find(message.conversationId, toName(mail.messageId));
       if (sent?.direction === "out") return { messageIds: [sent.name] };
       const smtp = { from: settings.address, to: mail.to, source: mail.source };
-      const greetingName = toDomain(settings.address);
-      const outcome = await queue.run(
-        () => sendMail(smtp, { server: settings.smtp, tokens, greetingName, signal }),
-        signal,
-      );
+      const outcome = await queue.run(() => sender.send(smtp, signal), signal);
       if (outcome.kind === "unknown") throw new UnknownDeliveryError(outcome.problem);
       if (outcome.kind === "not-sent") throw new Error(outcome.problem);
       const messageId = outcome.messageId ?? mail.messageId;

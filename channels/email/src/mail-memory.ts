@@ -26,7 +26,10 @@ export interface KnownMail {
   readonly atMs: number;
 }
 
-/** What the channel remembers over restarts. */
+/**
+ * What the channel remembers over restarts. Should the machine lose its power, what it was last told of mails that came may be
+ * forgotten, always the newest first: the mailbox still has them, and they come again. All else is on disk at once.
+ */
 export interface MailMemory extends Disposable {
   readonly cursor: (folder: string) => Cursor | undefined;
   readonly setCursor: (folder: string, cursor: Cursor) => void;
@@ -75,6 +78,7 @@ export function openMailMemory(folder: string): MailMemory {
       direction TEXT NOT NULL, at_ms INTEGER NOT NULL, UNIQUE (conversation, name)
     ) STRICT;
     CREATE INDEX IF NOT EXISTS mails_by_thread ON mails (conversation, thread, direction, number);
+    CREATE INDEX IF NOT EXISTS mails_by_time ON mails (conversation, direction, at_ms, thread);
   `);
   const getCursor = database.prepare("SELECT uid_validity, last_uid FROM cursors WHERE folder = ?");
   const putCursor = database.prepare(
@@ -91,26 +95,47 @@ export function openMailMemory(folder: string): MailMemory {
   const count = database.prepare(
     "SELECT COUNT(*) AS all_mails, COALESCE(SUM(thread = ?), 0) AS of_thread FROM mails WHERE conversation = ? AND direction = 'in' AND at_ms > ?",
   );
+  const getCursorOf = (name: string): Cursor | undefined => {
+    const row = getCursor.get(name) as { uid_validity: string; last_uid: number } | undefined;
+    return row && { uidValidity: row.uid_validity, lastUid: row.last_uid };
+  };
+  /** Without waiting for the disk. What is written after it is never kept without it. */
+  const writeSoon = <Result>(write: () => Result): Result => {
+    database.exec("PRAGMA synchronous = NORMAL");
+    try {
+      return write();
+    } finally {
+      database.exec("PRAGMA synchronous = FULL");
+    }
+  };
   return {
-    cursor: (name) => {
-      const row = getCursor.get(name) as { uid_validity: string; last_uid: number } | undefined;
-      return row && { uidValidity: row.uid_validity, lastUid: row.last_uid };
+    cursor: getCursorOf,
+    setCursor: (name, { uidValidity, lastUid }) => {
+      const write = (): void => void putCursor.run(name, uidValidity, lastUid);
+      // Where the reading begins cannot be found out again.
+      if (getCursorOf(name)?.uidValidity === uidValidity) writeSoon(write);
+      else write();
     },
-    setCursor: (name, { uidValidity, lastUid }) => void putCursor.run(name, uidValidity, lastUid),
     add: (mail) => {
       const { conversation, name, threadId, messageId, subject, references, answerTo } = mail;
-      const { lastInsertRowid, changes } = insert.run(
-        conversation,
-        name,
-        threadId,
-        messageId,
-        subject,
-        references.join(" "),
-        answerTo,
-        mail.direction,
-        mail.atMs,
-      );
-      if (changes === 1) prune.run(Number(lastInsertRowid) - maxMails);
+      const { direction, atMs } = mail;
+      const chain = references.join(" ");
+      const write = (): void => {
+        const { lastInsertRowid, changes } = insert.run(
+          conversation,
+          name,
+          threadId,
+          messageId,
+          subject,
+          chain,
+          answerTo,
+          direction,
+          atMs,
+        );
+        if (changes === 1) prune.run(Number(lastInsertRowid) - maxMails);
+      };
+      if (direction === "in") writeSoon(write);
+      else write();
     },
     find: (conversation, name) => toMail(byName.get(conversation, name)),
     newest: (conversation, threadId) => toMail(byThread.get(conversation, threadId)),

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
-import { startMailBench } from "./testing/mail-bench.ts";
+import { type MailBench, startMailBench } from "./testing/mail-bench.ts";
 import { runChannel } from "./testing/run-channel.ts";
 import { writeMail } from "./testing/written-mail.ts";
 
@@ -12,6 +12,12 @@ async function makeFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "opentalon-test-"));
   onTestFinished(() => rm(folder, { recursive: true }));
   return folder;
+}
+
+/** So that all that comes from now on is read. */
+async function listenOnce(mail: MailBench, folder: string): Promise<void> {
+  await using _run = await runChannel({ ...mail, folder });
+  await mail.listening();
 }
 
 const contents = (run: { messages: readonly { content: string }[] }): readonly string[] =>
@@ -134,6 +140,45 @@ describe("a mailbox", () => {
     mail.imap.lieAboutSizes(false);
     await mail.write({ text: "two" });
     await vi.waitFor(() => expect(contents(run)).toEqual(["two"]), patient);
+  });
+
+  it("is read many mails at once, in their order, with large ones between them", async () => {
+    const folder = await makeFolder();
+    await using mail = await startMailBench();
+    await listenOnce(mail, folder);
+    const texts = Array.from({ length: 100 }, (_, index) => `mail ${index}`);
+    const data = Buffer.alloc(200_000, 7);
+    const files = [{ name: "large.bin", mimeType: "application/octet-stream", data }];
+    for (const [index, text] of texts.entries())
+      await mail.write({ text, files: index % 40 === 1 ? files : [] });
+    const before = mail.imap.commands.length;
+    await using run = await runChannel({ ...mail, folder });
+    await vi.waitFor(() => expect(contents(run)).toEqual(texts), patient);
+    expect(run.messages.map(({ files: found = [] }) => found.length).filter(Boolean)).toHaveLength(
+      3,
+    );
+    await vi.waitFor(
+      () => expect(mail.imap.mails().every(({ uid }) => mail.isRead(uid))).toBe(true),
+      patient,
+    );
+    const fetches = mail.imap.commands.slice(before).filter((text) => text.includes("FETCH"));
+    expect(fetches).toHaveLength(4 + 3);
+  });
+
+  it("is read over a break in the middle of many mails, and over one of them that is unreadable", async () => {
+    const folder = await makeFolder();
+    await using mail = await startMailBench();
+    await listenOnce(mail, folder);
+    const texts = Array.from({ length: 40 }, (_, index) => `mail ${index}`);
+    for (const text of texts) await mail.write({ text });
+    mail.imap.lieAboutSizes(true, 11);
+    mail.imap.breakFetches(1);
+    await using run = await runChannel({ ...mail, folder });
+    const readable = texts.filter((_, index) => index !== 10);
+    await vi.waitFor(() => expect(contents(run)).toEqual(readable), patient);
+    expect(run.log.filter((line) => line.includes("is left out"))).toEqual([
+      "mail 11 is left out: what the server sends of it breaks every bound",
+    ]);
   });
 
   it("leaves out a mail that a server has and does not give, once that does not pass", async () => {

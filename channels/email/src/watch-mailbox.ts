@@ -2,6 +2,8 @@ import { ImapFlow } from "imapflow";
 import { type AccessTokens, TokenRefusedError } from "./access-tokens.ts";
 import { toProblem } from "./mail-problem.ts";
 import type { MailMemory } from "./mail-memory.ts";
+import { createMailMarker } from "./mark-mails.ts";
+import { type Caution, longestMail, readMails } from "./read-mails.ts";
 import type { EmailSettings } from "./read-settings.ts";
 import type { MailOrigin } from "./to-incoming-message.ts";
 
@@ -27,8 +29,6 @@ export interface MailboxOptions {
   readonly pollIntervalMs: number;
 }
 
-/** As much as the largest files, as they are written in mails. */
-const longestMail = 44 * 1024 * 1024;
 const firstDelayMs = 1_000;
 const longestDelayMs = 60_000;
 /** A connection that held for so long was a good one. */
@@ -44,11 +44,12 @@ export async function watchMailbox(options: MailboxOptions): Promise<void> {
   const { imap } = settings;
   let delayMs = firstDelayMs;
   let wasRefused = false;
+  const caution: Caution = { aloneUntilUid: 0, fetching: undefined };
   const withheld: Withheld = { uid: 0, times: 0 };
   while (!signal.aborted) {
     const startMs = Date.now();
     try {
-      await listenOnce(options, withheld, wasRefused);
+      await listenOnce({ ...options, caution, withheld }, wasRefused);
     } catch (error) {
       if (signal.aborted) return;
       if (isRefusal(error)) {
@@ -69,12 +70,22 @@ export async function watchMailbox(options: MailboxOptions): Promise<void> {
   }
 }
 
+interface ConnectionOptions extends MailboxOptions {
+  readonly caution: Caution;
+  readonly withheld: Withheld;
+}
+
+/** The mail that the server refused to give, and how often in a row. */
+interface Withheld {
+  uid: number;
+  times: number;
+}
+
+/** Trouble of a server passes within minutes. */
+const mostTimesWithheld = 10;
+
 /** One connection, until it ends; always by a throw. */
-async function listenOnce(
-  options: MailboxOptions,
-  withheld: Withheld,
-  wasRefused: boolean,
-): Promise<never> {
+async function listenOnce(options: ConnectionOptions, wasRefused: boolean): Promise<never> {
   const { settings, tokens, signal, log, pollIntervalMs } = options;
   const accessToken = await tokens?.get(wasRefused);
   const client = createClient(settings, accessToken);
@@ -95,15 +106,15 @@ async function listenOnce(
     hasNews = true;
     wake();
   });
-  let mailbox: OpenFolder | undefined;
+  let uidValidity: string | undefined;
   try {
     signal.throwIfAborted();
     await client.connect();
-    mailbox = await openFolder(client, options);
+    uidValidity = await openFolder(client, options);
     log(`listening to ${settings.folder} of ${settings.imap.user} at ${settings.imap.host}`);
     for (;;) {
       hasNews = false;
-      await takeNewMails(client, mailbox, options);
+      await takeNewMails(client, uidValidity, options);
       if (hasNews) continue;
       const woken = new Promise<void>((resolve) => {
         wake = resolve;
@@ -114,7 +125,7 @@ async function listenOnce(
       await Promise.race([woken, lost.promise]).finally(() => clearTimeout(timer));
     }
   } catch (error) {
-    if (mailbox !== undefined) leaveOut(cause ?? error, { mailbox, withheld }, options);
+    if (uidValidity !== undefined) leaveOut(cause ?? error, uidValidity, options);
     throw cause ?? error;
   } finally {
     signal.removeEventListener("abort", close);
@@ -122,26 +133,15 @@ async function listenOnce(
   }
 }
 
-/** The mail that the server refused to give, and how often in a row. */
-interface Withheld {
-  uid: number;
-  times: number;
-}
-
-/** Trouble of a server passes within minutes. */
-const mostTimesWithheld = 10;
-
 /**
  * A mail that breaks the connection each time, or that the server has and never gives, would keep everything behind it from
  * being read.
  */
 function leaveOut(
   cause: unknown,
-  { mailbox, withheld }: { readonly mailbox: OpenFolder; readonly withheld: Withheld },
-  { settings, memory, log }: MailboxOptions,
+  uidValidity: string,
+  { settings, caution: { fetching: uid }, withheld, memory, log }: ConnectionOptions,
 ): void {
-  const { uidValidity, fetching } = mailbox;
-  const { uid } = fetching;
   if (uid === undefined) return;
   const { code = "", responseStatus = "" } = cause as ImapError;
   if (responseStatus === "NO" || responseStatus === "BAD")
@@ -175,15 +175,11 @@ function createClient({ imap }: EmailSettings, accessToken: string | undefined):
   });
 }
 
-interface OpenFolder {
-  readonly uidValidity: string;
-  /** The mail that is on its way. */
-  readonly fetching: { uid: number | undefined };
-}
-
-async function openFolder(client: ImapFlow, options: MailboxOptions): Promise<OpenFolder> {
-  const { settings, memory, log } = options;
+/** Resolves to its UIDVALIDITY. */
+async function openFolder(client: ImapFlow, options: ConnectionOptions): Promise<string> {
+  const { settings, memory, caution, log } = options;
   const { folder } = settings;
+  caution.fetching = undefined;
   const mailbox = await client.mailboxOpen(folder);
   const uidValidity = String(mailbox.uidValidity);
   const cursor = memory.cursor(folder);
@@ -192,7 +188,7 @@ async function openFolder(client: ImapFlow, options: MailboxOptions): Promise<Op
       log(`the server has numbered ${folder} anew; mails are read from now on`);
     memory.setCursor(folder, { uidValidity, lastUid: await findLastUid(client, mailbox.uidNext) });
   }
-  return { uidValidity, fetching: { uid: undefined } };
+  return uidValidity;
 }
 
 /** Servers have to tell the next UID, and not all do. */
@@ -204,52 +200,36 @@ async function findLastUid(client: ImapFlow, next: number): Promise<number> {
 
 async function takeNewMails(
   client: ImapFlow,
-  { uidValidity, fetching }: OpenFolder,
-  options: MailboxOptions,
+  uidValidity: string,
+  options: ConnectionOptions,
 ): Promise<void> {
-  const { settings, memory, take, signal, log } = options;
-  const { folder } = settings;
+  const { settings, memory, take, caution, signal, log } = options;
+  const { folder, moveTo } = settings;
   const lastUid = memory.cursor(folder)?.lastUid ?? 0;
   const found = await client.search({ uid: `${lastUid + 1}:*` }, { uid: true });
   if (found === false || found === undefined)
     throw new Error("the search for new mails was refused");
   // A range that begins behind the last mail still names the last mail.
   const uids = found.filter((uid) => uid > lastUid).toSorted((one, other) => one - other);
-  for (const uid of uids) {
-    signal.throwIfAborted();
-    fetching.uid = uid;
-    const mail = await client.fetchOne(
-      String(uid),
-      { uid: true, flags: true, size: true, source: { start: 0, maxLength: longestMail } },
-      { uid: true },
-    );
-    fetching.uid = undefined;
-    const isGone =
-      mail === false ||
-      mail.flags?.has("\\Deleted") === true ||
-      mail.flags?.has("\\Draft") === true;
-    let isDone = false;
-    if (!isGone && mail.source !== undefined) {
-      const isCut = (mail.size ?? 0) > longestMail;
-      isDone = await take({ uidValidity, uid, isCut, source: mail.source });
+  const marker = createMailMarker(client, {
+    moveTo,
+    onProblem: (error) => {
+      // Whoever reads on learns it, too.
+      if (!client.usable) return;
+      log(`a mail could not be marked or moved: ${toProblem(error, settings.imap)}`);
+    },
+  });
+  try {
+    for await (const { uid, source, isCut } of readMails(client, uids, caution)) {
+      signal.throwIfAborted();
+      const isDone = source !== undefined && (await take({ uidValidity, uid, isCut, source }));
+      // What came again is told by its identity: this comes after it, and whatever follows may fail.
+      memory.setCursor(folder, { uidValidity, lastUid: uid });
+      if (isDone) marker.add(uid);
     }
-    // Only what is on disk counts as read: this comes after it, and whatever follows may fail.
-    memory.setCursor(folder, { uidValidity, lastUid: uid });
-    if (isDone)
-      await markAsRead(client, uid, settings).catch((error: unknown) => {
-        if (!client.usable) throw error;
-        log(`a mail could not be marked or moved: ${toProblem(error, settings.imap)}`);
-      });
+  } finally {
+    await marker.done();
   }
-}
-
-async function markAsRead(client: ImapFlow, uid: number, { moveTo }: EmailSettings): Promise<void> {
-  const range = String(uid);
-  const isMarked = await client.messageFlagsAdd(range, ["\\Seen"], { uid: true });
-  if (!isMarked) throw new Error("the server does not let it be marked as read");
-  if (moveTo === "") return;
-  const moved = await client.messageMove(range, moveTo, { uid: true });
-  if (moved === false) throw new Error(`the server does not let it be moved to ${moveTo}`);
 }
 
 interface ImapError {

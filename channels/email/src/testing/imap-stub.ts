@@ -34,8 +34,8 @@ export interface ImapStub extends AsyncDisposable {
   readonly dropConnections: () => void;
   /** So many times the connection ends in the middle of a mail. */
   readonly breakFetches: (count: number) => void;
-  /** Announces a mail of 1 GB in place of each that is asked for, while it is on. */
-  readonly lieAboutSizes: (isOn: boolean) => void;
+  /** Announces a mail of 1 GB in place of each that is asked for, or of one only, while it is on. */
+  readonly lieAboutSizes: (isOn: boolean, uid?: number) => void;
   /** Does not give a mail that holds these words, as often as that. */
   readonly withhold: (words: string, times: number) => void;
   /** Answers logins with this, from now on; none to let people in again. */
@@ -70,8 +70,8 @@ export async function startImapStub(options: ImapStubOptions = {}): Promise<Imap
   let nextUid = 1;
   let logins = 0;
   let breaks = 0;
-  let isLying = false;
   let withheld = { words: "", times: 0 };
+  let isLying = (_uid: number): boolean => false;
   let refusal: string | undefined;
   let delayMs = 0;
   let isOpen = true;
@@ -204,45 +204,50 @@ export async function startImapStub(options: ImapStubOptions = {}): Promise<Imap
         }
         case "SEARCH": {
           const range = values[1] ?? values[0] ?? "";
-          const found = inFolder(folder ?? "").filter(({ uid }) =>
-            isInRange(uid, range, inFolder(folder ?? "").at(-1)?.uid ?? 0),
-          );
+          const all = inFolder(folder ?? "");
+          const last = all.at(-1)?.uid ?? 0;
+          const found = all.filter(({ uid }) => isInRange(uid, range, last));
           tellNews();
           line(`* SEARCH${found.map(({ uid }) => ` ${uid}`).join("")}`);
           return ok();
         }
         case "FETCH": {
           const all = inFolder(folder ?? "");
-          const mail = all.find(({ uid }) => isInRange(uid, values[0] ?? "", 0));
-          if (mail === undefined) return ok();
           const [, start = "0", length = "0"] = /<(\d+)\.(\d+)>/.exec(rest) ?? [];
-          const limited = mail.source.subarray(Number(start), Number(start) + Number(length));
-          const head = `* ${all.indexOf(mail) + 1} FETCH (UID ${mail.uid} FLAGS (${[...mail.flags].join(" ")}) RFC822.SIZE ${mail.size} BODY[]<${start}> {${limited.length}}\r\n`;
-          if (withheld.times > 0 && mail.source.includes(withheld.words)) {
-            withheld.times -= 1;
-            return line(`${tag} NO [SERVERBUG] Internal error occurred`);
+          for (const [index, mail] of all.entries()) {
+            if (!isInRange(mail.uid, values[0] ?? "", 0)) continue;
+            const limited = mail.source.subarray(Number(start), Number(start) + Number(length));
+            const head = `* ${index + 1} FETCH (UID ${mail.uid} FLAGS (${[...mail.flags].join(" ")}) RFC822.SIZE ${mail.size} BODY[]<${start}> {${limited.length}}\r\n`;
+            if (withheld.times > 0 && mail.source.includes(withheld.words)) {
+              withheld.times -= 1;
+              return line(`${tag} NO [SERVERBUG] Internal error occurred`);
+            }
+            if (isLying(mail.uid))
+              return void socket.write(head.replace(/\{\d+\}/, "{1073741824}"));
+            if (breaks > 0) {
+              breaks -= 1;
+              socket.write(head);
+              socket.write(limited.subarray(0, Math.floor(limited.length / 2)));
+              return void socket.end();
+            }
+            write(Buffer.concat([Buffer.from(head), limited, Buffer.from(")\r\n")]));
           }
-          if (isLying) return void socket.write(head.replace(/\{\d+\}/, "{1073741824}"));
-          if (breaks > 0) {
-            breaks -= 1;
-            socket.write(head);
-            socket.write(limited.subarray(0, Math.floor(limited.length / 2)));
-            return void socket.end();
-          }
-          write(Buffer.concat([Buffer.from(head), limited, Buffer.from(")\r\n")]));
           return ok();
         }
         case "STORE": {
-          const mail = mails.find(({ uid }) => isInRange(uid, values[0] ?? "", 0));
           const flags = (/\(([^)]*)\)/.exec(rest)?.[1] ?? "").split(" ");
-          for (const flag of flags) mail?.flags.add(flag);
+          for (const mail of inFolder(folder ?? "")) {
+            if (!isInRange(mail.uid, values[0] ?? "", 0)) continue;
+            for (const flag of flags) mail.flags.add(flag);
+          }
           return ok();
         }
         case "MOVE": {
-          const mail = mails.find(({ uid }) => isInRange(uid, values[0] ?? "", 0));
           const target = values[1] ?? "";
           if (!folders.includes(target)) return line(`${tag} NO [TRYCREATE] no such folder`);
-          if (mail !== undefined) mail.folder = target;
+          for (const mail of inFolder(folder ?? "")) {
+            if (isInRange(mail.uid, values[0] ?? "", 0)) mail.folder = target;
+          }
           known = inFolder(folder ?? "").length;
           return ok();
         }
@@ -345,8 +350,8 @@ export async function startImapStub(options: ImapStubOptions = {}): Promise<Imap
     withhold: (words, times) => {
       withheld = { words, times };
     },
-    lieAboutSizes: (isOn) => {
-      isLying = isOn;
+    lieAboutSizes: (isOn, only) => {
+      isLying = (uid) => isOn && (only === undefined || only === uid);
     },
     refuseLogins: (answer) => {
       refusal = answer;
@@ -378,9 +383,12 @@ function splitWords(text: string): string[] {
   return [...words].map(([, quoted, bare = ""]) => quoted?.replaceAll(/\\(.)/g, "$1") ?? bare);
 }
 
-function isInRange(uid: number, range: string, last: number): boolean {
-  const [from = "", to = from] = range.split(":");
-  const lower = from === "*" ? last : Number(from);
-  const upper = to === "*" ? last : Number(to);
-  return uid >= Math.min(lower, upper) && uid <= Math.max(lower, upper);
+/** Whether a set such as `1,4:*` holds it. */
+function isInRange(uid: number, set: string, last: number): boolean {
+  return set.split(",").some((range) => {
+    const [from = "", to = from] = range.split(":");
+    const lower = from === "*" ? last : Number(from);
+    const upper = to === "*" ? last : Number(to);
+    return uid >= Math.min(lower, upper) && uid <= Math.max(lower, upper);
+  });
 }

@@ -31,7 +31,12 @@ export interface SmtpStub extends AsyncDisposable {
   readonly received: readonly ReceivedMail[];
   /** So goes the next mail, or the next ones. */
   readonly troubleWith: (trouble: SmtpTrouble, times?: number) => void;
+  /** Takes no mail that is sent from now on, nor refuses it; the returned function ends that. */
+  readonly hold: () => () => void;
+  readonly dropConnections: () => void;
   readonly connections: () => number;
+  /** How many connections there were at all. */
+  readonly greeted: () => number;
   /** How many mails were begun. */
   readonly attempts: () => number;
 }
@@ -42,6 +47,8 @@ export async function startSmtpStub(options: SmtpStubOptions = {}): Promise<Smtp
   const sockets = new Set<Socket>();
   const troubles: SmtpTrouble[] = [];
   let attempts = 0;
+  let greeted = 0;
+  let isFree = Promise.resolve();
   const drop = (): void => {
     for (const socket of sockets) socket.destroy();
   };
@@ -92,7 +99,8 @@ export async function startSmtpStub(options: SmtpStubOptions = {}): Promise<Smtp
         const answer = findAnswer("data");
         if (answer !== undefined) return callback(answer);
         const source = Buffer.concat(chunks).toString();
-        void keep(source, session.envelope).then(() => {
+        const kept = isFree.then(() => keep(source, session.envelope));
+        void kept.then(() => {
           if (kind === "drop-after") return drop();
           return kind === "hang-after" ? undefined : setImmediate(callback);
         });
@@ -101,6 +109,7 @@ export async function startSmtpStub(options: SmtpStubOptions = {}): Promise<Smtp
   });
   server.on("error", () => {});
   server.server.on("connection", (socket: Socket) => {
+    greeted += 1;
     sockets.add(socket);
     socket.setNoDelay();
     socket.once("close", () => sockets.delete(socket));
@@ -114,7 +123,14 @@ export async function startSmtpStub(options: SmtpStubOptions = {}): Promise<Smtp
     troubleWith: (trouble, times = 1) => {
       for (let time = 0; time < times; time += 1) troubles.push(trouble);
     },
+    hold: () => {
+      const held = Promise.withResolvers<void>();
+      isFree = held.promise;
+      return () => held.resolve();
+    },
+    dropConnections: drop,
     connections: () => sockets.size,
+    greeted: () => greeted,
     attempts: () => attempts,
     [Symbol.asyncDispose]: () =>
       new Promise((resolve) => {

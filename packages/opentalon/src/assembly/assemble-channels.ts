@@ -135,6 +135,10 @@ export async function assembleChannels(options: AssembleChannelsOptions): Promis
   };
 
   for (const [name, entry] of enabled) {
+    if (entry.unsetVariables !== "") {
+      problems.set(name, `it needs ${entry.unsetVariables} in the environment`);
+      continue;
+    }
     let kind: ChannelAddress["kind"] | undefined;
     const create = ({ address, folder, prepare }: ChannelPlace): Promise<Channel> => {
       ({ kind } = parseChannelAddress(address));

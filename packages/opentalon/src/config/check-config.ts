@@ -105,6 +105,12 @@ function checkPrograms(
   lineOf: (key: string) => number,
   warnings: ConfigWarning[],
 ): void {
+  for (const [name, { enabled, unsetVariables }] of Object.entries(channels)) {
+    if (!enabled || unsetVariables === "") continue;
+    const key = toKeyPath(["channels", name]);
+    const message = `Left out: it needs ${unsetVariables} in the environment.`;
+    warnings.push({ level: "warn", line: lineOf(key), key, message });
+  }
   for (const [name, { enabled, exposeHttp, httpPort }] of Object.entries(plugins)) {
     if (!enabled || !exposeHttp || httpPort !== 0) continue;
     const key = toKeyPath(["plugins", name, "expose_http"]);

@@ -307,8 +307,14 @@ export const channels = named({
             "Steps for messages of this channel, as in `orchestrator.content_preparers` and before those.",
           item: contentPreparer,
         }),
+        unset_variables: text({ about: "", hidden: true }),
+      },
+      // One that lacks a variable keeps only itself from running.
+      whenUnset: (tree, unset) => {
+        const names = new Set(unset.map(({ variable }) => variable));
+        tree["unset_variables"] = [...names].join(", ");
       },
     },
-    (written) => ({ ...written, env: toVariables(written.env) }),
+    ({ env, ...written }) => ({ ...written, env: toVariables(env) }),
   ),
 });

@@ -6,6 +6,7 @@ import { systemClock } from "../../base/clock.ts";
 import { createSilentLog } from "../../base/create-log.ts";
 import type { Log } from "../../base/log.ts";
 import type { Channel } from "../../domain/channel.ts";
+import { createRecentLines, maxRecentLines } from "../../plugins/recent-lines.ts";
 import { createChannelPrograms } from "../process/channel-programs.ts";
 import { launchChannel } from "../process/launch-channel.ts";
 import { createProcessChannel } from "../process/process-channel.ts";
@@ -27,13 +28,17 @@ export interface ProgramChannel extends AsyncDisposable {
   readonly dataDirectory: string;
   /** Processes, in the order they were started. */
   readonly pids: () => readonly number[];
+  /** The last lines of its log, as the operator reads them. */
+  readonly readLog: () => readonly string[];
 }
 
 /** A channel that comes along, started from its sources as OpenTalon would start what is built of it. */
 export async function openProgramChannel(options: ProgramChannelOptions): Promise<ProgramChannel> {
-  const { program, config, longestDelayMs, log = createSilentLog() } = options;
+  const { program, config, longestDelayMs } = options;
   const dataDirectory = options.dataDirectory ?? (await mkdtemp(join(tmpdir(), "opentalon-test-")));
   const clock = systemClock;
+  const lines = createRecentLines(clock);
+  const log = lines.record(options.log ?? createSilentLog());
   const programs = createChannelPrograms({ environment: process.env, dataDirectory, clock, log });
   const name = "program";
   const pidFile = join(dataDirectory, "pids");
@@ -69,6 +74,7 @@ export async function openProgramChannel(options: ProgramChannelOptions): Promis
     dataDirectory,
     pids: () =>
       existsSync(pidFile) ? readFileSync(pidFile, "utf8").trimEnd().split("\n").map(Number) : [],
+    readLog: () => lines.last(maxRecentLines).map(({ text }) => text),
     [Symbol.asyncDispose]: async () => {
       await channel[Symbol.asyncDispose]();
       await programs[Symbol.asyncDispose]();

@@ -67,6 +67,10 @@ describe("whether a sender is who they say", () => {
     expect(kindOf([none, received, lie])).toBe("forged");
     expect(kindOf([truth, lie])).toBe("forged");
     expect(kindOf([none, lie, received])).toBe("authentic");
+    const many = "; dkim=fail header.d=evil.example".repeat(1_000);
+    const long = results(`mx.example.com${many}; dmarc=fail header.from=example.com`);
+    expect(kindOf([long, received, lie])).toBe("forged");
+    expect(kindOf([long, lie])).toBe("forged");
   });
 
   it("is not what stands in comments, in quotes or in odd places", () => {

@@ -87,15 +87,17 @@ function parseHeader({
   key,
   value,
 }: MailHeader): { readonly server: string; readonly results: readonly Result[] } | undefined {
-  if (key !== "authentication-results" || value.length > longestHeader) return undefined;
-  const [server = "", ...parts] = splitResults(value);
+  if (key !== "authentication-results") return undefined;
+  const [server = "", ...parts] = splitResults(value.slice(0, longestHeader));
   return {
     server: (/^[^\s]+/.exec(server)?.[0] ?? "").toLowerCase(),
-    results: parts.flatMap((part) => parseResult(part)),
+    results: value.length > longestHeader ? unread : parts.flatMap((part) => parseResult(part)),
   };
 }
 
 const longestHeader = 20_000;
+/** It stands in its place all the same: else one below it, of somebody else, would count instead. */
+const unread: readonly Result[] = [{ method: "dmarc", value: "unread", properties: new Map() }];
 
 function parseResult(part: string): readonly Result[] {
   const words = part.split(/\s+/).filter((word) => word !== "");

@@ -181,6 +181,23 @@ describe("a mailbox", () => {
     ]);
   });
 
+  it("leaves out a mail that a server has and does not give, once that does not pass", async () => {
+    await using mail = await startMailBench();
+    await using run = await runChannel(mail);
+    await mail.listening();
+    mail.imap.withhold("first words", 3);
+    await mail.write({ text: "first words" });
+    await vi.waitFor(() => expect(contents(run)).toEqual(["first words"]), patient);
+    mail.imap.withhold("second words", 1_000);
+    const uid = await mail.write({ text: "second words" });
+    await mail.write({ text: "third words" });
+    await vi.waitFor(() => expect(contents(run)).toEqual(["first words", "third words"]), patient);
+    expect(run.log).toContain(
+      `mail ${uid} is left out: the server does not give it: Internal error occurred`,
+    );
+    expect(mail.isRead(uid)).toBe(false);
+  });
+
   it("moves what was handed over, where that is wanted", async () => {
     await using mail = await startMailBench({ imap: { folders: ["INBOX", "Done"] } });
     await using run = await runChannel({ config: { ...mail.config, move_to: "Done" } });

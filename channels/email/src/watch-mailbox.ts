@@ -45,10 +45,11 @@ export async function watchMailbox(options: MailboxOptions): Promise<void> {
   let delayMs = firstDelayMs;
   let wasRefused = false;
   const caution: Caution = { aloneUntilUid: 0, fetching: undefined };
+  const withheld: Withheld = { uid: 0, times: 0 };
   while (!signal.aborted) {
     const startMs = Date.now();
     try {
-      await listenOnce({ ...options, caution }, wasRefused);
+      await listenOnce({ ...options, caution, withheld }, wasRefused);
     } catch (error) {
       if (signal.aborted) return;
       if (isRefusal(error)) {
@@ -71,7 +72,17 @@ export async function watchMailbox(options: MailboxOptions): Promise<void> {
 
 interface ConnectionOptions extends MailboxOptions {
   readonly caution: Caution;
+  readonly withheld: Withheld;
 }
+
+/** The mail that the server refused to give, and how often in a row. */
+interface Withheld {
+  uid: number;
+  times: number;
+}
+
+/** Trouble of a server passes within minutes. */
+const mostTimesWithheld = 10;
 
 /** One connection, until it ends; always by a throw. */
 async function listenOnce(options: ConnectionOptions, wasRefused: boolean): Promise<never> {
@@ -114,7 +125,7 @@ async function listenOnce(options: ConnectionOptions, wasRefused: boolean): Prom
       await Promise.race([woken, lost.promise]).finally(() => clearTimeout(timer));
     }
   } catch (error) {
-    if (cause !== undefined && uidValidity !== undefined) leaveOut(cause, uidValidity, options);
+    if (uidValidity !== undefined) leaveOut(cause ?? error, uidValidity, options);
     throw cause ?? error;
   } finally {
     signal.removeEventListener("abort", close);
@@ -122,15 +133,26 @@ async function listenOnce(options: ConnectionOptions, wasRefused: boolean): Prom
   }
 }
 
-/** A mail that breaks the connection each time would keep everything behind it from being read. */
+/**
+ * A mail that breaks the connection each time, or that the server has and never gives, would keep everything behind it from
+ * being read.
+ */
 function leaveOut(
-  cause: Error,
+  cause: unknown,
   uidValidity: string,
-  { settings: { folder }, caution: { fetching: uid }, memory, log }: ConnectionOptions,
+  { settings, caution: { fetching: uid }, withheld, memory, log }: ConnectionOptions,
 ): void {
-  if (uid === undefined || !isUnreadable((cause as ImapError).code ?? "")) return;
-  log(`mail ${uid} is left out: what the server sends of it breaks every bound`);
-  memory.setCursor(folder, { uidValidity, lastUid: uid });
+  if (uid === undefined) return;
+  const { code = "", responseStatus = "" } = cause as ImapError;
+  if (responseStatus === "NO" || responseStatus === "BAD")
+    Object.assign(withheld, { uid, times: withheld.uid === uid ? withheld.times + 1 : 1 });
+  const isWithheld = withheld.uid === uid && withheld.times >= mostTimesWithheld;
+  if (!isWithheld && !isUnreadable(code)) return;
+  const why = isWithheld
+    ? `the server does not give it: ${toProblem(cause, settings.imap)}`
+    : "what the server sends of it breaks every bound";
+  log(`mail ${uid} is left out: ${why}`);
+  memory.setCursor(settings.folder, { uidValidity, lastUid: uid });
 }
 
 function createClient({ imap }: EmailSettings, accessToken: string | undefined): ImapFlow {
@@ -214,6 +236,8 @@ interface ImapError {
   readonly authenticationFailed?: boolean;
   readonly serverResponseCode?: string;
   readonly mailboxMissing?: boolean;
+  /** `NO` or `BAD`: the answer to a command. */
+  readonly responseStatus?: string;
   readonly code?: string;
 }
 

@@ -36,6 +36,8 @@ export interface ImapStub extends AsyncDisposable {
   readonly breakFetches: (count: number) => void;
   /** Announces a mail of 1 GB in place of each that is asked for, or of one only, while it is on. */
   readonly lieAboutSizes: (isOn: boolean, uid?: number) => void;
+  /** Does not give a mail that holds these words, as often as that. */
+  readonly withhold: (words: string, times: number) => void;
   /** Answers logins with this, from now on; none to let people in again. */
   readonly refuseLogins: (answer: string | undefined) => void;
   /** Answers that late, from now on. */
@@ -68,6 +70,7 @@ export async function startImapStub(options: ImapStubOptions = {}): Promise<Imap
   let nextUid = 1;
   let logins = 0;
   let breaks = 0;
+  let withheld = { words: "", times: 0 };
   let isLying = (_uid: number): boolean => false;
   let refusal: string | undefined;
   let delayMs = 0;
@@ -215,6 +218,10 @@ export async function startImapStub(options: ImapStubOptions = {}): Promise<Imap
             if (!isInRange(mail.uid, values[0] ?? "", 0)) continue;
             const limited = mail.source.subarray(Number(start), Number(start) + Number(length));
             const head = `* ${index + 1} FETCH (UID ${mail.uid} FLAGS (${[...mail.flags].join(" ")}) RFC822.SIZE ${mail.size} BODY[]<${start}> {${limited.length}}\r\n`;
+            if (withheld.times > 0 && mail.source.includes(withheld.words)) {
+              withheld.times -= 1;
+              return line(`${tag} NO [SERVERBUG] Internal error occurred`);
+            }
             if (isLying(mail.uid))
               return void socket.write(head.replace(/\{\d+\}/, "{1073741824}"));
             if (breaks > 0) {
@@ -339,6 +346,9 @@ export async function startImapStub(options: ImapStubOptions = {}): Promise<Imap
     dropConnections: drop,
     breakFetches: (count) => {
       breaks = count;
+    },
+    withhold: (words, times) => {
+      withheld = { words, times };
     },
     lieAboutSizes: (isOn, only) => {
       isLying = (uid) => isOn && (only === undefined || only === uid);

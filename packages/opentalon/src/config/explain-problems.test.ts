@@ -79,12 +79,12 @@ test("a file that is no map says so", () => {
 });
 
 test("an unset variable names itself and the part that needs it", () => {
-  const error = failWith(`channels:
-  my-slack:
+  const error = failWith(`plugins:
+  weather:
     enabled: true
-    plugin: ./slack
+    plugin: ./weather
     config:
-      bot_token: \${SLACK_BOT_TOKEN}
+      token: \${WEATHER_TOKEN}
 state:
   db:
     driver: postgres
@@ -93,12 +93,12 @@ state:
   expect(error.code).toBe("CONFIG_VARIABLE_UNSET");
   expect(error.message).toBe(`config.yaml has 2 problems:
 
-  line 6   channels.my-slack.config.bot_token
-           The environment variable SLACK_BOT_TOKEN is not set, and channel \`my-slack\` needs it. Set it, or switch the channel off with \`enabled: false\`.
+  line 6   plugins.weather.config.token
+           The environment variable WEATHER_TOKEN is not set, and plugin \`weather\` needs it. Set it, or switch the plugin off with \`enabled: false\`.
   line 10  state.db.dsn
            The environment variable DATABASE_URL is not set, and \`state\` needs it. Set it, or remove the key.`);
   expect(error.problems.map(({ variable }) => variable)).toEqual([
-    "SLACK_BOT_TOKEN",
+    "WEATHER_TOKEN",
     "DATABASE_URL",
   ]);
 });

@@ -97,10 +97,7 @@ state:
            The environment variable WEATHER_TOKEN is not set, and plugin \`weather\` needs it. Set it, or switch the plugin off with \`enabled: false\`.
   line 10  state.db.dsn
            The environment variable DATABASE_URL is not set, and \`state\` needs it. Set it, or remove the key.`);
-  expect(error.problems.map(({ variable }) => variable)).toEqual([
-    "WEATHER_TOKEN",
-    "DATABASE_URL",
-  ]);
+  expect(error.problems.map(({ variable }) => variable)).toEqual(["WEATHER_TOKEN", "DATABASE_URL"]);
 });
 
 test("a command that needs the state alone is not kept from it by the variables of others", () => {

@@ -54,13 +54,13 @@ impl ChannelService for Channel {
         let OutboundMessage { conversation_id, content, metadata, .. } = request.into_inner();
         // Says that an answer is being written, which cannot be shown here.
         if metadata.get("_typing").is_some_and(|typing| typing == "true") {
-            return Ok(Response::new(SendResponse {}));
+            return Ok(Response::new(SendResponse::default()));
         }
         let mut connections = self.connections.lock().await;
         let gone = || Status::not_found("the person has hung up");
         let connection = connections.get_mut(&conversation_id).ok_or_else(gone)?;
         connection.write_all(format!("{content}\n").as_bytes()).await?;
-        Ok(Response::new(SendResponse {}))
+        Ok(Response::new(SendResponse::default()))
     }
 }
 

@@ -14,7 +14,7 @@ use wire::{channel_service_client::ChannelServiceClient, *};
 fn settings(address: &str) -> ConfigureRequest {
     let address = Value { kind: Some(Kind::StringValue(address.into())) };
     let config = Some(Struct { fields: [("address".into(), address)].into() });
-    ConfigureRequest { config, instance_id: "lines".into() }
+    ConfigureRequest { config, instance_id: "lines".into(), ..Default::default() }
 }
 
 fn free_address() -> String {

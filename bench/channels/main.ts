@@ -2,6 +2,7 @@
  * `make bench`: how soon a message is acknowledged while the model hangs and turns pile up, by webhook and by WebSocket; and
  * what thousands of clients that never finish their request do to the others.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { spawnSync } from "node:child_process";
 import { connect, type Socket } from "node:net";
 import { cpus, loadavg } from "node:os";
@@ -49,6 +50,7 @@ function toCells(times: readonly number[]): readonly string[] {
   return [at(0.5), at(0.99), at(1)];
 }
 
+const roundPauseMs = 10;
 const token = "a-token-for-the-benchmark";
 
 function sendByWebhook(peer: WebhookPeer): Send {
@@ -172,6 +174,8 @@ for (let round = 0; performance.now() - beganMs < 15_000; round += 1) {
   await timed(kept, () => byWebhook(`l-${round}`));
   await timed(overSocket, () => bySocket(`ls-${round}`));
   if (loris.all.every(({ socket }) => socket.closed)) break;
+  // Nothing is answered meanwhile, and there is an end to what may wait.
+  await sleep(roundPauseMs);
 }
 const cut = loris.all.map(({ cutAfterMs }) => cutAfterMs).filter((ms) => !Number.isNaN(ms));
 loris.stop();

@@ -41,7 +41,7 @@ const restGraceMs = 500;
 
 /**
  * Finds the route of a request, lets known callers in, reads the body, and words every refusal as JSON. Requests and
- * answers are Node's own: those of `fetch` in between would cost a third of the throughput, and 16 MB of memory.
+ * answers are Node's own: those of `fetch` in between would cost a third of the throughput, and an HTTP client in memory.
  */
 export function createHttpApp(options: HttpAppOptions): HttpApp {
   const { routes, isTrusted, hasToken, hidesAuthorization } = options;

@@ -68,12 +68,19 @@ async function openSlack(): Promise<ChannelBench> {
       left = findLeft();
     }
   };
-  /** Waits until our side has ended the connection over what was sent, and opened another. */
-  const cutOff = async (send: () => void): Promise<string> => {
+  /** Waits until another connection stands: what went over the old one would be lost. */
+  const untilAnew = async (end: () => void): Promise<void> => {
     await vi.waitFor(() => expect(slack.socket()).toBeDefined(), patient);
-    const before = slack.socketCount();
-    send();
-    await vi.waitFor(() => expect(slack.socketCount()).toBeGreaterThan(before), patient);
+    const old = slack.socket();
+    end();
+    await vi.waitFor(() => {
+      expect(slack.socket()).toBeDefined();
+      expect(slack.socket()).not.toBe(old);
+    }, patient);
+  };
+  /** Our side ends the connection over what was sent, and opens another. */
+  const cutOff = async (send: () => void): Promise<string> => {
+    await untilAnew(send);
     return bench.findLine(/opened again/);
   };
   const say = async (content: string, more: Readonly<Record<string, unknown>> = {}) => {
@@ -94,11 +101,7 @@ async function openSlack(): Promise<ChannelBench> {
       return { name: "a.png", mimeType: "image/png", data: image };
     },
     redeliver: () => bring([newest]),
-    breakConnection: async () => {
-      const before = slack.socketCount();
-      slack.socket()?.drop();
-      await vi.waitFor(() => expect(slack.socketCount()).toBeGreaterThan(before), patient);
-    },
+    breakConnection: () => untilAnew(() => slack.socket()?.drop()),
     sayInvalidUtf8: () =>
       cutOff(() => slack.socket()?.sendRaw(Buffer.from([0x81, 3, 0x61, 0xff, 0x62]))),
     sayOversize: () => cutOff(() => slack.socket()?.sendText("x".repeat(33 * 1024 * 1024))),

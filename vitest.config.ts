@@ -24,8 +24,8 @@ export default defineConfig({
           include: ["{packages,plugins,channels,tooling,bench}/**/*.test.ts"],
           // Tests of the plugins that are written from them.
           exclude: ["**/node_modules/**", "**/templates/**"],
-          // Most of them wait for processes and timers, so four at once fit even on two cores.
-          maxWorkers: Math.max(4, availableParallelism() - 1),
+          // Most of them wait for processes and timers, so three at once fit even on two cores.
+          maxWorkers: Math.max(3, availableParallelism() - 1),
           testTimeout: 20 * seconds,
           hookTimeout: 30 * seconds,
         },

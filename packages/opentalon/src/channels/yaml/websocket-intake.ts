@@ -56,7 +56,11 @@ export async function startWebSocketIntake(
     const taking = intake.take(frame);
     if (intake.size() >= maxUnderWay) from.pause();
     const outcome = await taking;
-    if (intake.size() < maxUnderWay) from.resume();
+    if (intake.size() < maxUnderWay) {
+      from.resume();
+      // One that was opened since may wait for room that events of this one took.
+      current?.resume();
+    }
     if (outcome.kind === "refused") {
       log.warn(
         { problem: outcome.reason },
